@@ -1,0 +1,35 @@
+"""mendpix fills holes in pictures, and trains, measures and serves the networks that do it."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import MendError
+    from .filling import Filler, fill, load
+    from .images import Picture
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Filler": "filling",
+    "MendError": "errors",
+    "Picture": "images",
+    "fill": "filling",
+    "load": "filling",
+}
+_PARTS = ("losses", "metrics", "networks")
+
+__all__ = ["Filler", "MendError", "Picture", "__version__", "fill", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _PARTS:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PARTS])

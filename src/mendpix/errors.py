@@ -1,0 +1,29 @@
+"""What a user can put right, said in one line that names both values and the way out."""
+
+
+class MendError(Exception):
+    """A mistake the user can fix. The command prints it as one line and exits with 2."""
+
+
+class PictureError(MendError):
+    """A picture file that cannot be read or written as asked."""
+
+
+class MaskError(MendError):
+    """A mask that does not fit its picture, or leaves nothing to fill from."""
+
+
+class WeightsError(MendError):
+    """A weights file that does not hold what was asked of it."""
+
+
+class DownloadError(MendError):
+    """A file that could not be fetched, or is not the one expected."""
+
+
+class TensorError(MendError):
+    """A tensor whose shape, range, kind or device a loss or network cannot take."""
+
+
+class Cancelled(Exception):  # noqa: N818  (a wish, not an error: never shown as one)
+    """Raised by a ``progress`` callback to stop the work it reports on."""
