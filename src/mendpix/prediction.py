@@ -36,5 +36,5 @@ class Judgement(NamedTuple):
 
 
 def composite(prediction: Tensor, target: Tensor, hole: Tensor) -> Tensor:
-    """Prediction where ``hole`` is 1, target elsewhere; all ``(N, C, H, W)``, hole ``(N, 1, H, W)``."""
+    """Prediction ``(N, C, H, W)`` where ``hole`` ``(N, 1, H, W)`` is 1, target elsewhere."""
     return prediction * hole + target * (1 - hole)

@@ -16,7 +16,7 @@ Hole = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rectangle of an array, in pixels: rows ``top .. top+height``, columns ``left .. left+width``."""
+    """A rectangle of an array, in pixels: rows from ``top``, columns from ``left``."""
 
     top: int
     left: int
