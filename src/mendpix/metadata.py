@@ -1,0 +1,198 @@
+"""What rides beside the pixels: EXIF, ICC, XMP, resolution and text, and how to set them upright.
+
+EXIF blocks are patched in place rather than parsed and written anew, so that what we do not
+understand (makers' notes with offsets of their own) keeps its bytes. The block is a TIFF
+structure: https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, section 2.
+"""
+
+import io
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x0112, 0x8769, 0x8825, 0xA005
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_THUMBNAIL_SIDE = 160  # pixels; what EXIF 2.3 recommends
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_JPEG_ROOM = 65533 - 6  # what one JPEG segment holds after "Exif\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about its picture.
+
+    Attributes:
+        exif: a TIFF block without the "Exif" prefix.
+        icc: the colour profile.
+        xmp: the packet, UTF-8.
+        dpi: dots per inch, across and down.
+        text: keys and values, as PNG has them; a JPEG's comment is ("Comment", ...).
+        chunks: a PNG's other chunks that describe colour and time, as ``(kind, data)``.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+
+    def upright(self, pixels: NDArray[Any]) -> "Metadata":
+        """The same, saying orientation 1, with a new thumbnail where there was one."""
+        exif = self.exif and upright(self.exif, pixels)
+        return replace(self, exif=exif or None, xmp=self.xmp and _upright_xmp(self.xmp))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One directory entry: where its 12 bytes stand, and where its value stands."""
+
+    tag: int
+    kind: int
+    count: int
+    at: int
+    value: int
+
+    @property
+    def size(self) -> int:
+        return _SIZES.get(self.kind, 1) * self.count
+
+
+def order(block: bytes) -> str:
+    """The block's byte order as `struct` writes it; ValueError where it is no TIFF block."""
+    if block[:4] == b"II*\0":
+        return "<"
+    if block[:4] == b"MM\0*":
+        return ">"
+    raise ValueError("no TIFF byte order mark")
+
+
+def entries(block: bytes, offset: int) -> tuple[list[Entry], int]:
+    """The entries of the directory at ``offset``, and the next directory's offset (0: none)."""
+    way = order(block)
+    (count,) = struct.unpack_from(way + "H", block, offset)
+    found = []
+    for at in range(offset + 2, offset + 2 + 12 * count, 12):
+        tag, kind, number, value = struct.unpack_from(way + "HHII", block, at)
+        inline = _SIZES.get(kind, 1) * number <= 4
+        found.append(Entry(tag, kind, number, at, at + 8 if inline else value))
+    end = offset + 2 + 12 * count
+    following = struct.unpack_from(way + "I", block, end)[0] if end + 4 <= len(block) else 0
+    return found, following
+
+
+def first(block: bytes) -> int:
+    """The offset of the first directory."""
+    return int(struct.unpack_from(order(block) + "I", block, 4)[0])
+
+
+def orientation(block: bytes | None) -> int:
+    """The orientation a block asks for, 1 to 8; 1 where it does not say or is damaged."""
+    try:
+        if block:
+            for entry in entries(block, first(block))[0]:
+                if entry.tag == ORIENTATION:
+                    value = int(_number(block, entry))
+                    return value if 1 <= value <= 8 else 1
+    except (ValueError, struct.error):
+        pass
+    return 1
+
+
+def _number(block: bytes | bytearray, entry: Entry) -> int:
+    code = "H" if entry.kind == 3 else "I"
+    return int(struct.unpack_from(order(bytes(block[:4])) + code, block, entry.value)[0])
+
+
+def upright(block: bytes, pixels: NDArray[Any] | None = None) -> bytes:
+    """The block with orientation 1, its size tags those of ``pixels``, and a fresh thumbnail.
+
+    A block too damaged to walk through is dropped (empty bytes): it could say anything.
+    """
+    try:
+        patched = bytearray(block)
+        found, following = entries(block, first(block))
+        for entry in _deep(block, found):
+            _patch(patched, entry, pixels)
+        if pixels is not None and following:
+            _refresh(patched, entries(block, following)[0], pixels)
+        return bytes(patched)
+    except (ValueError, struct.error):
+        return b""
+
+
+def _deep(block: bytes, found: list[Entry]) -> Iterator[Entry]:
+    """The entries and those of the EXIF directory below them."""
+    for entry in found:
+        yield entry
+        if entry.tag == EXIF_IFD:
+            yield from entries(block, _number(block, entry))[0]
+
+
+def _patch(block: bytearray, entry: Entry, pixels: NDArray[Any] | None) -> None:
+    new = {ORIENTATION: 1}
+    if pixels is not None:
+        height, width = pixels.shape[:2]
+        new |= {0x0100: width, 0x0101: height, 0xA002: width, 0xA003: height}
+    if entry.tag in new and entry.kind in (3, 4) and entry.count == 1:
+        code = "H" if entry.kind == 3 else "I"
+        struct.pack_into(order(bytes(block[:4])) + code, block, entry.value, new[entry.tag])
+
+
+def _refresh(block: bytearray, found: list[Entry], pixels: NDArray[Any]) -> None:
+    """Put a thumbnail of ``pixels`` where the old one was, or behind the block if it is larger."""
+    by_tag = {entry.tag: entry for entry in found}
+    if ORIENTATION in by_tag:
+        _patch(block, by_tag[ORIENTATION], None)
+    place, length = by_tag.get(_THUMBNAIL_OFFSET), by_tag.get(_THUMBNAIL_LENGTH)
+    if place is None or length is None:
+        return
+    start, room = _number(block, place), _number(block, length)
+    fresh = thumbnail(pixels, max(room, _JPEG_ROOM - len(block)))
+    block[start : start + room] = bytes(room)  # nothing of what was removed stays behind
+    if len(fresh) > room:
+        start = len(block)
+        block += fresh
+    else:
+        block[start : start + len(fresh)] = fresh
+    way = order(bytes(block[:4]))
+    struct.pack_into(way + "I", block, place.value, start)
+    struct.pack_into(way + ("H" if length.kind == 3 else "I"), block, length.value, len(fresh))
+
+
+def thumbnail(pixels: NDArray[Any], room: int) -> bytes:
+    """A small JPEG of ``pixels`` (8-bit) that fits into ``room`` bytes; empty where none does."""
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    for side, quality in ((_THUMBNAIL_SIDE, 80), (_THUMBNAIL_SIDE, 50), (96, 40), (48, 30)):
+        small, buffer = image.copy() if max(image.size) <= side else image, io.BytesIO()
+        small = small.resize(_within(image.size, side), Image.Resampling.BOX)
+        small.save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= room:
+            return buffer.getvalue()
+    return b""
+
+
+def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
+    factor = min(1.0, side / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def _upright_xmp(packet: bytes) -> bytes:
+    packet = re.sub(rb'(tiff:Orientation\s*=\s*["\'])\d(["\'])', rb"\g<1>1\2", packet)
+    return re.sub(rb"(<tiff:Orientation>\s*)\d(\s*</tiff:Orientation>)", rb"\g<1>1\2", packet)
+
+
+def viewable(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Any pixels ``(H, W, C)`` as 8 bits, for thumbnails and viewers: coarse on purpose."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        return (pixels >> 8).astype(np.uint8)
+    clipped = np.nan_to_num(np.clip(pixels, 0, 1)) * 255
+    return clipped.round().astype(np.uint8)
