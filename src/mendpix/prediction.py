@@ -1,8 +1,14 @@
-"""What networks and discriminators return, and losses read."""
+"""What networks and discriminators return and losses read, and checks on what they are given."""
 
 from typing import NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from .errors import TensorError
+
+SLACK = 0.01
+"""How far outside [0, 1] a photo may lie: the rounding of half precision and of resizing."""
 
 
 class Prediction(NamedTuple):
@@ -38,3 +44,128 @@ class Judgement(NamedTuple):
 def composite(prediction: Tensor, target: Tensor, hole: Tensor) -> Tensor:
     """Prediction ``(N, C, H, W)`` where ``hole`` ``(N, 1, H, W)`` is 1, target elsewhere."""
     return prediction * hole + target * (1 - hole)
+
+
+def check_photo(photo: Tensor, values: bool | None = None, name: str = "photo") -> None:
+    """Refuse what is no batch of photos ``(N, 3, H, W)``, floating, in [0, 1].
+
+    Args:
+        values: also look for NaN and for values outside [0, 1]. Looking makes a GPU wait, so
+            None (the default) looks on the CPU only; never while ``torch.compile`` traces.
+        name: what the error calls the tensor.
+
+    Raises:
+        TensorError: shape, kind or values are not those.
+    """
+    _check_batch(photo, 3, name)
+    if not _looks(photo, values):
+        return
+    low, high = (float(value) for value in photo.detach().aminmax())
+    if low != low or high != high:  # only NaN differs from itself; aminmax passes it on
+        raise TensorError(f"{name} holds NaN; fill the missing pixels with any number in [0, 1]")
+    if low < -SLACK or high > 1 + SLACK:
+        raise TensorError(f"{name} spans [{low:g}, {high:g}] but must lie in [0, 1]; {_cure(low)}")
+
+
+def check_hole(hole: Tensor, photo: Tensor, values: bool | None = None, name: str = "hole") -> None:
+    """Refuse what is no hole ``(N, 1, H, W)`` of 0 and 1 for a photo ``(N, 3, H, W)``.
+
+    Args:
+        values: also look whether every value is 0 or 1; None as in :func:`check_photo`.
+
+    Raises:
+        TensorError: shape, kind, device or values do not fit the photo.
+    """
+    _check_batch(hole, 1, name)
+    wanted = (photo.shape[0], 1, *photo.shape[2:])
+    if tuple(hole.shape) != wanted:
+        raise TensorError(
+            f"{name} is {_size(hole)} but the photo is {_size(photo)}; "
+            f"give the {name} the shape {wanted}"
+        )
+    if hole.device != photo.device:
+        raise TensorError(
+            f"{name} is on {hole.device} but the photo is on {photo.device}; move one of them"
+        )
+    if _looks(hole, values) and not bool(((hole == 0) | (hole == 1)).all()):
+        low, high = (float(value) for value in hole.detach().aminmax())
+        raise TensorError(
+            f"{name} holds values other than 0 and 1 (from {low:g} to {high:g}); "
+            "make it binary, for example with (hole > 0.5).float()"
+        )
+
+
+def check_pair(photo: Tensor, hole: Tensor, values: bool | None = None) -> None:
+    """Refuse a photo and a hole that no network or loss can take; see the two checks it calls.
+
+    Raises:
+        TensorError: one line that names what was given and what is wanted.
+    """
+    check_photo(photo, values)
+    check_hole(hole, photo, values)
+
+
+def check_input(photo: Tensor, hole: Tensor, network: nn.Module) -> None:
+    """:func:`check_pair`, and that the pair suits the network's ``multiple``, ``size`` and device.
+
+    Raises:
+        TensorError: one line that names what was given and what is wanted.
+    """
+    check_pair(photo, hole)
+    check_place(photo, network)
+    height, width = photo.shape[2:]
+    size = getattr(network, "size", None)
+    if size is not None and (height, width) != (size, size):
+        raise TensorError(
+            f"photo is {_size(photo)} but {type(network).__name__} works at {size}x{size} only; "
+            f"resize it, or let networks.filler.NetworkFiller do it"
+        )
+    multiple: int = getattr(network, "multiple", 1)
+    if height % multiple or width % multiple:
+        up = f"{width + -width % multiple}x{height + -height % multiple}"
+        raise TensorError(
+            f"photo is {_size(photo)} but {type(network).__name__} needs multiples of {multiple}; "
+            f"pad it to {up}, or let networks.filler.NetworkFiller do it"
+        )
+
+
+def check_place(photo: Tensor, network: nn.Module) -> None:
+    """Refuse a photo on another device than the network's.
+
+    Raises:
+        TensorError: names both devices.
+    """
+    for parameter in network.parameters():
+        if parameter.device != photo.device:
+            raise TensorError(
+                f"photo is on {photo.device} but {type(network).__name__} is on "
+                f"{parameter.device}; move one of them"
+            )
+        return
+
+
+def _check_batch(tensor: Tensor, channels: int, name: str) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TensorError(f"{name} is a {type(tensor).__name__}, not a tensor")
+    if tensor.ndim != 4 or tensor.shape[1] != channels:
+        raise TensorError(
+            f"{name} has shape {tuple(tensor.shape)} but must be (N, {channels}, H, W)"
+        )
+    if not tensor.is_floating_point():
+        raise TensorError(f"{name} is {tensor.dtype} but must be floating point; call .float()")
+    if not tensor.numel():
+        raise TensorError(f"{name} has shape {tuple(tensor.shape)}: it holds no pixel")
+
+
+def _looks(tensor: Tensor, values: bool | None) -> bool:
+    if torch.compiler.is_compiling():
+        return False
+    return tensor.device.type == "cpu" if values is None else values
+
+
+def _cure(low: float) -> str:
+    return "divide by 255" if low >= 0 else "if it is in [-1, 1], use (photo + 1) / 2"
+
+
+def _size(tensor: Tensor) -> str:
+    return f"{tensor.shape[0]}x{tensor.shape[1]}x{tensor.shape[2]}x{tensor.shape[3]}"
