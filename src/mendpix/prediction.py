@@ -144,6 +144,19 @@ def check_place(photo: Tensor, network: nn.Module) -> None:
         return
 
 
+def check_spread(values: int) -> None:
+    """Refuse to train batch norm on a single value per channel: its variance is undefined.
+
+    Raises:
+        TensorError: ``values`` is 1.
+    """
+    if values == 1:
+        raise TensorError(
+            "batch norm cannot train on 1 value per channel (1 photo, 1x1 map); "
+            "give 2 photos or more, or call eval()"
+        )
+
+
 def _check_batch(tensor: Tensor, channels: int, name: str) -> None:
     if not isinstance(tensor, Tensor):
         raise TensorError(f"{name} is a {type(tensor).__name__}, not a tensor")
