@@ -214,7 +214,8 @@ class SpectralConv2d(nn.Conv2d):
         self.register_buffer("v", F.normalize(torch.randn(self.weight[0].numel()), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.normed(), self.bias)
+        out: Tensor = self._conv_forward(x, self.normed(), self.bias)
+        return out
 
     def normed(self) -> Tensor:
         """The weight over its largest singular value; in training the estimate moves a step."""
