@@ -1,1 +1,26 @@
+"""Networks that fill holes and discriminators that judge them, by name.
 
+A network is called ``network(photo, hole) -> Prediction``, a discriminator
+``discriminator(photo, hole) -> Judgement``; each is built from its own frozen options dataclass.
+"""
+
+from torch import nn
+
+from .context_encoder import ContextEncoder, RandomContextEncoder
+from .discriminators import ContextDiscriminator, PANDiscriminator
+from .pan import PANInpainting, PANUNet
+from .patch_discriminators import PatchGAN, SNPatchGAN
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "context-encoder": ContextEncoder,
+    "context-encoder-random": RandomContextEncoder,
+    "pan": PANUNet,
+    "pan-inpainting": PANInpainting,
+}
+
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "context-encoder": ContextDiscriminator,
+    "pan": PANDiscriminator,
+    "sn-patchgan": SNPatchGAN,
+    "patchgan": PatchGAN,
+}

@@ -1,0 +1,170 @@
+"""Discriminators that judge patches: SN-PatchGAN of DeepFillv2 and CR-Fill, and pix2pix's."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import TensorError
+from ..prediction import Judgement
+from . import initial
+from .context_encoder import scaled
+from .discriminators import Judge
+from .layers import SpectralConv2d
+
+# SN-PatchGAN, in units of ``options.width``: six 5x5 convolutions of stride 2.
+SN_PATCH = (1, 2, 4, 4, 4, 4)
+
+# What goes beside the three colours.
+Plane = Literal["hole", "ones", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class SNPatchOptions:
+    """Of SN-PatchGAN; the defaults are DeepFillv2's.
+
+    Attributes:
+        plane: the fourth input channel: the hole, ones, or none.
+        slope: of the leaky ReLU.
+        padding: ``same``, TensorFlow's, which pads an even size by one less at the top and
+            left; or ``symmetric``, two on every side.
+        width: channels of the first layer.
+    """
+
+    plane: Plane = "hole"
+    slope: float = 0.2
+    padding: Literal["same", "symmetric"] = "same"
+    width: int = 64
+
+
+DEEPFILL = SNPatchOptions()
+CRFILL = SNPatchOptions(plane="ones", slope=0.01, padding="symmetric")
+
+
+class SNPatchGAN(Judge):
+    """Spectrally normed judge of patches: every value of its output map is one verdict.
+
+    Yu et al. 2019, https://arxiv.org/abs/1806.03589; with ``CRFILL`` the one of Zeng et al. 2021,
+    https://arxiv.org/abs/2011.12836
+
+    Shape:
+        photo ``(N, 3, H, W)``, hole ``(N, 1, H, W)``
+        -> ``logits`` ``(N, 4 * width, H/64, W/64)``, rounded up: the last layer is activated too;
+        ``features``: the output of each of the first five layers.
+    """
+
+    def __init__(self, options: SNPatchOptions = DEEPFILL) -> None:
+        super().__init__()
+        self.options = options
+        widths = (3 if options.plane == "none" else 4, *scaled(SN_PATCH, options.width))
+        pad = 2 if options.padding == "symmetric" else 0
+        self.convs = nn.ModuleList(SpectralConv2d(a, b, 5, 2, pad) for a, b in pairwise(widths))
+
+    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+        x = _beside(self.seen(photo, hole), hole, self.options.plane)
+        features = []
+        for conv in self.convs:
+            x = _same(x) if self.options.padding == "same" else x
+            x = F.leaky_relu(conv(x), self.options.slope)
+            features.append(x)
+        return Judgement(features[-1], tuple(features[:-1]))
+
+
+def _same(x: Tensor, kernel: int = 5, stride: int = 2) -> Tensor:
+    """Zeros around ``x`` as TensorFlow's SAME puts them: the odd one at the bottom and right."""
+    pads = []
+    for length in (x.shape[3], x.shape[2]):
+        total = max(0, (-(-length // stride) - 1) * stride + kernel - length)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchGANOptions:
+    """Of the plain PatchGAN.
+
+    Attributes:
+        layers: convolutions of stride 2 (3 makes the 70x70 receptive field of pix2pix).
+        width: channels of the first layer; doubled at each layer up to eight times.
+        norm: what normalises between convolution and activation.
+        plane: the hole, or ones, as a fourth input channel, or none.
+    """
+
+    layers: int = 3
+    width: int = 64
+    norm: Literal["batch", "instance", "spectral", "none"] = "batch"
+    plane: Plane = "none"
+
+
+class PatchGAN(Judge):
+    """The fully convolutional judge of pix2pix: each output sees one patch.
+
+    Isola et al. 2017, https://arxiv.org/abs/1611.07004
+
+    Shape:
+        photo ``(N, 3, H, W)``, hole ``(N, 1, H, W)``; both sides at least ``smallest``
+        -> ``logits`` ``(N, 1, h, w)``, about H / 2 ** layers less two;
+        ``features``: each layer's output but the last's.
+
+    Raises:
+        TensorError: a photo too small for one verdict.
+    """
+
+    def __init__(self, options: PatchGANOptions = PatchGANOptions()) -> None:
+        super().__init__()
+        self.options = options
+        self.smallest = 3 * 2**options.layers
+        units = [min(2**step, 8) for step in range(options.layers + 1)]
+        widths = scaled(tuple(units), options.width)
+        last = len(widths) - 1
+        inputs = (3 if options.plane == "none" else 4, *widths)
+        self.blocks = nn.ModuleList(
+            PatchBlock(a, b, 1 if step == last else 2, options.norm, plain=step == 0)
+            for step, (a, b) in enumerate(pairwise(inputs))
+        )
+        self.last = _conv(widths[-1], 1, 1, options.norm)
+        initial.normal(self)
+
+    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+        x = _beside(self.seen(photo, hole), hole, self.options.plane)
+        if min(photo.shape[2:]) < self.smallest:
+            raise TensorError(
+                f"photo is {photo.shape[3]}x{photo.shape[2]} but a PatchGAN of "
+                f"{self.options.layers} layers needs {self.smallest} pixels a side; "
+                "enlarge it or set options.layers"
+            )
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        return Judgement(self.last(x), tuple(features))
+
+
+class PatchBlock(nn.Sequential):
+    """4x4 convolution, norm (none where ``plain``), leaky ReLU 0.2."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, norm: str, plain: bool) -> None:
+        super().__init__()
+        bias = plain or norm in ("spectral", "none")
+        self.conv = _conv(c_in, c_out, stride, norm, bias)
+        if norm == "batch" and not plain:
+            self.norm: nn.Module = nn.BatchNorm2d(c_out)
+        elif norm == "instance" and not plain:
+            self.norm = nn.InstanceNorm2d(c_out)
+        self.act = nn.LeakyReLU(0.2)
+
+
+def _conv(c_in: int, c_out: int, stride: int, norm: str, bias: bool = True) -> nn.Conv2d:
+    kind = SpectralConv2d if norm == "spectral" else nn.Conv2d
+    return kind(c_in, c_out, 4, stride, 1, bias=bias)
+
+
+def _beside(x: Tensor, hole: Tensor, plane: Plane) -> Tensor:
+    """``x`` with the fourth channel that the options ask for."""
+    if plane == "none":
+        return x
+    extra = hole if plane == "hole" else torch.ones_like(hole)
+    return torch.cat((x, extra.to(x.dtype)), dim=1)
