@@ -1,0 +1,292 @@
+"""Adversarial terms: one family of games, each with a discriminator's and a generator's side.
+
+Every game is written on logits ``d`` (no sigmoid), so that nothing overflows:
+
+==================  ====================  ================  =================
+game                D, real               D, fake           G
+==================  ====================  ================  =================
+``minimax``         ``-log s(d)``         ``-log(1-s(d))``  ``log(1-s(d))``
+``non-saturating``  the same              the same          ``-log s(d)``
+``hinge``           ``relu(1 - d)``       ``relu(1 + d)``   ``-d``
+``lsgan``           ``(d - 1)^2``         ``d^2``           ``(d - 1)^2``
+``wgan``            ``-d``                ``d``             ``-d``
+==================  ====================  ================  =================
+
+Sources: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661 (``s`` is the sigmoid; minimax
+saturates where D wins); hinge as in SN-PatchGAN, https://arxiv.org/abs/1806.03589; Mao et al. 2017,
+https://arxiv.org/abs/1611.04076, without its factor 1/2; Arjovsky et al. 2017,
+https://arxiv.org/abs/1701.07875, without its clipping of weights.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..errors import TensorError
+from ..prediction import Judgement, Prediction
+from .base import Loss, On, Part, Scene, at_least_float32, choose, full_precision
+
+
+@dataclass(frozen=True)
+class Game:
+    """What each player pays per logit."""
+
+    real: Callable[[Tensor, float], Tensor]
+    """D's price of a real logit, given the label that stands for real."""
+    fake: Callable[[Tensor], Tensor]
+    """D's price of a fake logit."""
+    fool: Callable[[Tensor], Tensor]
+    """G's price of a fake logit."""
+    smooths: bool = False
+    """Whether a real label other than 1 has a meaning."""
+
+
+def _cross_entropy(logits: Tensor, label: float) -> Tensor:
+    return F.softplus(logits) - label * logits
+
+
+def _away(logits: Tensor, label: float) -> Tensor:
+    return (logits - label).square()
+
+
+GAMES: dict[str, Game] = {
+    "minimax": Game(_cross_entropy, F.softplus, lambda d: -F.softplus(d), smooths=True),
+    "non-saturating": Game(_cross_entropy, F.softplus, lambda d: F.softplus(-d), smooths=True),
+    "hinge": Game(lambda d, _: F.relu(1 - d), lambda d: F.relu(1 + d), lambda d: -d),
+    "lsgan": Game(_away, torch.square, lambda d: _away(d, 1), smooths=True),
+    "wgan": Game(lambda d, _: -d, lambda d: d, lambda d: -d),
+}
+
+
+class Adversarial(Loss):
+    """A game against a discriminator: called, it is G's side; :meth:`discriminator_loss` is D's.
+
+    D's loss is the sum (not the mean) of what it pays for real and for fake pictures, each a mean
+    over all logits. G's side leaves no gradient in D's parameters, D's side none in the network.
+
+    Args:
+        discriminator: ``forward(photo, hole) -> Judgement``; owned by this term.
+        game: a name from :data:`GAMES`.
+        on, part: which picture D judges; the target is the real one. ``"composite"`` by default,
+            as in DeepFillv2 and CR-Fill; Context Encoder's random form and PAN judge the output.
+        together: give D real and fake pictures as one batch, as DeepFillv2 and CR-Fill do: batch
+            norms then mix them, spectral norms take one power iteration instead of two.
+        real_label: 0.9 for one-sided label smoothing.
+        halve: weigh the two halves of D's loss 0.5, as DeepFillv2 does.
+        only_hole_is_fake: patches of a fake picture outside the hole count as real for D (LaMa's
+            ``mask_as_fake_target``, https://arxiv.org/abs/2109.07161); needs a map of logits.
+        r1: weight of ``mean ||grad_x sum D(x)||^2`` on real pictures (LaMa's un-halved form of
+            Mescheder et al. 2018, https://arxiv.org/abs/1801.04406); LaMa: 0.001.
+        r1_every: compute it every so many D steps only, with the weight multiplied by as much.
+        matching: weight of the mean squared difference of D's tapped layers between target and
+            prediction, averaged over layers, added to G's side (LaMa: ten times its game's weight).
+
+    Shape:
+        as every loss; returns a scalar, which may be negative.
+
+    Raises:
+        ValueError: an option's value is unknown or has no meaning in this game.
+    """
+
+    turn: Tensor
+
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        game: str = "hinge",
+        on: On = "composite",
+        part: Part = "image",
+        together: bool = False,
+        real_label: float = 1.0,
+        halve: bool = False,
+        only_hole_is_fake: bool = False,
+        r1: float = 0.0,
+        r1_every: int = 1,
+        matching: float = 0.0,
+    ) -> None:
+        super().__init__(on, part)
+        choose("game", game, tuple(GAMES))
+        _check_numbers(GAMES[game].smooths, game, real_label, r1, r1_every, matching)
+        self.discriminator = discriminator
+        self.game = GAMES[game]
+        self.together = together
+        self.real_label = real_label
+        self.share = 0.5 if halve else 1.0
+        self.only_hole_is_fake = only_hole_is_fake
+        self.r1, self.r1_every = r1, r1_every
+        self.matching = matching
+        self.register_buffer("turn", torch.zeros((), dtype=torch.long))
+
+    def judge(self, scene: Scene) -> Tensor:
+        """G's side: what the network pays for being seen through."""
+        fake = self.picture(scene)
+        with frozen(self.discriminator):
+            judgement, real = self._generator_judgements(scene, fake)
+        loss = self.game.fool(judgement.logits).mean()
+        return loss if real is None else loss + self.match(judgement, real)
+
+    def match(self, fake: Judgement, real: Judgement) -> Tensor:
+        """The distance of D's layers that is added to G's side."""
+        check_taps(fake)
+        errors = [F.mse_loss(a, b) for a, b in zip(fake.features, real.features, strict=True)]
+        return self.matching * torch.stack(errors).mean()
+
+    def discriminator_loss(
+        self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor
+    ) -> Tensor:
+        """D's side: what the discriminator pays for its mistakes; the prediction is detached.
+
+        Raises:
+            TensorError: shapes, ranges, kinds or devices that do not fit.
+        """
+        return self.discriminate(self.scene(prediction, target, hole))
+
+    def discriminate(self, scene: Scene) -> Tensor:
+        """D's side on a scene."""
+        due = self._penalty_is_due()
+        photo = scene.target.detach().requires_grad_(due)
+        # R1 differentiates the logits: in half precision those gradients vanish or overflow.
+        with full_precision(photo) if due else nullcontext():
+            real, fake = self._both(photo, self.picture(scene).detach(), scene.hole)
+            loss = self._price(real, fake, scene.hole)
+            return loss + self._penalty(photo, real.logits) if due else loss
+
+    def _price(self, real: Judgement, fake: Judgement, hole: Tensor) -> Tensor:
+        """What D pays for its two judgements, without the gradient penalty."""
+        paid = self.game.real(real.logits, self.real_label).mean()
+        return self.share * (paid + self._price_of_fake(fake.logits, hole).mean())
+
+    def _price_of_fake(self, logits: Tensor, hole: Tensor) -> Tensor:
+        if not self.only_hole_is_fake:
+            return self.game.fake(logits)
+        if logits.ndim != 4:
+            raise TensorError(
+                f"only_hole_is_fake needs a map of logits (N, C, h, w) but the discriminator gave "
+                f"shape {tuple(logits.shape)}; use a patch discriminator or drop the option"
+            )
+        missing = F.interpolate(hole, size=logits.shape[2:], mode="nearest")
+        known = self.game.real(logits, self.real_label)
+        return missing * self.game.fake(logits) + (1 - missing) * known
+
+    def _penalty_is_due(self) -> bool:
+        if not self.r1 or not torch.is_grad_enabled():
+            return False
+        turn = int(self.turn)
+        if self.training:
+            self.turn += 1
+        return turn % self.r1_every == 0
+
+    def _penalty(self, photo: Tensor, logits: Tensor) -> Tensor:
+        (slope,) = torch.autograd.grad(logits.sum(), photo, create_graph=True)
+        return self.r1 * self.r1_every * slope.square().flatten(1).sum(1).mean()
+
+    def _generator_judgements(
+        self, scene: Scene, fake: Tensor
+    ) -> tuple[Judgement, Judgement | None]:
+        """D's view of the fake, and of the target where it is needed: to match its features, or
+        because batch norms see both in one batch (without them the second half changes nothing).
+        """
+        if self._matches() or (self.together and has_batch_norm(self.discriminator)):
+            real, judgement = self._both(scene.target, fake, scene.hole)
+            return judgement, real if self._matches() else None
+        return examine(self.discriminator, fake, scene.hole), None
+
+    def _matches(self) -> bool:
+        return self.matching > 0
+
+    def _both(self, real: Tensor, fake: Tensor, hole: Tensor) -> tuple[Judgement, Judgement]:
+        if not self.together:
+            first = examine(self.discriminator, real, hole)
+            return first, examine(self.discriminator, fake, hole)
+        both = examine(self.discriminator, torch.cat([real, fake]), torch.cat([hole, hole]))
+        return split(both, len(real))
+
+
+def examine(discriminator: nn.Module, photo: Tensor, hole: Tensor) -> Judgement:
+    """The discriminator's judgement in at least float32, with every sum's room to grow.
+
+    Raises:
+        TensorError: the discriminator does not return a Judgement.
+    """
+    judgement = discriminator(photo, hole)
+    if not isinstance(judgement, Judgement):
+        raise TensorError(
+            f"{type(discriminator).__name__} returned a {type(judgement).__name__}; "
+            "a discriminator returns a mendpix.prediction.Judgement"
+        )
+    features = tuple(at_least_float32(feature) for feature in judgement.features)
+    return Judgement(at_least_float32(judgement.logits), features)
+
+
+def split(both: Judgement, count: int) -> tuple[Judgement, Judgement]:
+    """A judgement of one batch as those of its first ``count`` pictures and of the rest."""
+    first = tuple(feature[:count] for feature in both.features)
+    rest = tuple(feature[count:] for feature in both.features)
+    return Judgement(both.logits[:count], first), Judgement(both.logits[count:], rest)
+
+
+def check_taps(judgement: Judgement, wanted: int | None = None) -> None:
+    """Refuse a judgement without tapped layers, or with another number than ``wanted``.
+
+    Raises:
+        TensorError: names both numbers.
+    """
+    count = len(judgement.features)
+    if not count or (wanted is not None and count != wanted):
+        raise TensorError(
+            f"the discriminator taps {count} layers but {wanted or 'one or more'} are compared; "
+            "give as many weights as layers, or a discriminator that taps its layers"
+        )
+
+
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether a picture's judgement depends on the others in its batch."""
+    return any(isinstance(part, _BatchNorm) for part in module.modules())
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Let gradients pass through the module, but leave none in its parameters."""
+    learning = [p for p in module.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+
+def adversarial_terms(objective: nn.Module) -> list[Adversarial]:
+    """Every adversarial term in an objective, in its order: those with a discriminator's side."""
+    return [part for part in objective.modules() if isinstance(part, Adversarial)]
+
+
+def _check_numbers(
+    smooths: bool, game: str, real_label: float, r1: float, r1_every: int, matching: float
+) -> None:
+    if real_label != 1 and not smooths:
+        raise ValueError(f"real_label is {real_label:g} but the {game} game knows no labels; use 1")
+    if not 0 < real_label <= 1:
+        raise ValueError(f"real_label is {real_label:g} but must lie in (0, 1]")
+    if min(r1, matching) < 0 or r1_every < 1:
+        raise ValueError(
+            f"r1 is {r1:g}, r1_every {r1_every}, matching {matching:g}; "
+            "weights must be >= 0 and intervals >= 1"
+        )
+
+
+def weights_of(weights: Sequence[float]) -> tuple[float, ...]:
+    """Layer weights as a tuple.
+
+    Raises:
+        ValueError: none are given or one is negative.
+    """
+    if not weights or min(weights) < 0:
+        raise ValueError(f"layer weights are {list(weights)} but must be one or more, each >= 0")
+    return tuple(float(weight) for weight in weights)
