@@ -1,0 +1,214 @@
+"""Other people's weights: recognised by their keys, renamed, and said what they are on a card.
+
+Nothing but tensors is ever unpickled (``weights_only=True``), and no key is passed over in
+silence: what a format holds beside the network is named by its adapter.
+"""
+
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..errors import WeightsError
+from .context_encoder import ContextEncoder, ContextEncoderOptions
+from .discriminators import ContextDiscriminator, ContextDiscriminatorOptions
+from .patch_discriminators import CRFILL, SNPatchGAN, SNPatchOptions
+
+Tensors = Mapping[str, Tensor]
+
+
+class Adapter:
+    """One foreign format. Children say how it is known and what its keys mean.
+
+    Attributes:
+        source: where such files come from.
+        values: the range in which the network works; the network itself turns [0, 1] into it.
+        prefixes: what may stand before all of the keys that matter.
+    """
+
+    source = ""
+    values = "[-1, 1]"
+    prefixes: tuple[str, ...] = ("module.",)
+
+    def knows(self, tensors: Tensors) -> bool:
+        """Whether a file with these keys (prefixes taken off) is of this format."""
+        raise NotImplementedError
+
+    def build(self, tensors: Tensors) -> nn.Module:
+        """The network, its sizes read off the tensors."""
+        raise NotImplementedError
+
+    def names(self, network: nn.Module) -> dict[str, str]:
+        """Their key for each of the network's keys."""
+        raise NotImplementedError
+
+    def unused(self, key: str) -> bool:
+        """Whether a key of theirs is known to hold nothing that the network uses."""
+        return False
+
+    def converted(self, key: str, tensor: Tensor) -> Tensor:
+        """What the network takes for the tensor at their key."""
+        return tensor
+
+
+class ContextEncoderPort(Adapter):
+    """``netG`` and ``netD`` of the PyTorch port: ``main.N``, N counting layers of a list."""
+
+    source = "https://github.com/BoyuanJiang/context_encoder_pytorch"
+
+    def knows(self, tensors: Tensors) -> bool:
+        return "main.0.weight" in tensors
+
+    def build(self, tensors: Tensors) -> nn.Module:
+        width = tensors["main.0.weight"].shape[0]
+        if not any(key.startswith("main.14.") for key in tensors):
+            return ContextDiscriminator(ContextDiscriminatorOptions(width=width))
+        bottleneck = tensors.get("main.14.weight", torch.empty(4000)).shape[0]
+        return ContextEncoder(ContextEncoderOptions(width=width, bottleneck=bottleneck))
+
+    def names(self, network: nn.Module) -> dict[str, str]:
+        found: dict[str, str] = {}
+        place, convolution = 0, 0
+        for key in network.state_dict():
+            owner, leaf = key.rsplit(".", 1)
+            if owner.endswith("norm"):
+                found[key] = f"main.{convolution + 1}.{leaf}"
+                place = convolution + 3
+            else:
+                convolution = place
+                found[key] = f"main.{convolution}.{leaf}"
+                place = convolution + 2
+        return found
+
+
+class CRFillDiscriminator(Adapter):
+    """``*_net_D.pth`` of CR-Fill: six convolutions under torch's old spectral norm."""
+
+    source = "https://github.com/zengxianyu/crfill"
+
+    def knows(self, tensors: Tensors) -> bool:
+        return "conv1.weight_orig" in tensors
+
+    def build(self, tensors: Tensors) -> nn.Module:
+        width = tensors["conv1.weight_orig"].shape[0]
+        return SNPatchGAN(SNPatchOptions(CRFILL.plane, CRFILL.slope, CRFILL.padding, width))
+
+    def names(self, network: nn.Module) -> dict[str, str]:
+        leaves = {"weight": "weight_orig", "bias": "bias", "u": "weight_u", "v": "weight_v"}
+        found = {}
+        for key in network.state_dict():
+            _, place, leaf = key.split(".")
+            found[key] = f"conv{int(place) + 1}.{leaves[leaf]}"
+        return found
+
+
+ADAPTERS: dict[str, Adapter] = {
+    "context_encoder_pytorch": ContextEncoderPort(),
+    "crfill-discriminator": CRFillDiscriminator(),
+}
+
+
+def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network in another project's file, and a card that says so.
+
+    Raises:
+        WeightsError: unreadable, of no known format, or with keys that do not match.
+    """
+    held = list(_candidates(_read(path)))
+    for name, adapter in ADAPTERS.items():
+        for tensors in held:
+            bare = _without(tensors, adapter.prefixes)
+            if adapter.knows(bare):
+                return _adapted(adapter, bare, str(path)), _card(name, adapter, path)
+    keys = [key for tensors in held for key in tensors]
+    found = f"its keys begin {', '.join(keys[:3])}" if keys else "it holds no tensors"
+    raise WeightsError(f"{path} is of no known format: {found}; known are {', '.join(ADAPTERS)}")
+
+
+def _adapted(adapter: Adapter, tensors: Tensors, source: str) -> nn.Module:
+    network = adapter.build(tensors)
+    names = adapter.names(network)
+    used = {key: value for key, value in tensors.items() if not adapter.unused(key)}
+    check(network.state_dict(), used, source, names)
+    found = {ours: adapter.converted(theirs, used[theirs]) for ours, theirs in names.items()}
+    network.load_state_dict(found)
+    return network
+
+
+def check(
+    wanted: Tensors, given: Tensors, source: str, names: Mapping[str, str] | None = None
+) -> None:
+    """Refuse tensors that are not exactly those wanted, by name and shape.
+
+    Args:
+        names: what the file calls each tensor wanted; the same name unless given.
+
+    Raises:
+        WeightsError: lists what is missing, unexpected and of another shape.
+    """
+    shapes = {(names or {}).get(key, key): tuple(value.shape) for key, value in wanted.items()}
+    faults = {
+        "missing": [key for key in shapes if key not in given],
+        "unexpected": [key for key in given if key not in shapes],
+        "misshapen": [
+            f"{key} {tuple(given[key].shape)} for {shape}"
+            for key, shape in shapes.items()
+            if key in given and tuple(given[key].shape) != shape
+        ],
+    }
+    said = [f"{len(keys)} {fault}: {_listed(keys)}" for fault, keys in faults.items() if keys]
+    if said:
+        raise WeightsError(f"{source} does not hold this network's tensors ({'; '.join(said)})")
+
+
+def _listed(names: list[str], most: int = 12) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _read(path: Path) -> object:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise WeightsError(
+            f"{path} is no file of tensors alone, and nothing else is unpickled, since that can "
+            "run code; ask its source for a state dict"
+        ) from None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as problem:
+        detail = " ".join(str(problem).split())[:120]
+        raise WeightsError(f"{path} is damaged or no weights file: {detail}") from None
+
+
+def _candidates(held: object) -> Iterator[Tensors]:
+    """Every dictionary of tensors in a file: the whole, or an entry such as ``state_dict``."""
+    if not isinstance(held, Mapping):
+        return
+    if held and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in held.items()):
+        yield held
+        return
+    for value in held.values():
+        yield from _candidates(value)
+
+
+def _without(tensors: Tensors, prefixes: tuple[str, ...]) -> Tensors:
+    for prefix in prefixes:
+        tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+    return tensors
+
+
+def _card(name: str, adapter: Adapter, path: Path) -> dict[str, Any]:
+    return {
+        "format": name,
+        "source": adapter.source,
+        "file": path.name,
+        "licence": "unknown: ask the source",
+        "data": [],
+        "values": adapter.values,
+    }
