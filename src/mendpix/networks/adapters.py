@@ -119,15 +119,21 @@ def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         WeightsError: unreadable, of no known format, or with keys that do not match.
     """
-    held = list(_candidates(_read(path)))
+    network, card = load_tensors(_read(path), str(path))
+    return network, {**card, "file": path.name}
+
+
+def load_tensors(held: object, source: str) -> tuple[nn.Module, dict[str, Any]]:
+    """As :func:`load`, of what a file held: tensors by key, alone or among other entries."""
+    found = list(_candidates(held))
     for name, adapter in ADAPTERS.items():
-        for tensors in held:
+        for tensors in found:
             bare = _without(tensors, adapter.prefixes)
             if adapter.knows(bare):
-                return _adapted(adapter, bare, str(path)), _card(name, adapter, path)
-    keys = [key for tensors in held for key in tensors]
-    found = f"its keys begin {', '.join(keys[:3])}" if keys else "it holds no tensors"
-    raise WeightsError(f"{path} is of no known format: {found}; known are {', '.join(ADAPTERS)}")
+                return _adapted(adapter, bare, source), _card(name, adapter)
+    keys = [key for tensors in found for key in tensors]
+    said = f"its keys begin {', '.join(keys[:3])}" if keys else "it holds no tensors"
+    raise WeightsError(f"{source} is of no known format: {said}; known are {', '.join(ADAPTERS)}")
 
 
 def _adapted(adapter: Adapter, tensors: Tensors, source: str) -> nn.Module:
@@ -203,11 +209,10 @@ def _without(tensors: Tensors, prefixes: tuple[str, ...]) -> Tensors:
     return tensors
 
 
-def _card(name: str, adapter: Adapter, path: Path) -> dict[str, Any]:
+def _card(name: str, adapter: Adapter) -> dict[str, Any]:
     return {
         "format": name,
         "source": adapter.source,
-        "file": path.name,
         "licence": "unknown: ask the source",
         "data": [],
         "values": adapter.values,
