@@ -25,5 +25,13 @@ class TensorError(MendError):
     """A tensor whose shape, range, kind or device a loss or network cannot take."""
 
 
+class RecipeError(MendError):
+    """A recipe that says something unknown, or values that do not fit each other."""
+
+
+class TrainingError(MendError):
+    """A training run that cannot start, go on, or be resumed as asked."""
+
+
 class Cancelled(Exception):  # noqa: N818  (a wish, not an error: never shown as one)
     """Raised by a ``progress`` callback to stop the work it reports on."""

@@ -1,0 +1,147 @@
+"""Training: from a folder of pictures and a recipe to weights that fill."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from ..errors import TrainingError
+from ..networks import weights
+from . import folder as folders
+from . import objective, schedule
+from .data import Photos, gather
+from .folder import Folder
+from .loop import Run
+from .moments import Moment, Outcome, Watch
+from .reading import fields, parse, read, shipped, text
+from .recipe import Recipe
+
+__all__ = ["Moment", "Outcome", "Recipe", "fields", "parse", "read", "shipped", "text", "train"]
+
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def train(
+    photos: Path | str,
+    out: Path | str,
+    recipe: str | Path | Recipe = "partial-conv-tiny",
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    sets: Sequence[str] = (),
+    resume: bool = False,
+    start_from: Path | str | None = None,
+    max_minutes: float | None = None,
+    devices: int = 1,
+    nodes: int = 1,
+    accelerator: Accelerator = "auto",
+    watch: Watch = lambda moment: None,
+) -> Outcome:
+    """Train a recipe's network on a folder of pictures.
+
+    Args:
+        photos: any folder tree of pictures; a ``manifest.csv`` in it names licences.
+        out: the run folder: recipe, log, sheets, ``best`` and ``last`` weights, state.
+        recipe: a name, a TOML file, or a :class:`Recipe`.
+        overrides: ``steps``, ``batch``, ``size``, ``lr``, ``seed``, ``precision``; None changes
+            nothing. A size changes ``data.short_side`` in proportion.
+        sets: ``"losses.style=60"``: any field.
+        resume: go on with the run in ``out``, exactly as if it had never stopped.
+        start_from: weights to start from, of the recipe's network.
+        max_minutes: stop after this long, with the state saved.
+        devices, nodes: processes on each machine, and machines.
+        watch: is told how the run goes.
+
+    Raises:
+        MendError: anything the user can put right, before time is spent where possible.
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else read(recipe, overrides, sets)
+    if start_from is not None:
+        chosen = chosen.model_copy(update={"from_weights": str(start_from)})
+    folder = Folder(Path(out))
+    folders.check_writable(folder.path)
+    fabric = _fabric(chosen, devices, nodes, accelerator)
+    pictures = gather(Path(photos), chosen)
+    run = _run(fabric, chosen, pictures, folder, watch)
+    if resume:
+        run.resume()
+    elif fabric.is_global_zero:
+        folder.begin(chosen)
+    fabric.barrier()
+    _tell(run, pictures, resume)
+    return run.train(max_minutes)
+
+
+def _fabric(recipe: Recipe, devices: int, nodes: int, accelerator: str) -> Fabric:
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[recipe.precision]
+    if recipe.precision == "16" and (accelerator == "cpu" or not torch.cuda.is_available()):
+        raise TrainingError("precision=16 needs a CUDA GPU; use bf16 or 32 here")
+    parts = devices * nodes * recipe.accumulate
+    if recipe.batch % parts:
+        raise TrainingError(
+            f"a batch of {recipe.batch} cannot be shared by {devices * nodes} processes in "
+            f"{recipe.accumulate} parts each; make it a multiple of {parts}"
+        )
+    strategy = "auto" if devices * nodes == 1 else "ddp"
+    fabric = Fabric(
+        accelerator=accelerator,
+        strategy=strategy,
+        devices=devices,
+        num_nodes=nodes,
+        precision=precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def _run(fabric: Fabric, recipe: Recipe, photos: Photos, folder: Folder, watch: Watch) -> Run:
+    """Everything built, all processes alike."""
+    torch.manual_seed(recipe.seed)
+    network = objective.network(recipe)
+    terms = objective.build(recipe)
+    if recipe.from_weights:
+        _start_from(network, recipe)
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        terms = nn.SyncBatchNorm.convert_sync_batchnorm(terms)
+    for phase in recipe.stretches:
+        schedule.enter(phase, network)
+    torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process
+    return Run(fabric, recipe, photos, folder, network, terms, watch)
+
+
+def _start_from(network: nn.Module, recipe: Recipe) -> None:
+    """Copy weights into the recipe's network.
+
+    Raises:
+        TrainingError: they are of another network, or of another shape.
+    """
+    given, _ = weights.load(recipe.from_weights)
+    if type(given) is not type(network):
+        raise TrainingError(
+            f"{recipe.from_weights} holds a {type(given).__name__} but the recipe trains a "
+            f"{type(network).__name__}; choose a recipe for that network"
+        )
+    try:
+        network.load_state_dict(given.state_dict())
+    except RuntimeError:
+        raise TrainingError(
+            f"{recipe.from_weights} was made with other options than the recipe's "
+            f"network.options; set them alike"
+        ) from None
+
+
+def _tell(run: Run, photos: Photos, resumed: bool) -> None:
+    """Say once what the run works with; the log keeps every file that was left out."""
+    if not run.fabric.is_global_zero:
+        return
+    for file, why in photos.skipped.items():
+        run.folder.log({"step": run.step, "skipped": file, "why": why})
+    words = f"{len(photos.train)} pictures to train on, {len(photos.held_out)} held out"
+    if photos.skipped:
+        words += f", {len(photos.skipped)} left out (log.jsonl says why)"
+    run.watch(Moment(run.step, run.recipe.total, words=words))
+    if resumed:
+        run.watch(Moment(run.step, run.recipe.total, words=f"resumed after step {run.step}"))

@@ -1,0 +1,184 @@
+"""The adversarial two-step, for any objective: first the discriminators learn, then the network.
+
+An objective without discriminators skips the first half. Gradients are averaged over processes by
+:func:`average`, for both players alike: no wrapper hides which player's gradients are exchanged.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ..errors import TrainingError
+from ..prediction import Prediction
+from . import objective
+from .data import Batch
+from .objective import Objective
+
+Losses = dict[str, Tensor]
+
+EXPLODED = 1e10
+"""No weighted term of a run that learns comes near this."""
+
+
+@dataclass
+class Player:
+    """Who learns: modules, their optimiser, and the largest norm of their gradients."""
+
+    module: nn.Module
+    optimiser: Any
+    clip: float = 0.0
+
+    def learn(self, fabric: Fabric) -> Tensor:
+        """One step of the optimiser with the gradients at hand; returns their norm."""
+        average(fabric, self.module.parameters())
+        limit = self.clip or float("inf")
+        norm = fabric.clip_gradients(
+            self.module, self.optimiser, max_norm=limit, error_if_nonfinite=False
+        )
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        assert norm is not None
+        return norm.detach()
+
+
+@dataclass
+class Turn:
+    """What a step came to: weighted terms and discriminators' prices, gradient norms, shares."""
+
+    losses: dict[str, float] = field(default_factory=dict)
+    norms: Losses = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Game:
+    """The two players and what they play for."""
+
+    fabric: Fabric
+    network: nn.Module
+    objective: Objective
+    maker: Player
+    judges: Player | None
+
+    def step(
+        self, parts: Sequence[Batch], weights: Mapping[str, float], look: bool = False
+    ) -> Turn:
+        """One step of training on a batch, cut into parts of equal size.
+
+        The network predicts a part once for both halves; where there are several, it predicts
+        again for the second half instead of holding all graphs at once.
+
+        Args:
+            look: also measure each term's share of the gradient at the output.
+
+        Raises:
+            TrainingError: a term is not finite or has exploded; nobody has learned from it.
+        """
+        turn = Turn()
+        made = self.predict(parts[0]) if len(parts) == 1 else None
+        if self.judges is not None and self._plays(weights):
+            judged = self._judges_turn(parts, made, weights)
+            turn.losses.update(checked(judged, parts))
+            turn.norms["discriminators"] = self.judges.learn(self.fabric)
+        turn.losses.update(checked(self._makers_turn(parts, made, weights, turn, look), parts))
+        turn.norms["network"] = self.maker.learn(self.fabric)
+        return turn
+
+    def players(self) -> list[Player]:
+        """The network first, then the discriminators where there are any."""
+        return [self.maker] if self.judges is None else [self.maker, self.judges]
+
+    def predict(self, batch: Batch) -> Prediction:
+        """The network's prediction, ready for gradients."""
+        with self.fabric.autocast():
+            prediction: Prediction = self.network(batch.photo, batch.hole)
+        return prediction
+
+    def _plays(self, weights: Mapping[str, float]) -> bool:
+        return any(True for _ in self.objective.players(weights))
+
+    def _judges_turn(
+        self, parts: Sequence[Batch], made: Prediction | None, weights: Mapping[str, float]
+    ) -> Losses:
+        means: Losses = {}
+        for part in parts:
+            with torch.no_grad():
+                prediction = made or self.predict(part)
+            with self.fabric.autocast():
+                scene = objective.scene(prediction, part.photo, part.hole)
+                losses = self.objective.discriminate(scene, weights)
+            self._back(
+                {f"{name}/discriminator": v for name, v in losses.items()}, len(parts), means
+            )
+        return means
+
+    def _makers_turn(
+        self,
+        parts: Sequence[Batch],
+        made: Prediction | None,
+        weights: Mapping[str, float],
+        turn: Turn,
+        look: bool,
+    ) -> Losses:
+        means: Losses = {}
+        for part in parts:
+            prediction = made or self.predict(part)
+            with self.fabric.autocast():
+                scene = objective.scene(prediction, part.photo, part.hole)
+                losses = self.objective.judge(scene, weights)
+            if look and not turn.shares:
+                turn.shares = objective.shares(scene, losses)
+            self._back(losses, len(parts), means)
+        return means
+
+    def _back(self, losses: Losses, count: int, means: Losses) -> None:
+        """Gradients of the sum; what each term came to is added to the means."""
+        total = torch.stack([loss.reshape(()) for loss in losses.values()]).sum() / count
+        if total.requires_grad:
+            self.fabric.backward(total)
+        for name, loss in losses.items():
+            means[name] = means.get(name, 0) + loss.detach() / count
+
+
+def checked(losses: Losses, parts: Sequence[Batch]) -> dict[str, float]:
+    """The losses as numbers.
+
+    Raises:
+        TrainingError: one is not finite or has exploded; names it and the batch's files.
+    """
+    values = torch.stack([loss.reshape(()).float() for loss in losses.values()]).tolist()
+    numbers = dict(zip(losses, values, strict=True))
+    for name, value in numbers.items():
+        if not abs(value) < EXPLODED:
+            files = [file for part in parts for file in part.files]
+            shown = ", ".join(files[:8]) + (f" and {len(files) - 8} more" if files[8:] else "")
+            raise TrainingError(f"{name} came to {value:g} on {shown}")
+    return numbers
+
+
+def average(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
+    """Gradients averaged over all processes, in one exchange."""
+    if fabric.world_size == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    flat = fabric.all_reduce(flat, reduce_op="mean")
+    pieces = flat.split([gradient.numel() for gradient in gradients])
+    for gradient, piece in zip(gradients, pieces, strict=True):
+        gradient.copy_(piece.view_as(gradient))
+
+
+def cut(batch: Batch, count: int) -> list[Batch]:
+    """A batch as ``count`` parts."""
+    size = len(batch.files) // count
+    places = range(0, size * count, size)
+    return [
+        Batch(batch.photo[at : at + size], batch.hole[at : at + size], batch.files[at : at + size])
+        for at in places
+    ]

@@ -1,0 +1,257 @@
+"""The training loop, readable from top to bottom. Fabric moves tensors; what happens is here."""
+
+import threading
+import time
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from .. import __version__
+from ..errors import TrainingError
+from . import folder as folders
+from . import schedule, state, validation
+from .clock import Clock, stop_on_interrupt
+from .data import Ahead, Batch, Photos, Samples, held_out_batches
+from .folder import Folder
+from .games import Game, cut
+from .holes import drawer
+from .moments import Moment, Outcome, Watch
+from .objective import Objective, weights_at
+from .players import averaged, optimiser
+from .recipe import Recipe
+
+
+class Run:
+    """One training run: everything that changes, and the loop that changes it."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        recipe: Recipe,
+        photos: Photos,
+        folder: Folder,
+        network: nn.Module,
+        objective: Objective,
+        watch: Watch,
+    ) -> None:
+        self.fabric, self.recipe, self.photos, self.folder = fabric, recipe, photos, folder
+        self.watch = watch
+        self.draw = drawer(recipe, network)
+        self.samples = Samples(photos, recipe, self.draw)
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.layout = layout
+        self.network = fabric.to_device(network).to(memory_format=layout)
+        self.objective = fabric.to_device(objective).to(memory_format=layout)
+        self.judges = nn.ModuleList(self.objective.judges())
+        self.average = averaged(self.network, recipe.ema)
+        self.game = self._game()
+        self.step = 0
+        self.phase = -1
+        self.best = float("inf")
+        self.measured: dict[str, float] = {}
+
+    def _game(self) -> Game:
+        called = torch.compile(self.network) if self.recipe.compile else self.network
+        maker = optimiser(self.fabric, self.network, self.recipe.optimiser)
+        judges = None
+        if len(self.judges):
+            judges = optimiser(self.fabric, self.judges, self.recipe.discriminators)
+        return Game(self.fabric, called, self.objective, maker, judges)  # type: ignore[arg-type]
+
+    @property
+    def released(self) -> nn.Module:
+        """The network that is validated and written: the averaged one, where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def train(self, minutes: float | None = None) -> Outcome:
+        """Train from where the run stands to the end, or until it is stopped."""
+        total, begun = self.recipe.total, time.monotonic()
+        clock = Clock(self.step)
+        with stop_on_interrupt() as interrupted, Ahead(self._load, self.step, total) as ahead:
+            while self.step < total:
+                self._enter_phase()
+                waiting = time.monotonic()
+                batch = ahead.take(self.step)
+                clock.waited += time.monotonic() - waiting
+                self._learn(batch, clock)
+                self._chores(clock)
+                why = self._reason_to_stop(interrupted, begun, minutes)
+                if why and self.step < total:
+                    return self._stop(why)
+        return self._stop("")
+
+    def _load(self, step: int) -> Batch:
+        """This process's share of a step's batch."""
+        share = self.recipe.batch // self.fabric.world_size
+        start = step * self.recipe.batch + self.fabric.global_rank * share
+        return self.samples.batch(range(start, start + share))
+
+    def _enter_phase(self) -> None:
+        """Set who learns and how fast; a phase that begins may also forget the averages."""
+        number, phase, first = schedule.phase_at(self.recipe, self.step)
+        if number != self.phase:
+            schedule.enter(phase, self.network)
+            if phase.fresh and self.step == first:
+                for player in self.game.players():
+                    player.optimiser.state.clear()
+            self.phase = number
+        for player, rate in zip(
+            self.game.players(), schedule.rates(self.recipe, self.step), strict=False
+        ):
+            for group in player.optimiser.param_groups:
+                group["lr"] = rate
+
+    def _learn(self, batch: Batch, clock: Clock) -> None:
+        _, phase, first = schedule.phase_at(self.recipe, self.step)
+        photo, hole = (self._placed(tensor) for tensor in batch[:2])
+        parts = cut(Batch(photo, hole, batch.files), self.recipe.accumulate)
+        weights = weights_at(self.recipe, phase, self.step)
+        try:
+            turn = self.game.step(parts, weights, look=self.step == first)
+        except TrainingError as problem:
+            raise TrainingError(f"step {self.step + 1}: {problem}; {self._way_out()}") from None
+        except torch.OutOfMemoryError:
+            raise TrainingError(self._too_large(len(parts[0].files))) from None
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        self.step += 1
+        if turn.shares:
+            self._note({"step": self.step, "phase": self.phase, "gradient_shares": turn.shares})
+        if self.step % self.recipe.log_every == 0 or self.step == self.recipe.total:
+            self._report(turn.losses, {k: float(v) for k, v in turn.norms.items()}, clock)
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return self.fabric.to_device(tensor).contiguous(memory_format=self.layout)
+
+    def _report(self, losses: dict[str, float], norms: dict[str, float], clock: Clock) -> None:
+        rate, waited = clock.lap(self.step)
+        lr, _ = schedule.rates(self.recipe, self.step - 1)
+        line = {"losses": losses, "gradients": norms, "lr": lr, "rate": rate, "waited": waited}
+        self._note({"step": self.step, **line})
+        left = (self.recipe.total - self.step) / rate if rate else 0.0
+        self._show(Moment(self.step, self.recipe.total, rate, left, losses, self.measured))
+
+    def _chores(self, clock: Clock) -> None:
+        """What is done every so many steps; its time is not training's."""
+        begun = time.monotonic()
+        recipe, last = self.recipe, self.step == self.recipe.total
+        if self.step % recipe.validate_every == 0 or last:
+            self.validate()
+        if (self.step % recipe.sheet_every == 0 or last) and self.fabric.is_global_zero:
+            path = self.folder.path / "sheets" / f"{self.step:07d}.png"
+            batch = next(held_out_batches(self.photos, recipe, self.draw))
+            validation.sheet(self.released, batch, self.fabric.device, path)
+        if self.step % recipe.save_every == 0 or last:
+            self.save()
+        clock.begun += time.monotonic() - begun
+
+    def validate(self) -> None:
+        """Measure the released network on the held-out pictures; write it where it is the best."""
+        if self.fabric.is_global_zero:
+            batches = held_out_batches(self.photos, self.recipe, self.draw)
+            self.measured = validation.measure(self.released, batches, self.fabric.device)
+            self._note({"step": self.step, "validation": self.measured})
+            if self.measured["hole_l1"] < self.best:
+                self.best = self.measured["hole_l1"]
+                self.folder.save_weights("best", self.released, self._card())
+        self.fabric.barrier()
+
+    def save(self) -> None:
+        """Write the state and the last weights."""
+        random = self._random_states()
+        if self.fabric.is_global_zero:
+            state.save(self.folder.state, self._state(random))
+            self.folder.save_weights("last", self.released, self._card())
+        self.fabric.barrier()
+
+    def _card(self) -> dict[str, Any]:
+        return folders.card(self.recipe, self.photos, self.step, self.measured)
+
+    def _random_states(self) -> list[dict[str, Tensor]]:
+        own = state.random_state()
+        if self.fabric.world_size == 1:
+            return [own]
+        gathered = {
+            k: self.fabric.all_gather(v.to(self.fabric.device)).cpu() for k, v in own.items()
+        }
+        return [{k: v[rank] for k, v in gathered.items()} for rank in range(self.fabric.world_size)]
+
+    def _state(self, random: list[dict[str, Tensor]]) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "files": [self.photos.train, self.photos.held_out],
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimisers": [player.optimiser.state_dict() for player in self.game.players()],
+            "average": None if self.average is None else self.average.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "random": random,
+            "best": self.best,
+            "measured": self.measured,
+        }
+
+    def resume(self) -> None:
+        """Go on from the run folder's newest state.
+
+        Raises:
+            TrainingError: none can be read, or it is of another recipe, version or pictures.
+        """
+        saved = state.load(self.folder.state)
+        folders.check_same(saved, self.recipe, self.photos)
+        if len(saved["random"]) != self.fabric.world_size:
+            raise TrainingError(
+                f"the run was made by {len(saved['random'])} process(es) but this one has "
+                f"{self.fabric.world_size}; use as many --devices"
+            )
+        self.network.load_state_dict(saved["network"])
+        self.objective.load_state_dict(saved["objective"])
+        for player, kept in zip(self.game.players(), saved["optimisers"], strict=True):
+            player.optimiser.load_state_dict(kept)
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+        self.fabric.strategy.precision.load_state_dict(saved["precision"])
+        self.step, self.best, self.measured = saved["step"], saved["best"], saved["measured"]
+        state.restore_random(saved["random"][self.fabric.global_rank])
+        if self.fabric.is_global_zero:
+            self.folder.cut_log(self.step)
+
+    def _reason_to_stop(
+        self, interrupted: threading.Event, begun: float, minutes: float | None
+    ) -> str:
+        """Why to stop here, agreed by all processes; empty to go on."""
+        reason = 1 if interrupted.is_set() else 0
+        if minutes is not None and time.monotonic() - begun >= 60 * minutes:
+            reason = reason or 2
+        if self.fabric.world_size > 1:
+            here = torch.tensor(float(reason), device=self.fabric.device)
+            reason = int(self.fabric.all_gather(here).max())
+        return ("", "interrupted", "time is up")[reason]
+
+    def _stop(self, why: str) -> Outcome:
+        if why:
+            self.save()
+            self._show(Moment(self.step, self.recipe.total, words=f"stopped: {why}; state saved"))
+        return Outcome(self.folder.path, self.step, not why, why, self.measured)
+
+    def _note(self, line: dict[str, Any]) -> None:
+        if self.fabric.is_global_zero:
+            self.folder.log(line)
+
+    def _show(self, moment: Moment) -> None:
+        if self.fabric.is_global_zero:
+            self.watch(moment)
+
+    def _way_out(self) -> str:
+        kept = "the state before it is kept" if state.exists(self.folder.state) else "no state yet"
+        return f"{kept}; try a lower lr, optimiser.clip, or precision=32"
+
+    def _too_large(self, size: int) -> str:
+        fits = max(1, size // 2)
+        return (
+            f"step {self.step + 1}: {size} pictures at once do not fit the accelerator's memory; "
+            f"try batch={fits * self.fabric.world_size}, or accumulate={self.recipe.accumulate * 2}"
+        )

@@ -1,0 +1,224 @@
+"""Recipes: everything a training run is made of, typed. :mod:`.reading` reads them from TOML."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Precision = Annotated[Literal["32", "bf16", "16"], BeforeValidator(str)]
+
+
+class Table(BaseModel):
+    """A table of a recipe: unknown keys are refused, values are not changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Table):
+    """The network to train."""
+
+    name: str = Field(description="name of a network, for example 'partial-unet'")
+    options: dict[str, Any] = Field(
+        default={}, description="its options, as in its options dataclass"
+    )
+
+
+class Judge(Table):
+    """The discriminator of an adversarial term."""
+
+    name: str = Field(description="name of a discriminator, for example 'sn-patchgan'")
+    options: dict[str, Any] = Field(
+        default={}, description="its options, as in its options dataclass"
+    )
+
+
+class Term(Table):
+    """One term of the objective: its weight, what it is, and when it counts."""
+
+    weight: float = Field(
+        default=1.0, ge=0, description="what the term is multiplied by; 0 leaves it out"
+    )
+    kind: str = Field(
+        default="", description="name of the loss; the term's own name where left out"
+    )
+    discriminator: Judge | None = Field(
+        default=None, description="who judges, for adversarial kinds; trained beside the network"
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="the loss's own options, as it is constructed"
+    )
+    start: int = Field(default=0, ge=0, description="first step at which the term counts")
+    ramp: int = Field(default=0, ge=0, description="steps over which its weight then rises from 0")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, given: Any) -> Any:
+        """A bare number is the weight: ``style = 60``."""
+        return {"weight": given} if isinstance(given, int | float) else given
+
+    def weight_at(self, step: int) -> float:
+        """The weight that counts at a step (steps count from 0)."""
+        if step < self.start:
+            return 0.0
+        risen = (step - self.start + 1) / self.ramp if self.ramp else 1.0
+        return self.weight * min(1.0, risen)
+
+
+class Holes(Table):
+    """A generator of holes and its share of the mixture."""
+
+    kind: str = Field(description="'centre', or a generator of mendpix.drawing")
+    share: float = Field(
+        default=1.0, gt=0, description="how often, relative to the other generators"
+    )
+
+
+class Optimiser(Table):
+    """How one player learns."""
+
+    kind: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="rule of the update")
+    lr: float = Field(default=2e-4, gt=0, description="learning rate")
+    betas: tuple[float, float] = Field(default=(0.5, 0.999), description="Adam's two decays")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0")
+    clip: float = Field(
+        default=0.0, ge=0, description="largest norm of all gradients together; 0: none"
+    )
+
+
+class Phase(Table):
+    """A stretch of the run. What is left out stays as the recipe says."""
+
+    steps: int = Field(ge=1, description="length of the stretch")
+    lr: float | None = Field(default=None, gt=0, description="the network's learning rate")
+    discriminator_lr: float | None = Field(
+        default=None, gt=0, description="the discriminators' rate"
+    )
+    train: tuple[str, ...] = Field(
+        default=(),
+        description="only parameters whose name starts with one of these learn; empty: all",
+    )
+    rest: tuple[str, ...] = Field(
+        default=(), description="parameters whose name starts with one of these do not learn"
+    )
+    still_norms: tuple[str, ...] = Field(
+        default=(),
+        description="batch norms whose name starts with one of these keep their statistics",
+    )
+    weights: dict[str, float] = Field(
+        default={},
+        description="weights of terms in this phase, by the term's name; 0 leaves it out",
+    )
+    fresh: bool = Field(default=False, description="forget the optimisers' averages at the start")
+
+
+class Data(Table):
+    """From picture files to training pictures."""
+
+    short_side: int = Field(
+        default=0, ge=0, description="resize the short side to this first; 0: to size"
+    )
+    crop: Literal["random", "centre"] = Field(
+        default="random", description="where the square is cut"
+    )
+    flip: float = Field(default=0.5, ge=0, le=1, description="how often the square is mirrored")
+    scale: tuple[float, float] = Field(
+        default=(1.0, 1.0),
+        description="the square is cut this many times larger, at random, then resized",
+    )
+    held_out: float = Field(
+        default=0.05, gt=0, lt=1, description="share of files kept for validation"
+    )
+    cache: Literal["ram", "none"] = Field(
+        default="ram", description="keep decoded pictures in memory"
+    )
+
+
+class Recipe(Table):
+    """Everything a run is made of."""
+
+    network: Network = Field(description="the network to train")
+    losses: dict[str, Term] = Field(description="the terms of the objective, by name")
+    holes: tuple[Holes, ...] = Field(min_length=1, description="the mixture of hole generators")
+    size: int = Field(default=256, ge=16, description="side of the training pictures in pixels")
+    batch: int = Field(default=8, ge=1, description="pictures per step, over all processes")
+    steps: int = Field(default=0, ge=0, description="length of the run; 0: the phases' sum")
+    phases: tuple[Phase, ...] = Field(default=(), description="stretches of the run; empty: one")
+    optimiser: Optimiser = Field(default=Optimiser(), description="how the network learns")
+    discriminators: Optimiser = Field(
+        default=Optimiser(), description="how the discriminators learn"
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="constant", description="the rates' course over the run: constant, or down to 0"
+    )
+    warmup: int = Field(default=0, ge=0, description="steps over which the rates rise from 0")
+    accumulate: int = Field(
+        default=1, ge=1, description="parts that a batch is cut into to save memory"
+    )
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none"
+    )
+    precision: Precision = Field(
+        default="32", description="32, bf16 (mixed) or 16 (mixed; GPU only)"
+    )
+    channels_last: bool = Field(default=True, description="lay tensors out with channels innermost")
+    compile: bool = Field(default=False, description="compile the network with torch.compile")
+    data: Data = Field(default=Data(), description="from files to pictures")
+    seed: int = Field(default=0, ge=0, description="every random choice follows from it")
+    log_every: int = Field(default=10, ge=1, description="steps between lines of log.jsonl")
+    validate_every: int = Field(default=500, ge=1, description="steps between validations")
+    validate_count: int = Field(default=64, ge=1, description="held-out pictures that are measured")
+    sheet_every: int = Field(default=500, ge=1, description="steps between sample sheets")
+    save_every: int = Field(default=500, ge=1, description="steps between saved states")
+    from_weights: str = Field(default="", description="weights to start from, as --from")
+
+    @property
+    def stretches(self) -> tuple[Phase, ...]:
+        """The phases, fitted to ``steps`` where both are given."""
+        if not self.phases:
+            return (Phase(steps=max(1, self.steps)),)
+        total = sum(phase.steps for phase in self.phases)
+        if not self.steps or self.steps == total:
+            return self.phases
+        return tuple(_stretched(self.phases, self.steps / total, self.steps))
+
+    @property
+    def total(self) -> int:
+        """Length of the run in steps."""
+        return sum(phase.steps for phase in self.stretches)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recipe":
+        if not self.steps and not self.phases:
+            raise ValueError("the recipe has neither steps nor phases; say how long to train")
+        if self.steps and self.steps < len(self.phases):
+            raise ValueError(
+                f"steps is {self.steps} but there are {len(self.phases)} phases of one or more"
+            )
+        if self.batch % self.accumulate:
+            raise ValueError(
+                f"a batch of {self.batch} cannot be cut into {self.accumulate} equal parts; "
+                "change batch or accumulate"
+            )
+        for phase in self.phases:
+            for name in phase.weights:
+                if name not in self.losses:
+                    raise ValueError(f"a phase weighs {name!r}; {near(name, self.losses)}")
+        return self
+
+
+def _stretched(phases: Sequence[Phase], factor: float, total: int) -> Iterable[Phase]:
+    """Phases scaled to another total, each at least one step long."""
+    left = total
+    for later, phase in zip(range(len(phases) - 1, -1, -1), phases, strict=True):
+        steps = left if not later else min(max(1, round(phase.steps * factor)), left - later)
+        left -= steps
+        yield phase.model_copy(update={"steps": steps})
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name nearest to one that is not known, or all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"

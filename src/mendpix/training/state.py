@@ -1,0 +1,72 @@
+"""The state of a run on disk: whole or not there, with the one before it kept until then."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import TrainingError
+
+CURRENT, PREVIOUS, DRAFT = "current.pt", "previous.pt", "draft.pt"
+
+
+def save(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write a state; a process killed at any moment leaves the new one or the one before.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / DRAFT).open("wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        if (folder / CURRENT).exists():
+            (folder / CURRENT).replace(folder / PREVIOUS)
+        (folder / DRAFT).replace(folder / CURRENT)
+    except OSError as problem:
+        raise TrainingError(f"state in {folder} cannot be saved: {problem.strerror}") from None
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a state to resume from."""
+    return any((folder / name).is_file() for name in (CURRENT, PREVIOUS))
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The newest whole state.
+
+    Raises:
+        TrainingError: there is none that can be read.
+    """
+    problems = []
+    for name in (CURRENT, PREVIOUS):
+        if not (folder / name).is_file():
+            continue
+        try:
+            state = torch.load(folder / name, map_location="cpu", weights_only=True)
+        except Exception as problem:  # torch raises many kinds for a damaged file
+            problems.append(f"{name}: {str(problem).splitlines()[0]}")
+            continue
+        return dict(state)
+    found = "; ".join(problems) or "it holds none"
+    raise TrainingError(f"{folder} has no state to resume from ({found}); start a new run")
+
+
+def random_state() -> dict[str, Tensor]:
+    """Where torch's random numbers stand, on the CPU and on the current accelerator."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random(states: Mapping[str, Tensor]) -> None:
+    """Go on from where the random numbers stood."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
