@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks import adapters
+from mendpix.networks import adapters, foreign
 from mendpix.networks.context_encoder import (
     ContextEncoder,
     ContextEncoderOptions,
@@ -36,7 +36,7 @@ def released(reference: Path) -> ContextEncoder:
     keys = json.loads((reference / "ce_small.state.json").read_text())["netG"]
     made = seedgen(reference).state_dict_for(keys["keys"], keys["base_seed"], keys["gain"])
     tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in made.items()}
-    network = adapters.load_tensors(tensors, "reference")[0]
+    network = foreign.load_tensors(tensors, "reference")[0]
     assert isinstance(network, ContextEncoder)
     return network
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks import adapters
+from mendpix.networks import foreign
 from mendpix.networks.corruption import centre
 from mendpix.networks.discriminators import (
     ContextDiscriminator,
@@ -56,7 +56,7 @@ def tensors_of(reference: Path, file: str, entry: str | None = None) -> dict[str
 def test_context_encoder_s_agrees_with_the_released_port(reference: Path, mode: str) -> None:
     numbers = np.load(reference / "ce_small.npz")
     tensors = tensors_of(reference, "ce_small.state.json", "netD")
-    judge = adapters.load_tensors(tensors, "reference")[0]
+    judge = foreign.load_tensors(tensors, "reference")[0]
     assert isinstance(judge, ContextDiscriminator)
     judge.train(mode == "train")
     hole = torch.zeros(4, 1, 128, 128)
@@ -76,7 +76,7 @@ def crfill(reference: Path, plane: str = "ones") -> SNPatchGAN:
     for key in numbers.files:
         if key.startswith("uv/"):
             tensors[key.removeprefix("uv/")] = torch.from_numpy(numbers[key])
-    judge = adapters.load_tensors(tensors, "reference")[0]
+    judge = foreign.load_tensors(tensors, "reference")[0]
     assert isinstance(judge, SNPatchGAN)
     if plane == "ones":
         return judge

@@ -9,6 +9,7 @@ from torch import nn
 from .context_encoder import ContextEncoder, RandomContextEncoder
 from .discriminators import ContextDiscriminator, PANDiscriminator
 from .pan import PANInpainting, PANUNet
+from .partial_unet import PartialUNet
 from .patch_discriminators import PatchGAN, SNPatchGAN
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -16,6 +17,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "context-encoder-random": RandomContextEncoder,
     "pan": PANUNet,
     "pan-inpainting": PANInpainting,
+    "partial-unet": PartialUNet,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {

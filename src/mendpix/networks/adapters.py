@@ -1,25 +1,19 @@
-"""Other people's weights: recognised by their keys, renamed, and said what they are on a card.
+"""Other people's weights: how each format is recognised, and what its keys mean."""
 
-Nothing but tensors is ever unpickled (``weights_only=True``), and no key is passed over in
-silence: what a format holds beside the network is named by its adapter.
-"""
-
-import pickle
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import WeightsError
 from .context_encoder import ContextEncoder, ContextEncoderOptions
 from .discriminators import ContextDiscriminator, ContextDiscriminatorOptions
+from .partial_unet import PartialUNet, PartialUNetOptions
 from .patch_discriminators import CRFILL, SNPatchGAN, SNPatchOptions
 
 Tensors = Mapping[str, Tensor]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Adapter:
@@ -107,113 +101,53 @@ class CRFillDiscriminator(Adapter):
         return found
 
 
+class PartialConvPort(Adapter):
+    """Checkpoints of the partial U-Net without ``sum(1)``: ``enc_i`` and ``dec_i``.
+
+    Its rule divides by the number of known values in a window and leaves out the window's size,
+    so its weights are ``c_in * kernel * kernel`` times the paper's; dividing them by that makes
+    the paper's layer give the same. It was trained on pictures less ImageNet's mean and over its
+    deviation, which the network's options take up.
+    """
+
+    source = "https://github.com/naoto0804/pytorch-inpainting-with-partial-conv"
+    values = "ImageNet mean 0 and deviation 1"
+
+    def knows(self, tensors: Tensors) -> bool:
+        return any(key.endswith(".conv.input_conv.weight") for key in tensors)
+
+    def build(self, tensors: Tensors) -> nn.Module:
+        levels = sum(
+            key.startswith("enc_") and key.endswith("input_conv.weight") for key in tensors
+        )
+        first = tensors.get("enc_1.conv.input_conv.weight", torch.empty(64))
+        return PartialUNet(PartialUNetOptions(levels, first.shape[0], IMAGENET_MEAN, IMAGENET_STD))
+
+    def names(self, network: nn.Module) -> dict[str, str]:
+        levels = sum(key.startswith("encoder.") and "conv" in key for key in network.state_dict())
+        return {key: self._name(key, levels) for key in network.state_dict()}
+
+    def _name(self, key: str, levels: int) -> str:
+        part, rest = key.split(".", 1)
+        step = 0
+        if part != "last":
+            place, rest = rest.split(".", 1)
+            step = int(place)
+        block = {"encoder": f"enc_{step + 1}", "decoder": f"dec_{levels - step}", "last": "dec_1"}
+        rest = rest.replace("conv.", "conv.input_conv.").replace("norm.", "bn.")
+        return f"{block[part]}.{rest}"
+
+    def unused(self, key: str) -> bool:
+        return key.endswith(".mask_conv.weight")  # all ones, and counted without them here
+
+    def converted(self, key: str, tensor: Tensor) -> Tensor:
+        if key.endswith("input_conv.weight"):
+            return tensor / tensor[0].numel()
+        return tensor
+
+
 ADAPTERS: dict[str, Adapter] = {
     "context_encoder_pytorch": ContextEncoderPort(),
+    "pytorch-inpainting-with-partial-conv": PartialConvPort(),
     "crfill-discriminator": CRFillDiscriminator(),
 }
-
-
-def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network in another project's file, and a card that says so.
-
-    Raises:
-        WeightsError: unreadable, of no known format, or with keys that do not match.
-    """
-    network, card = load_tensors(_read(path), str(path))
-    return network, {**card, "file": path.name}
-
-
-def load_tensors(held: object, source: str) -> tuple[nn.Module, dict[str, Any]]:
-    """As :func:`load`, of what a file held: tensors by key, alone or among other entries."""
-    found = list(_candidates(held))
-    for name, adapter in ADAPTERS.items():
-        for tensors in found:
-            bare = _without(tensors, adapter.prefixes)
-            if adapter.knows(bare):
-                return _adapted(adapter, bare, source), _card(name, adapter)
-    keys = [key for tensors in found for key in tensors]
-    said = f"its keys begin {', '.join(keys[:3])}" if keys else "it holds no tensors"
-    raise WeightsError(f"{source} is of no known format: {said}; known are {', '.join(ADAPTERS)}")
-
-
-def _adapted(adapter: Adapter, tensors: Tensors, source: str) -> nn.Module:
-    network = adapter.build(tensors)
-    names = adapter.names(network)
-    used = {key: value for key, value in tensors.items() if not adapter.unused(key)}
-    check(network.state_dict(), used, source, names)
-    found = {ours: adapter.converted(theirs, used[theirs]) for ours, theirs in names.items()}
-    network.load_state_dict(found)
-    return network
-
-
-def check(
-    wanted: Tensors, given: Tensors, source: str, names: Mapping[str, str] | None = None
-) -> None:
-    """Refuse tensors that are not exactly those wanted, by name and shape.
-
-    Args:
-        names: what the file calls each tensor wanted; the same name unless given.
-
-    Raises:
-        WeightsError: lists what is missing, unexpected and of another shape.
-    """
-    shapes = {(names or {}).get(key, key): tuple(value.shape) for key, value in wanted.items()}
-    faults = {
-        "missing": [key for key in shapes if key not in given],
-        "unexpected": [key for key in given if key not in shapes],
-        "misshapen": [
-            f"{key} {tuple(given[key].shape)} for {shape}"
-            for key, shape in shapes.items()
-            if key in given and tuple(given[key].shape) != shape
-        ],
-    }
-    said = [f"{len(keys)} {fault}: {_listed(keys)}" for fault, keys in faults.items() if keys]
-    if said:
-        raise WeightsError(f"{source} does not hold this network's tensors ({'; '.join(said)})")
-
-
-def _listed(names: list[str], most: int = 12) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _read(path: Path) -> object:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise WeightsError(
-            f"{path} is no file of tensors alone, and nothing else is unpickled, since that can "
-            "run code; ask its source for a state dict"
-        ) from None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as problem:
-        detail = " ".join(str(problem).split())[:120]
-        raise WeightsError(f"{path} is damaged or no weights file: {detail}") from None
-
-
-def _candidates(held: object) -> Iterator[Tensors]:
-    """Every dictionary of tensors in a file: the whole, or an entry such as ``state_dict``."""
-    if not isinstance(held, Mapping):
-        return
-    if held and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in held.items()):
-        yield held
-        return
-    for value in held.values():
-        yield from _candidates(value)
-
-
-def _without(tensors: Tensors, prefixes: tuple[str, ...]) -> Tensors:
-    for prefix in prefixes:
-        tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
-    return tensors
-
-
-def _card(name: str, adapter: Adapter) -> dict[str, Any]:
-    return {
-        "format": name,
-        "source": adapter.source,
-        "licence": "unknown: ask the source",
-        "data": [],
-        "values": adapter.values,
-    }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .. import __version__, models
 from ..errors import MendError, WeightsError
-from . import DISCRIMINATORS, NETWORKS, adapters
+from . import DISCRIMINATORS, NETWORKS, foreign
 
 KINDS = {"network": NETWORKS, "discriminator": DISCRIMINATORS}
 
@@ -108,7 +108,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Modul
     if path.suffix == ".safetensors" and _ours(path):
         network, card = _load_ours(path)
     else:
-        network, card = adapters.load(path)
+        network, card = foreign.load(path)
     kind, name = name_of(network)
     options = asdict(typing.cast(Any, network.options))
     return network.eval().to(place), {**card, "kind": kind, "network": name, "options": options}
@@ -129,7 +129,7 @@ def _load_ours(path: Path) -> tuple[nn.Module, Card]:
     network = build(card, str(path))
     models.verify(path)
     tensors = load_file(path)
-    adapters.check(network.state_dict(), tensors, str(path))
+    foreign.check(network.state_dict(), tensors, str(path))
     network.load_state_dict(tensors)
     return network, card
 
