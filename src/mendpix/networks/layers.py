@@ -53,8 +53,9 @@ class PartialConv2d(nn.Conv2d):
         """
         gain, valid = self.gain(total, entries)
         features = self._conv_forward(known, self.weight, None)
-        top = torch.finfo(features.dtype).max  # a gain past fp16's largest would make inf * 0
-        features = features.mul_(gain.clamp(max=top).to(features.dtype))
+        if gain.dtype != features.dtype:  # a gain past fp16's largest would make inf * 0
+            gain = gain.clamp_(max=torch.finfo(features.dtype).max).to(features.dtype)
+        features = features.mul_(gain)
         if self.bias is not None:
             shift = self.bias.to(features.dtype)[:, None, None]
             features = (features + shift).mul_(valid.to(features.dtype))
@@ -71,7 +72,7 @@ class PartialConv2d(nn.Conv2d):
         with torch.autocast(total.device.type, enabled=False):
             count = F.conv2d(total, window, None, self.stride, self.padding, self.dilation)
         valid = count.clamp(max=1)  # fractions, which the paper does not know, scale the output
-        return window.numel() * entries / (count + 1e-8) * valid, valid
+        return (valid * (window.numel() * entries)).div_(count.add_(1e-8)), valid
 
 
 class PartialPadConv2d(PartialConv2d):
