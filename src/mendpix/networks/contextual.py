@@ -17,6 +17,8 @@ from torch import Tensor
 
 from .copying import BLOCK, ContextualOptions, Copy, Grid, Tile, logits, shares
 
+__all__ = ["AS_SHIPPED", "CLEAN", "ContextualOptions", "overlaps", "reconstruct", "weights"]
+
 AS_SHIPPED = ContextualOptions()
 CLEAN = ContextualOptions(similarity="cosine", masking="exclude", overlap="mean")
 

@@ -1,0 +1,251 @@
+"""CR-Fill: a gated two-stage generator and its contextual reconstruction branch (ICCV 2021).
+
+Zeng, Lin, Lu, Patel, https://arxiv.org/abs/2011.12836. The first stage draws a coarse picture;
+two encoders look at it, and one decoder draws the fine picture. In training a branch rebuilds
+the picture once more, copying from the known region what the second encoder's features resemble;
+nothing of it is left when filling. Values are in [-1, 1] inside.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..prediction import Prediction, composite
+from .contextual import AS_SHIPPED, ContextualOptions, reconstruct
+from .layers import GatedConv2d
+
+
+class Row(NamedTuple):
+    """One convolution: its released name, and its width in units of ``options.width``.
+
+    ``wide`` channels are convolved, half of them come out; 0 stands for the three colours, which
+    have no gate.
+    """
+
+    name: str
+    wide: float
+    kernel: int = 3
+    stride: int = 1
+    dilation: int = 1
+    upsample: bool = False
+    relu: bool = False
+
+
+COARSE = (
+    Row("conv1", 1, kernel=5),
+    Row("conv2_downsample", 2, stride=2),
+    Row("conv3", 2),
+    Row("conv4_downsample", 4, stride=2),
+    Row("conv5", 4),
+    Row("conv6", 4),
+    Row("conv7_atrous", 4, dilation=2),
+    Row("conv8_atrous", 4, dilation=4),
+    Row("conv9_atrous", 4, dilation=8),
+    Row("conv10_atrous", 4, dilation=16),
+    Row("conv11", 4),
+    Row("conv12", 4),
+    Row("conv13_upsample_conv", 2, upsample=True),
+    Row("conv14", 2),
+    Row("conv15_upsample_conv", 1, upsample=True),
+    Row("conv16", 0.5),
+    Row("conv17", 0),
+)
+FAR = (  # the encoder that sees far
+    Row("xconv1", 1, kernel=5),
+    Row("xconv2_downsample", 1, stride=2),
+    Row("xconv3", 2),
+    Row("xconv4_downsample", 2, stride=2),
+    Row("xconv5", 4),
+    Row("xconv6", 4),
+    Row("xconv7_atrous", 4, dilation=2),
+    Row("xconv8_atrous", 4, dilation=4),
+    Row("xconv9_atrous", 4, dilation=8),
+    Row("xconv10_atrous", 4, dilation=16),
+)
+MATCH = (  # the encoder whose output is compared
+    Row("pmconv1", 1, kernel=5),
+    Row("pmconv2_downsample", 1, stride=2),
+    Row("pmconv3", 2),
+    Row("pmconv4_downsample", 4, stride=2),
+    Row("pmconv5", 4),
+    Row("pmconv6", 4, relu=True),
+)
+REFINE = (Row("pmconv9", 4), Row("pmconv10", 4))
+FINE = (
+    Row("allconv11", 4),
+    Row("allconv12", 4),
+    Row("allconv13_upsample_conv", 2, upsample=True),
+    Row("allconv14", 2),
+    Row("allconv15_upsample_conv", 1, upsample=True),
+    Row("allconv16", 0.5),
+    Row("allconv17", 0),
+)
+
+# The branch: four steps down, and up again beside what came down; then, after copying, two more.
+OUTER = (Row("bconv1", 1, kernel=5),)
+MIDDLE = (Row("bconv2_downsample", 2, stride=2), Row("bconv3", 2))
+INNER = (Row("bconv4_downsample", 4, stride=2), Row("conv13_upsample_conv", 2, upsample=True))
+UP_MIDDLE = (Row("conv14", 2), Row("conv15_upsample_conv", 1, upsample=True))
+UP_OUTER = (Row("conv16", 1),)
+REBUILD = (Row("conv16_2", 1), Row("conv17", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class CRFillOptions:
+    """Defaults are the released code's.
+
+    Attributes:
+        width: channels of the first convolution (cnum), a multiple of 4.
+        branch: build the contextual reconstruction branch; without it the network only fills.
+        contextual: how the branch compares and copies.
+    """
+
+    width: int = 48
+    branch: bool = True
+    contextual: ContextualOptions = field(default=AS_SHIPPED)
+
+
+class Stage(nn.Module):
+    """Convolutions one after another, kept under their released names.
+
+    Shape:
+        ``(N, c_in, H, W)`` -> ``(N, c_out, H', W')``.
+    """
+
+    def __init__(self, rows: Iterable[Row], c_in: int, width: int) -> None:
+        super().__init__()
+        for row in rows:
+            self.add_module(row.name, _layer(row, c_in, width))
+            c_in = int(row.wide * width) // 2
+        self.c_out = c_in
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+def _layer(row: Row, c_in: int, width: int) -> nn.Module:
+    if not row.wide:
+        last = nn.Sequential()
+        last.add_module("conv", nn.Conv2d(c_in, 3, row.kernel, padding=row.kernel // 2))
+        last.add_module("act", nn.Tanh())
+        return last
+    act = nn.ReLU() if row.relu else nn.ELU()
+    size = (row.kernel, row.stride, row.dilation)
+    return GatedConv2d(c_in, int(row.wide * width), *size, act=act, upsample=row.upsample)
+
+
+class CRFill(nn.Module):
+    """CR-Fill's generator, with its branch in training.
+
+    ``reconstructing`` turns the branch off (False) for the training stages before the last.
+
+    Shape:
+        photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``, H and W multiples of 4
+        -> ``Prediction`` with ``image`` and ``coarse`` ``(N, 3, H, W)`` in [0, 1], ``features``
+        the compared map ``(N, 2 width, H / 4, W / 4)``, and in training ``aux``, the branch's
+        picture; in eval mode None.
+    """
+
+    multiple = 4
+
+    def __init__(self, options: CRFillOptions = CRFillOptions()) -> None:
+        super().__init__()
+        self.options = options
+        width = options.width
+        self.coarse = Stage(COARSE, 5, width)
+        self.far = Stage(FAR, 3, width)
+        self.match = Stage(MATCH, 3, width)
+        self.refine = Stage(REFINE, self.match.c_out, width)
+        self.fine = Stage(FINE, self.far.c_out + self.refine.c_out, width)
+        self.branch = Branch(options) if options.branch else None
+        self.reconstructing = options.branch
+
+    def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
+        known = (photo * 2 - 1) * (1 - hole)
+        coarse = self.coarse(torch.cat([known, torch.ones_like(hole), hole], dim=1))
+        seen = composite(coarse, known, hole)
+        features = self.match(seen)
+        fine = self.fine(torch.cat([self.far(seen), self.refine(features)], dim=1))
+        aux = None
+        if self.branch is not None and self.training and self.reconstructing:
+            aux = _shown(self.branch(composite(fine, known, hole), hole, features))
+        return Prediction(_shown(fine), _shown(coarse), aux, (features,))
+
+
+class Branch(nn.Module):
+    """Encode the filled picture, copy its known patches where features match, draw it again.
+
+    Shape:
+        picture ``(N, 3, H, W)`` in [-1, 1], hole ``(N, 1, H, W)``,
+        features ``(N, C, H / 4, W / 4)`` -> ``(N, 3, H, W)`` in [-1, 1].
+    """
+
+    def __init__(self, options: CRFillOptions) -> None:
+        super().__init__()
+        self.options = options.contextual
+        width = options.width
+        self.outer = Stage(OUTER, 3, width)
+        self.middle = Stage(MIDDLE, self.outer.c_out, width)
+        self.inner = Stage(INNER, self.middle.c_out, width)
+        self.up_middle = Stage(UP_MIDDLE, self.inner.c_out + self.middle.c_out, width)
+        self.up_outer = Stage(UP_OUTER, self.up_middle.c_out + self.outer.c_out, width)
+        self.rebuild = Stage(REBUILD, self.up_outer.c_out, width)
+
+    def forward(self, picture: Tensor, hole: Tensor, features: Tensor) -> Tensor:
+        outer = self.outer(picture)
+        middle = self.middle(outer)
+        x = self.up_middle(torch.cat([self.inner(middle), middle], dim=1))
+        x = self.up_outer(torch.cat([x, outer], dim=1))
+        out: Tensor = self.rebuild(reconstruct(features, hole, x, self.options))
+        return out
+
+
+def _shown(picture: Tensor) -> Tensor:
+    return (picture + 1) / 2
+
+
+UNUSED = ("sconv1.weight", "sconv1.bias", "sconv2.weight", "sconv2.bias")
+"""Tensors in released two-stage files that no computation reads: a similarity encoder given up."""
+
+
+def key_from_released(key: str, two_stage: bool) -> str | None:
+    """Our state-dict key for one of a released file; None for the four in :data:`UNUSED`.
+
+    Args:
+        key: without ``module.``; in two-stage files (108 tensors) the generator's begin with
+            ``baseg.`` and the rest are the branch's, in the others (84) all are the generator's.
+
+    Raises:
+        KeyError: no such layer.
+    """
+    generator = key.removeprefix("baseg.")
+    if two_stage and generator == key:
+        return None if key in UNUSED else _BRANCH[key]
+    return _GENERATOR[generator]
+
+
+def _keys(stages: dict[str, tuple[Row, ...]]) -> dict[str, str]:
+    return {
+        f"{row.name}.{leaf}": f"{stage}.{row.name}.conv.{leaf}"
+        for stage, rows in stages.items()
+        for row in rows
+        for leaf in ("weight", "bias")
+    }
+
+
+_GENERATOR = _keys({"coarse": COARSE, "far": FAR, "match": MATCH, "refine": REFINE, "fine": FINE})
+_BRANCH = _keys(
+    {
+        "branch.outer": OUTER,
+        "branch.middle": MIDDLE,
+        "branch.inner": INNER,
+        "branch.up_middle": UP_MIDDLE,
+        "branch.up_outer": UP_OUTER,
+        "branch.rebuild": REBUILD,
+    }
+)
