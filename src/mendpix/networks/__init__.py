@@ -7,6 +7,7 @@ A network is called ``network(photo, hole) -> Prediction``, a discriminator
 from torch import nn
 
 from .context_encoder import ContextEncoder, RandomContextEncoder
+from .crfill import CRFill
 from .discriminators import ContextDiscriminator, PANDiscriminator
 from .pan import PANInpainting, PANUNet
 from .partial_unet import PartialUNet
@@ -18,6 +19,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "pan": PANUNet,
     "pan-inpainting": PANInpainting,
     "partial-unet": PartialUNet,
+    "crfill": CRFill,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
