@@ -1,19 +1,14 @@
-"""Our weights files there and back, and other people's in exactly their released layout."""
+"""Our weights files, there and back, and what is wrong with those that do not fit."""
 
-import importlib.util
 import json
-import pickle
 import stat
-from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from mendpix import __version__, models
 from mendpix.errors import WeightsError
@@ -24,6 +19,7 @@ from mendpix.networks.context_encoder import (
     RandomContextEncoder,
     RandomContextEncoderOptions,
 )
+from mendpix.networks.crfill import CRFill, CRFillOptions
 from mendpix.networks.discriminators import ContextDiscriminator, ContextDiscriminatorOptions
 from mendpix.networks.pan import PANInpainting, PANInpaintingOptions, PANOptions, PANUNet
 from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
@@ -40,6 +36,7 @@ SMALL: list[nn.Module] = [
     PANUNet(PANOptions("port", width=4)),
     PANInpainting(PANInpaintingOptions(4, 16)),
     PartialUNet(PartialUNetOptions(3, 4, std=(0.5, 0.5, 0.5))),
+    CRFill(CRFillOptions(width=8)),
     ContextDiscriminator(ContextDiscriminatorOptions("whole", 64, 4)),
     SNPatchGAN(SNPatchOptions(width=4)),
     PatchGAN(PatchGANOptions(2, 4)),
@@ -136,197 +133,3 @@ def test_unknown_devices_are_one_line() -> None:
     for name in ("cuda:99", "gpu", "meta"):
         with pytest.raises(WeightsError, match="use auto"):
             weights.choose_device(name)
-
-
-# Other people's formats.
-
-
-def layout(network: str) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of small files in the released layouts, spelled out by hand."""
-    if network == "netG":
-        return _port([3, 4, 4, 8, 16, 32, 16], [16, 32, 16, 8, 4, 3])
-    if network == "netD":
-        return _port([3, 4, 8, 16, 32, 1], [])
-    return _partial([3, 4, 8, 16])
-
-
-def _port(down: list[int], up: list[int]) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    convs = [(b, a, 4, 4) for a, b in pairwise(down)]
-    convs += [(a, b, 4, 4) for a, b in pairwise(up)]
-    place = 0
-    for step, shape in enumerate(convs):
-        shapes[f"main.{place}.weight"] = shape
-        place += 1
-        out = shape[1] if step >= len(down) - 1 else shape[0]
-        if 0 < step < len(convs) - 1:
-            shapes |= _norm(f"main.{place}", out)
-            place += 1
-        place += 1
-    return shapes
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    leaves = ("weight", "bias", "running_mean", "running_var")
-    return {f"{name}.{leaf}": (width,) for leaf in leaves} | {f"{name}.num_batches_tracked": ()}
-
-
-def _partial(widths: list[int]) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    kernels = {1: 7, 2: 5, 3: 5}
-    for step in range(1, len(widths)):
-        shape = (widths[step], widths[step - 1], kernels[step], kernels[step])
-        shapes |= {f"enc_{step}.conv.{kind}_conv.weight": shape for kind in ("input", "mask")}
-        shapes |= _norm(f"enc_{step}.bn", widths[step]) if step > 1 else {}
-        wide = (widths[step - 1], widths[step] + widths[step - 1], 3, 3)
-        shapes |= {f"dec_{step}.conv.{kind}_conv.weight": wide for kind in ("input", "mask")}
-        shapes |= _norm(f"dec_{step}.bn", widths[step - 1]) if step > 1 else {}
-    return shapes | {"dec_1.conv.input_conv.bias": (3,)}
-
-
-def drawn(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, Tensor]:
-    torch.manual_seed(seed)
-    made = {}
-    for key, shape in shapes.items():
-        made[key] = torch.rand(shape) + 0.5 if key.endswith("var") else torch.randn(shape) * 0.1
-        if "mask_conv" in key:
-            made[key] = torch.ones(shape)
-        if key.endswith("tracked"):
-            made[key] = torch.zeros(shape, dtype=torch.int64)
-    return made
-
-
-FORMS: list[tuple[str, type[nn.Module]]] = [
-    ("netG", ContextEncoder),
-    ("netD", ContextDiscriminator),
-    ("partial", PartialUNet),
-]
-
-
-@pytest.mark.parametrize(("form", "kind"), FORMS)
-@pytest.mark.parametrize("wrapped", ["bare", "state_dict", "module", "safetensors"])
-def test_foreign_files_are_known_by_their_keys(
-    form: str, kind: type[nn.Module], wrapped: str, tmp_path: Path
-) -> None:
-    tensors = drawn(layout(form))
-    path = tmp_path / "other.pth"
-    if wrapped == "safetensors":
-        path = tmp_path / "other.safetensors"
-        save_file(tensors, path)
-    elif wrapped == "state_dict":
-        optimizer = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]}
-        torch.save({"epoch": 7, "optimizer": optimizer, "state_dict": tensors}, path)
-    elif wrapped == "module":
-        torch.save({f"module.{key}": value for key, value in tensors.items()}, path)
-    else:
-        torch.save(tensors, path)
-    network, card = weights.load(path)
-    assert type(network) is kind
-    assert card["licence"] == "unknown: ask the source"
-    assert card["source"].startswith("https://github.com/")
-    assert card["file"] == path.name
-
-
-@pytest.mark.parametrize("form", ["netG", "partial"])
-def test_converted_files_give_the_same_fill(form: str, tmp_path: Path) -> None:
-    torch.save({"state_dict": drawn(layout(form))}, tmp_path / "other.pth")
-    path = weights.convert(tmp_path / "other.pth", tmp_path / "ours.safetensors", {"note": "x"})
-    (before, _), (after, card) = weights.load(tmp_path / "other.pth"), weights.load(path)
-    assert card["format"] in ("context_encoder_pytorch", "pytorch-inpainting-with-partial-conv")
-    assert card["note"] == "x"
-    photo, hole = torch.rand(1, 3, 128, 128), torch.zeros(1, 1, 128, 128)
-    hole[..., 40:80, 40:80] = 1
-    torch.testing.assert_close(before(photo, hole), after(photo, hole), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize(("form", "_kind"), FORMS)
-def test_keys_that_do_not_match_are_listed(form: str, _kind: object, tmp_path: Path) -> None:
-    tensors = drawn(layout(form))
-    first, second, third = [key for key in tensors if key.endswith("weight")][1:4]
-    if form == "partial":
-        first, second, third = (f"dec_{n}.conv.input_conv.weight" for n in (1, 2, 3))
-    tensors["extra.weight"] = torch.zeros(1)
-    tensors["changed"] = tensors.pop(first)
-    tensors[third] = torch.zeros(5, 5)
-    torch.save(tensors, tmp_path / "other.pth")
-    with pytest.raises(WeightsError) as caught:
-        weights.load(tmp_path / "other.pth")
-    said = str(caught.value)
-    assert f"1 missing: {first}" in said
-    assert "2 unexpected: extra.weight, changed" in said
-    assert f"1 misshapen: {third} (5, 5) for" in said
-    assert second not in said and "\n" not in said
-
-
-class Evil:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (Path("evil"),))
-
-
-def test_no_code_of_strangers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    torch.save({"state_dict": drawn(layout("netG")), "x": Evil()}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match="nothing else is unpickled"):
-        weights.load(tmp_path / "other.pth")
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(WeightsError):
-        weights.load(tmp_path / "plain.pt")
-    assert not (tmp_path / "evil").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04broken"])
-def test_damaged_files_are_one_line(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "other.pth").write_bytes(content)
-    with pytest.raises(WeightsError) as caught:
-        weights.load(tmp_path / "other.pth")
-    assert "\n" not in str(caught.value)
-
-
-def test_unknown_formats_name_their_keys_and_ours(tmp_path: Path) -> None:
-    torch.save({"a.b": torch.zeros(1), "c.d": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=r"its keys begin a\.b, c\.d; known are context_enc"):
-        weights.load(tmp_path / "other.pth")
-    torch.save({"epoch": 3}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match="it holds no tensors"):
-        weights.load(tmp_path / "other.pth")
-
-
-# Against the released implementations' outputs.
-
-
-def seedgen(reference: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("seedgen", reference / "seedgen.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def released(reference: Path, file: str) -> dict[str, Tensor]:
-    said = json.loads((reference / file).read_text())
-    made = seedgen(reference).state_dict_for(
-        said["keys"], said.get("base_seed", 25), said.get("gain", 0.6)
-    )
-    return {key: torch.from_numpy(np.asarray(value)) for key, value in made.items()}
-
-
-def test_partial_unet_agrees_with_the_released_one(reference: Path, tmp_path: Path) -> None:
-    tensors = released(reference, "naoto_pconvunet_layer4.state.json")
-    for key, value in tensors.items():  # as that implementation, which lacks sum(1), was loaded
-        if key.endswith("input_conv.weight"):
-            value.mul_(value[0].numel())
-    torch.save({"n_iter": 1, "model": tensors}, tmp_path / "1000000.pth")
-    network, card = weights.load(tmp_path / "1000000.pth")
-    assert card["format"] == "pytorch-inpainting-with-partial-conv"
-    assert isinstance(network, PartialUNet)
-    numbers = np.load(reference / "naoto_pconvunet_layer4_64.npz")
-    hole = 1 - torch.from_numpy(numbers["mask"])[:, :1]
-    photo = torch.from_numpy(numbers["image"]) * network.std + network.mean
-    made = (network(photo, hole).image - network.mean) / network.std
-    torch.testing.assert_close(made, torch.from_numpy(numbers["out_eval"]), rtol=0, atol=2e-4)
-
-
-def test_the_full_partial_unet_has_the_released_tensors(reference: Path, tmp_path: Path) -> None:
-    torch.save(released(reference, "naoto_pconvunet.state.json"), tmp_path / "other.pth")
-    network, _ = weights.load(tmp_path / "other.pth")
-    assert network.options.levels == 7

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .context_encoder import ContextEncoder, ContextEncoderOptions
+from .crfill import UNUSED, CRFill, CRFillOptions
 from .discriminators import ContextDiscriminator, ContextDiscriminatorOptions
 from .partial_unet import PartialUNet, PartialUNetOptions
 from .patch_discriminators import CRFILL, SNPatchGAN, SNPatchOptions
@@ -22,15 +23,17 @@ class Adapter:
     Attributes:
         source: where such files come from.
         values: the range in which the network works; the network itself turns [0, 1] into it.
-        prefixes: what may stand before all of the keys that matter.
     """
 
     source = ""
     values = "[-1, 1]"
-    prefixes: tuple[str, ...] = ("module.",)
+
+    def bare(self, tensors: Tensors) -> Tensors:
+        """The tensors without what may stand before all keys, such as what DataParallel adds."""
+        return _without(tensors, "module.")
 
     def knows(self, tensors: Tensors) -> bool:
-        """Whether a file with these keys (prefixes taken off) is of this format."""
+        """Whether a file with these bare keys is of this format."""
         raise NotImplementedError
 
     def build(self, tensors: Tensors) -> nn.Module:
@@ -78,6 +81,41 @@ class ContextEncoderPort(Adapter):
                 found[key] = f"main.{convolution}.{leaf}"
                 place = convolution + 2
         return found
+
+
+class CRFillGenerator(Adapter):
+    """``*_net_G.pth`` of CR-Fill: the generator, or the two-stage file with the branch.
+
+    In a two-stage file the generator's keys begin with ``baseg.`` and the branch's do not.
+    """
+
+    source = "https://github.com/zengxianyu/crfill"
+
+    def bare(self, tensors: Tensors) -> Tensors:
+        tensors = super().bare(tensors)
+        if all(key.startswith("baseg.") for key in tensors):
+            return _without(tensors, "baseg.")
+        return tensors
+
+    def knows(self, tensors: Tensors) -> bool:
+        return "xconv1.weight" in tensors or "baseg.xconv1.weight" in tensors
+
+    def build(self, tensors: Tensors) -> nn.Module:
+        two_stage = "baseg.xconv1.weight" in tensors
+        first = "baseg.xconv1.weight" if two_stage else "xconv1.weight"
+        return CRFill(CRFillOptions(width=tensors[first].shape[0], branch=two_stage))
+
+    def names(self, network: nn.Module) -> dict[str, str]:
+        keys = list(network.state_dict())
+        before = "baseg." if any(key.startswith("branch.") for key in keys) else ""
+        found = {}
+        for key in keys:
+            *_, layer, _, leaf = key.split(".")
+            found[key] = f"{'' if key.startswith('branch.') else before}{layer}.{leaf}"
+        return found
+
+    def unused(self, key: str) -> bool:
+        return key in UNUSED
 
 
 class CRFillDiscriminator(Adapter):
@@ -149,5 +187,10 @@ class PartialConvPort(Adapter):
 ADAPTERS: dict[str, Adapter] = {
     "context_encoder_pytorch": ContextEncoderPort(),
     "pytorch-inpainting-with-partial-conv": PartialConvPort(),
+    "crfill": CRFillGenerator(),
     "crfill-discriminator": CRFillDiscriminator(),
 }
+
+
+def _without(tensors: Tensors, prefix: str) -> Tensors:
+    return {key.removeprefix(prefix): value for key, value in tensors.items()}

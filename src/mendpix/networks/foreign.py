@@ -34,7 +34,7 @@ def load_tensors(held: object, source: str) -> tuple[nn.Module, dict[str, Any]]:
     found = list(_candidates(held))
     for name, adapter in ADAPTERS.items():
         for tensors in found:
-            bare = _without(tensors, adapter.prefixes)
+            bare = adapter.bare(tensors)
             if adapter.knows(bare):
                 return _adapted(adapter, bare, source), _card(name, adapter)
     keys = [key for tensors in found for key in tensors]
@@ -109,12 +109,6 @@ def _candidates(held: object) -> Iterator[Tensors]:
         return
     for value in held.values():
         yield from _candidates(value)
-
-
-def _without(tensors: Tensors, prefixes: tuple[str, ...]) -> Tensors:
-    for prefix in prefixes:
-        tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
-    return tensors
 
 
 def _card(name: str, adapter: Adapter) -> dict[str, Any]:
