@@ -71,7 +71,7 @@ def read(
     return recipe if lr is None else _with_rate(recipe, float(lr))
 
 
-def parse(tables: Mapping[str, Any], name: str = "the recipe") -> Recipe:
+def parse(tables: Mapping[str, Any], name: str = "") -> Recipe:
     """A recipe from tables.
 
     Raises:
@@ -80,7 +80,8 @@ def parse(tables: Mapping[str, Any], name: str = "the recipe") -> Recipe:
     try:
         return Recipe.model_validate(dict(tables))
     except ValidationError as problem:
-        raise RecipeError(f"recipe {name}: {_explain(problem)}") from None
+        source = f"recipe {name}" if name else "the recipe"
+        raise RecipeError(f"{source}: {_explain(problem)}") from None
 
 
 def _with_rate(recipe: Recipe, lr: float) -> Recipe:
@@ -152,7 +153,9 @@ def _is_number(written: str) -> bool:
 
 def _explain(problem: ValidationError) -> str:
     """The first mistake in one line, with the place and the way out."""
-    first = problem.errors(include_url=False)[0]
+    found = problem.errors(include_url=False)
+    # A misspelt key is the cause of the missing one beside it.
+    first = min(found, key=lambda error: error["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         *way, wrong = first["loc"]

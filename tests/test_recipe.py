@@ -1,0 +1,253 @@
+"""Recipes: every shipped one reads and builds, every mistake is one line that says the way out."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mendpix.errors import RecipeError
+from mendpix.training import objective, reading, schedule
+from mendpix.training.recipe import Recipe
+from mendpix.training.toml import written
+
+
+def tables(**changes: Any) -> dict[str, Any]:
+    """A small recipe as tables."""
+    return {
+        "network": {"name": "context-encoder-random", "options": {"width": 4, "bottleneck": 8}},
+        "losses": {"l2": {"weight": 2.0}},
+        "holes": [{"kind": "centre"}],
+        "size": 64,
+        "steps": 10,
+        **changes,
+    }
+
+
+def file(folder: Path, **changes: Any) -> Path:
+    """A small recipe as a file."""
+    path = folder / "mine.toml"
+    path.write_text(written(tables(**changes)))
+    return path
+
+
+@pytest.mark.parametrize("name", reading.shipped())
+def test_shipped_recipes_read_and_write_themselves(name: str) -> None:
+    recipe = reading.read(name)
+    again = reading.parse(tomllib.loads(written(recipe.model_dump(mode="json"))))
+    assert again == recipe
+
+
+@pytest.mark.parametrize("name", [name for name in reading.shipped() if name.endswith("-tiny")])
+def test_tiny_recipes_build(name: str) -> None:
+    recipe = reading.read(name)
+    network, terms = objective.network(recipe), objective.build(recipe)
+    for phase in recipe.stretches:
+        schedule.enter(phase, network)
+        assert any(p.requires_grad for p in network.parameters())
+    assert set(terms.names.values()) == set(recipe.losses)
+
+
+def test_every_field_is_described() -> None:
+    rows = reading.fields()
+    assert len(rows) > 50
+    assert all(description for _, _, description in rows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"btach": 3}, "unknown key 'btach'; did you mean 'batch'"),
+        ({"data": {"crpo": "random"}}, "unknown key 'data.crpo'; did you mean 'crop'"),
+        (
+            {"losses": {"l2": {"wieght": 1}}},
+            "unknown key 'losses.l2.wieght'; did you mean 'weight'",
+        ),
+        ({"phases": [{"stepps": 3}]}, "unknown key 'phases.0.stepps'; did you mean 'steps'"),
+        ({"optimiser": {"betas": [0.5]}}, "optimiser.betas"),
+        ({"batch": "many"}, "batch is 'many'"),
+        ({"batch": 0}, "batch is 0"),
+        ({"precision": "8"}, "precision is '8'"),
+        ({"steps": 0}, "neither steps nor phases"),
+        ({"batch": 5, "accumulate": 2}, "cannot be cut into 2 equal parts"),
+        (
+            {"phases": [{"steps": 2, "weights": {"l22": 0}}]},
+            "a phase weighs 'l22'; did you mean 'l2'",
+        ),
+        ({"holes": []}, "holes"),
+    ],
+)
+def test_mistakes_are_one_line_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        reading.parse(tables(**changes))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_keys_are_named() -> None:
+    with pytest.raises(RecipeError, match="'network' is missing"):
+        reading.parse({"losses": {}, "holes": [{"kind": "centre"}], "steps": 1})
+
+
+def test_unknown_recipes_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no recipe 'partial-convv'"):
+        reading.read("partial-convv")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        reading.read(tmp_path / "gone.toml")
+    (tmp_path / "broken.toml").write_text("size = = 3")
+    with pytest.raises(RecipeError, match="no valid TOML"):
+        reading.read(tmp_path / "broken.toml")
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({"l3": 1.0}, "there is no loss 'l3'"),
+        (
+            {"l2": {"options": {"onn": "output"}}},
+            "losses.l2.options has no 'onn'; did you mean 'on'",
+        ),
+        ({"l2": {"options": {"on": "paper"}}}, "on is 'paper'"),
+        ({"adversarial": 1.0}, "losses.adversarial needs a discriminator"),
+        ({"l2": {"discriminator": {"name": "patchgan"}}}, "l2 takes no discriminator"),
+        (
+            {"adversarial": {"discriminator": {"name": "patchgam"}}},
+            "name is 'patchgam'; did you mean 'patchgan'",
+        ),
+    ],
+)
+def test_losses_that_do_not_exist(losses: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        objective.build(reading.parse(tables(losses=losses)))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": {"name": "unet"}}, "network.name is 'unet'"),
+        ({"network": {"name": "context-encoder"}}, "works at 128 only; set size=128"),
+        (
+            {"network": {"name": "partial-unet"}, "size": 100},
+            "needs multiples of 256; set size=256",
+        ),
+        ({"network": {"name": "partial-unet", "options": {"levls": 3}}}, "'levels'"),
+    ],
+)
+def test_networks_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        objective.network(reading.parse(tables(**changes)))
+    assert message in str(caught.value)
+
+
+def test_set_changes_any_field(tmp_path: Path) -> None:
+    path = file(tmp_path, phases=[{"steps": 4}, {"steps": 6, "lr": 0.1}])
+    recipe = reading.read(
+        path,
+        {"batch": 4, "seed": None},
+        [
+            "losses.l2=60",
+            "losses.tv.weight=0.5",
+            "phases.1.lr=0.25",
+            "network.options.width=6",
+            "data.crop=centre",
+            "precision=bf16",
+            "optimiser.betas=[0.1, 0.2]",
+        ],
+    )
+    assert recipe.losses["l2"].weight == 60
+    assert recipe.losses["tv"].weight == 0.5
+    assert recipe.phases[1].lr == 0.25
+    assert recipe.network.options == {"width": 6, "bottleneck": 8}
+    assert recipe.data.crop == "centre"
+    assert recipe.precision == "bf16"
+    assert recipe.optimiser.betas == (0.1, 0.2)
+    assert (recipe.batch, recipe.seed) == (4, 0)
+
+
+def test_a_weight_alone_keeps_the_terms_options(tmp_path: Path) -> None:
+    path = file(
+        tmp_path, losses={"far": {"kind": "l2", "weight": 1, "options": {"on": "composite"}}}
+    )
+    far = reading.read(path, sets=["losses.far=3"]).losses["far"]
+    assert (far.weight, far.kind, far.options) == (3, "l2", {"on": "composite"})
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("losses.l2", "must look like losses.style=60"),
+        ("batch.size=3", "unknown key|it has no fields|batch"),
+        ("holes.7.kind=centre", "7 is not a place from 0 to 0"),
+        ("sice=64", "did you mean 'size'"),
+    ],
+)
+def test_set_mistakes(tmp_path: Path, item: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        reading.read(file(tmp_path), sets=[item])
+
+
+def test_a_learning_rate_scales_all_of_them(tmp_path: Path) -> None:
+    path = file(
+        tmp_path,
+        optimiser={"lr": 0.002},
+        discriminators={"lr": 0.0002},
+        phases=[{"steps": 1}, {"steps": 1, "lr": 0.001}],
+    )
+    recipe = reading.read(path, {"lr": 0.004})
+    assert schedule.rates(recipe, 0) == pytest.approx((0.004, 0.0004))
+    assert schedule.rates(recipe, 5) == pytest.approx((0.002, 0.0004))
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=5),
+    st.integers(5, 400),
+)
+def test_phases_fill_the_steps(lengths: list[int], steps: int) -> None:
+    recipe = reading.parse(tables(steps=steps, phases=[{"steps": n} for n in lengths]))
+    assert recipe.total == steps
+    assert all(phase.steps >= 1 for phase in recipe.stretches)
+    starts = [schedule.phase_at(recipe, step)[0] for step in range(steps)]
+    assert starts == sorted(starts)
+    assert set(starts) == set(range(len(lengths)))
+
+
+def test_rates_follow_the_schedule() -> None:
+    recipe = reading.parse(tables(steps=100, warmup=10, schedule="cosine", optimiser={"lr": 1.0}))
+    courses = [schedule.rates(recipe, step)[0] for step in range(100)]
+    assert courses[0] == pytest.approx(0.1)
+    assert max(courses) == courses[9] == pytest.approx(1, abs=0.03)
+    assert courses[50] == pytest.approx(0.5)
+    assert courses[99] < 0.001
+
+
+def test_weights_rise_and_phases_change_them() -> None:
+    recipe: Recipe = reading.parse(
+        tables(
+            losses={"l2": {"weight": 8, "start": 2, "ramp": 4}, "l1": 1},
+            phases=[{"steps": 8}, {"steps": 2, "weights": {"l2": 5, "l1": 0}}],
+        )
+    )
+    first, second = recipe.stretches
+    rising = [objective.weights_at(recipe, first, step)["l2"] for step in range(8)]
+    assert rising == [0, 0, 2, 4, 6, 8, 8, 8]
+    assert objective.weights_at(recipe, second, 8) == {"l2": 5, "l1": 0}
+
+
+def test_a_phase_says_who_learns() -> None:
+    recipe = reading.parse(
+        tables(phases=[{"steps": 1, "train": ["body.enc"], "still_norms": ["body.encoder.1"]}])
+    )
+    network = objective.network(recipe)
+    schedule.enter(recipe.stretches[0], network)
+    learning = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert learning
+    assert all(name.startswith("body.encoder") for name in learning)
+    assert "body.encoder.1.norm.weight" not in learning
+    still = {name for name, m in network.named_modules() if name and not m.training}
+    assert still == {"body.encoder.1.norm"}
+    wrong = reading.parse(tables(phases=[{"steps": 1, "rest": ["bdoy"]}])).stretches[0]
+    with pytest.raises(RecipeError, match="'bdoy' that the network lacks; did you mean 'body'"):
+        schedule.enter(wrong, network)

@@ -1,0 +1,437 @@
+"""Training runs: they learn, stop and resume exactly, and say in one line what went wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from mendpix import models, training
+from mendpix.errors import MendError, RecipeError, TrainingError
+from mendpix.networks import weights
+from mendpix.training import state
+from mendpix.training.recipe import Recipe
+
+JUDGE = {"name": "patchgan", "options": {"width": 4}}
+
+
+def tables(**changes: Any) -> dict[str, Any]:
+    """A recipe with everything that has a state: two players, averages, batch norm, phases."""
+    return {
+        "network": {"name": "partial-unet", "options": {"levels": 4, "width": 4}},
+        "losses": {
+            "l2": 1.0,
+            "game": {
+                "kind": "adversarial",
+                "weight": 0.01,
+                "discriminator": JUDGE,
+                "options": {"game": "non-saturating", "r1": 0.1, "r1_every": 3},
+            },
+        },
+        "holes": [{"kind": "centre"}],
+        "size": 32,
+        "batch": 4,
+        "phases": [{"steps": 8}, {"steps": 4, "lr": 1e-3, "still_norms": ["encoder"]}],
+        "optimiser": {"lr": 2e-3, "clip": 5.0},
+        "schedule": "cosine",
+        "ema": 0.9,
+        "log_every": 1,
+        "validate_every": 5,
+        "sheet_every": 6,
+        "save_every": 4,
+        **changes,
+    }
+
+
+def recipe(**changes: Any) -> Recipe:
+    return training.parse(tables(**changes))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Smooth pictures of two colours."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(16):
+        random = np.random.default_rng(number)
+        coarse = random.integers(0, 256, (3, 3, 3), np.uint8)
+        smooth = cv2.resize(coarse, (48, 40), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"p{number:02d}.png"), smooth)
+    rows = "".join(f"p{number:02d}.png,CC0\n" for number in range(8))
+    (folder / "manifest.csv").write_text("file,licence\n" + rows)
+    return folder
+
+
+def enlarged(photos: Path, folder: Path) -> Path:
+    """The same pictures at twice the size."""
+    folder.mkdir()
+    for path in photos.glob("*.png"):
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        cv2.imwrite(str(folder / path.name), cv2.resize(picture, (96, 80)))
+    return folder
+
+
+def run(photos: Path, out: Path, made: Recipe | None = None, **options: Any) -> training.Outcome:
+    return training.train(photos, out, made or recipe(), accelerator="cpu", **options)
+
+
+def lines(out: Path, key: str) -> list[dict[str, Any]]:
+    found = (json.loads(line) for line in (out / "log.jsonl").read_text().splitlines())
+    return [line for line in found if key in line]
+
+
+def same_state(one: Path, two: Path) -> None:
+    """Both runs stand exactly where the other does: state, weights, logged losses."""
+    first, second = state.load(one / "state"), state.load(two / "state")
+    equal(first, second)
+    for name in ("last", "best"):
+        ours, theirs = (load_file(out / f"{name}.safetensors") for out in (one, two))
+        equal(ours, theirs)
+    assert [line["losses"] for line in lines(one, "losses")] == [
+        line["losses"] for line in lines(two, "losses")
+    ]
+
+
+def equal(one: Any, two: Any) -> None:
+    """Equal in every bit."""
+    assert type(one) is type(two)
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two)
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            equal(one[key], two[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(two)
+        for a, b in zip(one, two, strict=True):
+            equal(a, b)
+    else:
+        assert one == two
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never stopped."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert run(photos, out).finished
+    return out
+
+
+def test_a_run_folder_holds_everything(whole: Path, photos: Path) -> None:
+    assert {p.name for p in whole.iterdir()} == {
+        "recipe.toml",
+        "log.jsonl",
+        "sheets",
+        "state",
+        "best.safetensors",
+        "last.safetensors",
+    }
+    assert training.read(whole / "recipe.toml") == recipe()
+    assert [line["step"] for line in lines(whole, "losses")] == list(range(1, 13))
+    assert [line["step"] for line in lines(whole, "validation")] == [5, 10, 12]
+    assert sorted(p.name for p in (whole / "sheets").iterdir()) == ["0000006.png", "0000012.png"]
+    sheet = cv2.imread(str(whole / "sheets" / "0000012.png"))
+    assert sheet is not None
+    assert sheet.shape[1] == 4 * 32
+
+
+def test_the_card_names_every_file_with_its_licence(whole: Path) -> None:
+    card = models.card(whole / "last.safetensors")
+    files = card["data"]["files"]
+    assert files["p01.png"] == "CC0" or "p01.png" not in files
+    assert set(files.values()) == {"CC0", "not stated"}
+    assert len(files) + card["data"]["held_out"] == 16
+    assert card["steps"] == 12
+    assert card["recipe"]["size"] == 32
+    assert models.verify(whole / "last.safetensors")
+
+
+def test_shares_of_the_gradient_are_logged_at_each_phases_first_step(whole: Path) -> None:
+    first, second = lines(whole, "gradient_shares")
+    assert (first["step"], second["step"]) == (1, 9)
+    for line in (first, second):
+        assert set(line["gradient_shares"]) == {"l2", "game"}
+        assert sum(line["gradient_shares"].values()) == pytest.approx(1)
+        assert min(line["gradient_shares"].values()) > 0
+
+
+def test_the_weights_open_as_a_network(whole: Path) -> None:
+    network, _ = weights.load(whole)
+    hole = torch.zeros(1, 1, 32, 32)
+    assert network(torch.rand(1, 3, 32, 32), hole).image.isfinite().all()
+
+
+@pytest.mark.parametrize("at", [3, 8])
+def test_stopped_and_resumed_equals_never_stopped(
+    photos: Path, whole: Path, tmp_path: Path, at: int
+) -> None:
+    """Ctrl-C between any two steps (8 is the border of the phases), then resume."""
+
+    def interrupt(moment: training.Moment) -> None:
+        if moment.step == at and moment.losses:
+            signal.raise_signal(signal.SIGINT)
+
+    stopped = run(photos, tmp_path / "run", watch=interrupt)
+    assert (stopped.finished, stopped.why, stopped.step) == (False, "interrupted", at)
+    resumed = run(photos, tmp_path / "run", resume=True)
+    assert resumed.finished
+    same_state(tmp_path / "run", whole)
+
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from mendpix import training
+
+def watch(moment):
+    if moment.losses:
+        print(moment.step, flush=True)
+
+photos, out, tables = sys.argv[1:]
+made = training.parse(json.loads(tables))
+training.train(photos, out, made, accelerator="cpu", watch=watch)
+"""
+
+
+def test_killed_and_resumed_equals_never_stopped(photos: Path, whole: Path, tmp_path: Path) -> None:
+    """``kill -9`` after step 6: the state of step 4 is there, and the log is cut back to it."""
+    words = [sys.executable, "-c", CHILD, str(photos), str(tmp_path / "run"), json.dumps(tables())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.strip() == "6":
+                child.kill()
+                break
+    assert child.returncode == -signal.SIGKILL
+    assert state.load(tmp_path / "run" / "state")["step"] >= 4
+    assert run(photos, tmp_path / "run", resume=True).finished
+    same_state(tmp_path / "run", whole)
+
+
+def test_a_torn_state_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    state.save(tmp_path, {"step": 1})
+    state.save(tmp_path, {"step": 2})
+    assert state.load(tmp_path)["step"] == 2
+    (tmp_path / state.CURRENT).write_bytes((tmp_path / state.CURRENT).read_bytes()[:50])
+    assert state.load(tmp_path)["step"] == 1
+    (tmp_path / state.PREVIOUS).unlink()
+    with pytest.raises(TrainingError, match="no state to resume from"):
+        state.load(tmp_path)
+
+
+def test_the_same_recipe_twice_is_the_same_run(photos: Path, whole: Path, tmp_path: Path) -> None:
+    run(photos, tmp_path / "again")
+    same_state(tmp_path / "again", whole)
+
+
+def test_max_minutes_stops_with_the_state_saved(photos: Path, whole: Path, tmp_path: Path) -> None:
+    stopped = run(photos, tmp_path / "run", max_minutes=0.0)
+    assert (stopped.why, stopped.step) == ("time is up", 1)
+    assert run(photos, tmp_path / "run", resume=True).finished
+    same_state(tmp_path / "run", whole)
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    """Pictures that fade between four colours: the hole's error on others of their kind falls
+    below half of what the mean colour makes of it."""
+    for number in range(60):
+        corners = np.random.default_rng(number).integers(0, 256, (2, 2, 3), np.uint8)
+        smooth = cv2.resize(corners, (40, 40), interpolation=cv2.INTER_LINEAR)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "photos" / f"f{number}.png"), smooth)
+    made = recipe(
+        network={"name": "partial-unet", "options": {"levels": 4, "width": 8}},
+        losses={"l1": 1.0},
+        phases=[],
+        steps=300,
+        batch=8,
+        optimiser={"lr": 5e-3},
+        data={"held_out": 0.2},
+        validate_every=300,
+        log_every=50,
+        ema=0.0,
+    )
+    measured = run(tmp_path / "photos", tmp_path / "run", made).measured
+    assert measured["hole_l1"] < 0.5 * measured["mean_colour_l1"]
+
+
+def test_accumulation_is_the_same_step(photos: Path, tmp_path: Path) -> None:
+    """Without batch norm and with sgd: two parts of a batch come to the whole batch's step."""
+    plain = {
+        "network": {"name": "partial-unet", "options": {"levels": 4, "width": 4}},
+        "losses": {"l2": 1.0},
+        "phases": [{"steps": 3, "still_norms": ["encoder", "decoder"]}],
+        "optimiser": {"kind": "sgd", "lr": 0.1},
+        "ema": 0.0,
+    }
+    for parts in (1, 2):
+        run(photos, tmp_path / str(parts), recipe(**plain, accumulate=parts))
+    one, two = (load_file(tmp_path / f"{parts}" / "last.safetensors") for parts in (1, 2))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_parts_stay_and_the_average_follows(photos: Path, tmp_path: Path) -> None:
+    first = recipe(phases=[{"steps": 2}], save_every=2, ema=0.0)
+    run(photos, tmp_path / "first", first)
+    before, _ = weights.load(tmp_path / "first" / "last.safetensors")
+    second = recipe(phases=[{"steps": 3, "rest": ["encoder"]}], ema=0.0)
+    run(photos, tmp_path / "second", second, start_from=tmp_path / "first" / "last.safetensors")
+    after, card = weights.load(tmp_path / "second" / "last.safetensors")
+    moved = {
+        name: not torch.equal(a, b)
+        for (name, a), b in zip(before.named_parameters(), after.parameters(), strict=True)
+    }
+    assert not any(moved[name] for name in moved if name.startswith("encoder"))
+    assert all(moved[name] for name in moved if name.startswith("decoder"))
+    assert card["recipe"]["from_weights"].endswith("last.safetensors")
+
+
+def test_averaged_weights_are_released(whole: Path) -> None:
+    kept, released = state.load(whole / "state"), load_file(whole / "last.safetensors")
+    raw, mean = kept["network"], kept["average"]
+    name = next(name for name in released if name.endswith("weight") and released[name].ndim == 4)
+    assert torch.equal(released[name], mean[f"module.{name}"])
+    assert not torch.equal(released[name], raw[name])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "32"])
+def test_precisions_train(photos: Path, tmp_path: Path, precision: str) -> None:
+    out = run(photos, tmp_path / "run", recipe(precision=precision, phases=[{"steps": 3}]))
+    assert out.finished
+    assert all(
+        np.isfinite(v) for line in lines(out.folder, "losses") for v in line["losses"].values()
+    )
+    network, _ = weights.load(out.folder)
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(photos: Path, tmp_path: Path) -> None:
+    """The message names the step, the term and the files; the state before is kept."""
+    made = recipe(
+        losses={"l2": 1.0}, phases=[], steps=60, save_every=1, optimiser={"kind": "sgd", "lr": 1e9}
+    )
+    with pytest.raises(TrainingError) as caught:
+        run(photos, tmp_path / "run", made)
+    message = str(caught.value)
+    assert message.startswith("step ")
+    assert "l2 came to" in message
+    assert ".png" in message
+    assert "the state before it is kept; try a lower lr" in message
+    step = int(message.split()[1].rstrip(":"))
+    assert state.load(tmp_path / "run" / "state")["step"] == step - 1
+
+
+def test_any_loss_trains_any_network(photos: Path, tmp_path: Path) -> None:
+    """Changing the network's line of a recipe is enough; every term reaches the network."""
+    networks = {
+        "partial-unet": ({"levels": 4, "width": 4}, 32),
+        "context-encoder-random": ({"width": 4, "bottleneck": 8}, 64),
+    }
+    folder = enlarged(photos, tmp_path / "photos")
+    for name, (options, size) in networks.items():
+        made = recipe(
+            network={"name": name, "options": options},
+            losses={
+                "l2": 1.0,
+                "l1": 0.5,
+                "adversarial": {"weight": 0.1, "discriminator": JUDGE},
+            },
+            size=size,
+            phases=[{"steps": 2}],
+        )
+        out = run(folder, tmp_path / name, made)
+        (line,) = lines(out.folder, "gradient_shares")
+        assert set(line["gradient_shares"]) == {"l2", "l1", "adversarial"}
+        assert min(line["gradient_shares"].values()) > 0
+
+
+def test_resuming_something_else_is_refused(photos: Path, whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="batch = 4 but this one has 8; resume without"):
+        run(photos, whole, recipe(batch=8), resume=True)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(TrainingError, match="the pictures changed since: 2 added, 16 gone"):
+        run(tmp_path, whole, resume=True)
+    with pytest.raises(TrainingError, match="no state to resume from"):
+        run(photos, tmp_path / "nothing", resume=True)
+    with pytest.raises(TrainingError, match="holds a run already; go on with it by --resume"):
+        run(photos, whole)
+
+
+def test_mistakes_cost_no_time(photos: Path, whole: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    (tmp_path / "file").write_text("")
+    cases: list[tuple[type[MendError], str, dict[str, Any]]] = [
+        (TrainingError, "is a file; name a folder", {"out": tmp_path / "file"}),
+        (TrainingError, "is no folder", {"photos": tmp_path / "gone"}),
+        (RecipeError, "there is no recipe", {"recipe": "partail"}),
+        (TrainingError, "precision=16 needs a CUDA GPU", {"recipe": recipe(precision="16")}),
+        (TrainingError, "cannot be shared by 3 processes", {"devices": 3}),
+        (RecipeError, "network.name is 'unet'", {"recipe": recipe(network={"name": "unet"})}),
+        (TrainingError, "smaller than the training size 64", {"recipe": recipe(size=64)}),
+    ]
+    for kind, message, changes in cases:
+        given = {"photos": photos, "out": tmp_path / "run", "recipe": recipe(), **changes}
+        with pytest.raises(kind) as caught:
+            training.train(**given, accelerator="cpu")
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "run").exists()
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder_is_named(photos: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(TrainingError, match="cannot be written; name another folder"):
+        run(photos, tmp_path / "run")
+
+
+def test_starting_from_other_networks_is_refused(photos: Path, whole: Path, tmp_path: Path) -> None:
+    other = recipe(network={"name": "partial-unet", "options": {"levels": 4, "width": 6}})
+    with pytest.raises(TrainingError, match="made with other options"):
+        run(photos, tmp_path / "run", other, start_from=whole)
+    network = {"name": "context-encoder-random", "options": {"width": 4, "bottleneck": 8}}
+    bigger = enlarged(photos, tmp_path / "bigger")
+    with pytest.raises(TrainingError, match="holds a PartialUNet but the recipe trains a"):
+        run(bigger, tmp_path / "run", recipe(network=network, size=64), start_from=whole)
+
+
+def test_corrupt_pictures_are_logged(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos.glob("*.png"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "torn.png").write_bytes(b"\x89PNG")
+    told: list[training.Moment] = []
+    out = run(folder, tmp_path / "run", recipe(phases=[{"steps": 1}]), watch=told.append)
+    assert "1 left out (log.jsonl says why)" in told[0].words
+    (line,) = lines(out.folder, "skipped")
+    assert line["skipped"] == "torn.png"
+
+
+def test_evaluation_mode_is_left_as_it_was(photos: Path) -> None:
+    """Measuring between steps must not move batch norms."""
+    from mendpix.training import data, objective, validation
+    from mendpix.training.holes import drawer
+
+    made = recipe()
+    network = objective.network(made)
+    assert isinstance(network, nn.Module)
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    batches = data.held_out_batches(data.gather(photos, made), made, drawer(made, network))
+    validation.measure(network, batches, torch.device("cpu"))
+    assert network.training
+    equal(before, dict(network.state_dict()))
