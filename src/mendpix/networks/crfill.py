@@ -111,6 +111,10 @@ class CRFillOptions:
 class Stage(nn.Module):
     """Convolutions one after another, kept under their released names.
 
+    A released key ``conv1.weight`` is ``coarse.conv1.conv.weight`` here: the layer's name comes
+    last but one, so keys map one to one (``networks.adapters`` does it). In two-stage files the
+    generator's names follow ``baseg.`` and the others are the branch's.
+
     Shape:
         ``(N, c_in, H, W)`` -> ``(N, c_out, H', W')``.
     """
@@ -211,41 +215,3 @@ def _shown(picture: Tensor) -> Tensor:
 
 UNUSED = ("sconv1.weight", "sconv1.bias", "sconv2.weight", "sconv2.bias")
 """Tensors in released two-stage files that no computation reads: a similarity encoder given up."""
-
-
-def key_from_released(key: str, two_stage: bool) -> str | None:
-    """Our state-dict key for one of a released file; None for the four in :data:`UNUSED`.
-
-    Args:
-        key: without ``module.``; in two-stage files (108 tensors) the generator's begin with
-            ``baseg.`` and the rest are the branch's, in the others (84) all are the generator's.
-
-    Raises:
-        KeyError: no such layer.
-    """
-    generator = key.removeprefix("baseg.")
-    if two_stage and generator == key:
-        return None if key in UNUSED else _BRANCH[key]
-    return _GENERATOR[generator]
-
-
-def _keys(stages: dict[str, tuple[Row, ...]]) -> dict[str, str]:
-    return {
-        f"{row.name}.{leaf}": f"{stage}.{row.name}.conv.{leaf}"
-        for stage, rows in stages.items()
-        for row in rows
-        for leaf in ("weight", "bias")
-    }
-
-
-_GENERATOR = _keys({"coarse": COARSE, "far": FAR, "match": MATCH, "refine": REFINE, "fine": FINE})
-_BRANCH = _keys(
-    {
-        "branch.outer": OUTER,
-        "branch.middle": MIDDLE,
-        "branch.inner": INNER,
-        "branch.up_middle": UP_MIDDLE,
-        "branch.up_outer": UP_OUTER,
-        "branch.rebuild": REBUILD,
-    }
-)
