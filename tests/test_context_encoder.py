@@ -165,6 +165,7 @@ def test_channelwise_bottleneck_mixes_places_then_channels() -> None:
     assert sum(p.numel() for p in linear.parameters()) == 64 * 16 * 16 + 64 * 16
 
 
+torch.manual_seed(0)
 NETWORKS: list[nn.Module] = [
     ContextEncoder(SMALL),
     ContextEncoder(ContextEncoderOptions(width=8, channelwise=True, fill="noise")),

@@ -234,6 +234,7 @@ def test_patchgan_gives_one_verdict_at_its_smallest(norm: str, layers: int) -> N
         judge(photo[..., 1:], hole[..., 1:])
 
 
+torch.manual_seed(0)
 CASES: list[tuple[nn.Module, int]] = [
     (ContextDiscriminator(ContextDiscriminatorOptions(width=4)), 128),
     (PANDiscriminator(PANDiscriminatorOptions("centre", 128, 4)), 128),

@@ -30,6 +30,7 @@ from mendpix.networks.patch_discriminators import (
     SNPatchOptions,
 )
 
+torch.manual_seed(0)
 SMALL: list[nn.Module] = [
     ContextEncoder(ContextEncoderOptions(4, 16, overlap=7, fill="white")),
     RandomContextEncoder(RandomContextEncoderOptions(64, 4, 16, channelwise=True)),

@@ -64,7 +64,7 @@ class NetworkFiller:
         largest: int = LARGEST,
     ) -> None:
         self.device = weights.choose_device(device)
-        self.network = network.eval().to(self.device)
+        self.network = network.to(self.device)
         self.card = dict(card or {})
         self.largest = largest
         self.size: int | None = getattr(network, "size", None)
@@ -87,6 +87,7 @@ class NetworkFiller:
         filled = photo.astype(np.float32)
         filled[hole] = photo[~hole].mean(axis=0) if not hole.all() else 0.5
         with self._lock:
+            self.network.eval()
             if self.size is None:
                 self._fill_whole(filled, hole, progress)
             else:
