@@ -281,6 +281,34 @@ def test_accumulation_is_the_same_step(photos: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
 
 
+def test_two_processes_are_one_with_the_whole_batch(photos: Path, tmp_path: Path) -> None:
+    """Without moving batch norms, two gloo processes come to the weights of one, and resume."""
+    made = tables(phases=[{"steps": 6, "still_norms": ["encoder", "decoder"]}], ema=0.0)
+    made["optimiser"] = {"kind": "sgd", "lr": 0.1}
+    made["discriminators"] = {"kind": "sgd", "lr": 0.1}
+    made["losses"]["game"]["discriminator"] = {"name": "sn-patchgan", "options": {"width": 4}}
+    script = tmp_path / "child.py"
+    script.write_text(CHILD.replace('accelerator="cpu"', 'accelerator="cpu", devices=2'))
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    subprocess.run(
+        [sys.executable, *words, str(photos), str(tmp_path / "two"), json.dumps(made)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    run(photos, tmp_path / "one", training.parse(made))
+    one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+    judges = [state.load(tmp_path / name / "state")["objective"] for name in ("one", "two")]
+    for name in judges[0]:
+        torch.testing.assert_close(judges[0][name], judges[1][name], rtol=1e-4, atol=1e-6)
+    with pytest.raises(TrainingError, match=r"2 process.* this one has 1; use as many --devices"):
+        run(photos, tmp_path / "two", training.parse(made), resume=True)
+
+
 def test_frozen_parts_stay_and_the_average_follows(photos: Path, tmp_path: Path) -> None:
     first = recipe(phases=[{"steps": 2}], save_every=2, ema=0.0)
     run(photos, tmp_path / "first", first)

@@ -16,6 +16,7 @@ from .data import Photos, gather
 from .folder import Folder
 from .loop import Run
 from .moments import Moment, Outcome, Watch
+from .processes import synced
 from .reading import fields, parse, read, shipped, text
 from .recipe import Recipe
 
@@ -103,9 +104,8 @@ def _run(fabric: Fabric, recipe: Recipe, photos: Photos, folder: Folder, watch: 
     terms = objective.build(recipe)
     if recipe.from_weights:
         _start_from(network, recipe)
-    if fabric.world_size > 1 and fabric.device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-        terms = nn.SyncBatchNorm.convert_sync_batchnorm(terms)
+    network = synced(network, fabric)
+    synced(terms, fabric)  # in place, below the top
     for phase in recipe.stretches:
         schedule.enter(phase, network)
     torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process

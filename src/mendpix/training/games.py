@@ -1,10 +1,10 @@
 """The adversarial two-step, for any objective: first the discriminators learn, then the network.
 
 An objective without discriminators skips the first half. Gradients are averaged over processes by
-:func:`average`, for both players alike: no wrapper hides which player's gradients are exchanged.
+:func:`.processes.average`, for both players alike: no wrapper hides whose are exchanged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..prediction import Prediction
 from . import objective
 from .data import Batch
 from .objective import Objective
+from .processes import average
 
 Losses = dict[str, Tensor]
 
@@ -158,20 +159,6 @@ def checked(losses: Losses, parts: Sequence[Batch]) -> dict[str, float]:
             shown = ", ".join(files[:8]) + (f" and {len(files) - 8} more" if files[8:] else "")
             raise TrainingError(f"{name} came to {value:g} on {shown}")
     return numbers
-
-
-def average(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
-    """Gradients averaged over all processes, in one exchange."""
-    if fabric.world_size == 1:
-        return
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if not gradients:
-        return
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    flat = fabric.all_reduce(flat, reduce_op="mean")
-    pieces = flat.split([gradient.numel() for gradient in gradients])
-    for gradient, piece in zip(gradients, pieces, strict=True):
-        gradient.copy_(piece.view_as(gradient))
 
 
 def cut(batch: Batch, count: int) -> list[Batch]:

@@ -20,6 +20,7 @@ from .holes import drawer
 from .moments import Moment, Outcome, Watch
 from .objective import Objective, weights_at
 from .players import averaged, optimiser
+from .processes import gathered
 from .recipe import Recipe
 
 
@@ -40,10 +41,10 @@ class Run:
         self.watch = watch
         self.draw = drawer(recipe, network)
         self.samples = Samples(photos, recipe, self.draw)
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.layout = layout
-        self.network = fabric.to_device(network).to(memory_format=layout)
-        self.objective = fabric.to_device(objective).to(memory_format=layout)
+        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.network, self.objective = network, objective
+        for module in (network, objective):
+            fabric.to_device(module).to(memory_format=self.layout)  # type: ignore[call-overload]
         self.judges = nn.ModuleList(self.objective.judges())
         self.average = averaged(self.network, recipe.ema)
         self.game = self._game()
@@ -170,13 +171,8 @@ class Run:
         return folders.card(self.recipe, self.photos, self.step, self.measured)
 
     def _random_states(self) -> list[dict[str, Tensor]]:
-        own = state.random_state()
-        if self.fabric.world_size == 1:
-            return [own]
-        gathered = {
-            k: self.fabric.all_gather(v.to(self.fabric.device)).cpu() for k, v in own.items()
-        }
-        return [{k: v[rank] for k, v in gathered.items()} for rank in range(self.fabric.world_size)]
+        gathers = {k: gathered(self.fabric, v) for k, v in state.random_state().items()}
+        return [{k: v[rank] for k, v in gathers.items()} for rank in range(self.fabric.world_size)]
 
     def _state(self, random: list[dict[str, Tensor]]) -> dict[str, Any]:
         return {
@@ -227,8 +223,7 @@ class Run:
         if minutes is not None and time.monotonic() - begun >= 60 * minutes:
             reason = reason or 2
         if self.fabric.world_size > 1:
-            here = torch.tensor(float(reason), device=self.fabric.device)
-            reason = int(self.fabric.all_gather(here).max())
+            reason = int(gathered(self.fabric, torch.tensor(reason)).max())
         return ("", "interrupted", "time is up")[reason]
 
     def _stop(self, why: str) -> Outcome:

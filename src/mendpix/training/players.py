@@ -38,4 +38,4 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel | None:
         keep = min(decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(list(means), list(currents), 1 - keep)
 
-    return AveragedModel(network, multi_avg_fn=update)  # type: ignore[arg-type]
+    return AveragedModel(network, multi_avg_fn=update)

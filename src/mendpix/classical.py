@@ -1,0 +1,60 @@
+"""The baselines as fillers: OpenCV's Telea and Navier-Stokes, and the mean colour.
+
+Each works on any number of channels, ``(H, W, C)`` float32, and is deterministic.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Photo = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+Progress = Callable[[float], None]
+
+
+class OpenCVInpaint:
+    """March inwards from the rim and smooth: ``cv2.inpaint``.
+
+    Telea 2004, "An Image Inpainting Technique Based on the Fast Marching Method"; Bertalmio,
+    Bertozzi and Sapiro 2001, "Navier-Stokes, Fluid Dynamics, and Image and Video Inpainting".
+
+    A photo whose values are whole 255ths goes through OpenCV's 8-bit colour path, so that the
+    result is what OpenCV's users get; any other keeps its precision, channel by channel.
+
+    Args:
+        method: "telea" or "navier-stokes".
+        radius: neighbourhood in pixels from which a pixel is made.
+    """
+
+    channels: ClassVar[Literal["any"]] = "any"
+
+    def __init__(self, method: Literal["telea", "navier-stokes"], radius: float = 3.0) -> None:
+        self.flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
+        self.radius = radius
+
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        where = hole.astype(np.uint8)
+        bytes_ = np.rint(photo * 255)
+        if photo.shape[2] == 3 and np.array_equal(bytes_.astype(np.float32) / 255, photo):
+            filled = cv2.inpaint(bytes_.astype(np.uint8), where, self.radius, self.flag)
+            return np.asarray(filled, dtype=np.float32) / 255
+        planes = [self._fill_plane(photo[..., i], where) for i in range(photo.shape[2])]
+        return np.stack(planes, axis=-1)
+
+    def _fill_plane(self, plane: Photo, where: NDArray[np.uint8]) -> Photo:
+        plain = np.ascontiguousarray(plane)
+        return np.asarray(cv2.inpaint(plain, where, self.radius, self.flag), dtype=np.float32)
+
+
+class MeanColour:
+    """Fill with the mean colour of the known pixels: the floor that every filler must beat."""
+
+    channels: ClassVar[Literal["any"]] = "any"
+
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        filled = photo.copy()
+        filled[hole] = photo[~hole].mean(axis=0, dtype=np.float64)
+        return filled
