@@ -1,0 +1,75 @@
+"""Whether a hole is drawn too tight: the pixels at its rim still show what it covers.
+
+Antialiasing, blur and JPEG spread an object a pixel or two beyond its outline. A filler that
+copies from the rim copies that halo, and a ghost of the object stays.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix import picture as pictures
+
+Hole = NDArray[np.bool_]
+Values = NDArray[np.float32]
+
+_POINTS = 4000  # of the outline: more tell no more
+_FEWEST = 40  # points with contrast, below which nothing is said
+_DEPTHS = (-3, -2, -1)  # where along the normal the object is looked at, in pixels
+_AWAY = (7, 8, 9)  # and where its surroundings
+_NEAR, _FAR = range(1, 4), range(4, 7)  # steps outwards that a halo shows in, and that compare
+_CONTRAST = 0.08  # object against surroundings, as a share of white
+_SHARE, _GAIN = 0.12, 3.0  # of the contrast in one near step; near step over far steps
+
+
+def shows_object(pixels: NDArray[np.generic], hole: Hole) -> bool:
+    """Whether the rim outside the hole shows the same thing as the inside of it.
+
+    Args:
+        pixels: ``(H, W, C)``, uint8, uint16 or float.
+        hole: ``(H, W)``, True = missing.
+    """
+    profile, contrast = _profiles(pixels, hole)
+    if len(contrast) < _FEWEST:
+        return False
+    steps = (profile[:, :-1] - profile[:, 1:]).mean(axis=0)
+    near = max(steps[at - 1] for at in _NEAR)
+    far = float(np.mean([abs(steps[at - 1]) for at in _FAR]))
+    return bool(near > _SHARE and near > _GAIN * far)
+
+
+def _profiles(pixels: NDArray[np.generic], hole: Hole) -> tuple[Values, Values]:
+    """How much of the inside shows 1 to 7 pixels outside, ``(points, 7)``, and the contrasts.
+
+    1 is the colour inside and 0 that of the surroundings, along the line between them.
+    """
+    rows, columns, normals = _outline(hole)
+    reach = range(_DEPTHS[0], _AWAY[-1] + 1)
+    places = [(rows + normals[0] * at, columns + normals[1] * at) for at in reach]
+    at_y = np.rint(np.stack([place[0] for place in places], 1)).astype(int)
+    at_x = np.rint(np.stack([place[1] for place in places], 1)).astype(int)
+    inside = ((at_y >= 0) & (at_y < hole.shape[0]) & (at_x >= 0) & (at_x < hole.shape[1])).all(1)
+    at_y, at_x = at_y[inside], at_x[inside]
+    fit = hole[at_y, at_x]
+    good = ~fit[:, 1 - _DEPTHS[0] :].any(axis=1) & fit[:, :3].all(axis=1)
+    values = pictures.encode(pixels[at_y[good], at_x[good]], fit[good])[0]
+    thing, ground = values[:, :3].mean(axis=1), values[:, -3:].mean(axis=1)
+    direction = thing - ground
+    contrast = np.sqrt((direction**2).sum(axis=1) / pixels.shape[2])
+    clear = contrast > _CONTRAST
+    span = (direction[clear] ** 2).sum(axis=1)[:, None]
+    outer = values[clear, 1 - _DEPTHS[0] : 8 - _DEPTHS[0]] - ground[clear, None]
+    return (outer * direction[clear, None]).sum(axis=-1) / span, contrast[clear]
+
+
+def _outline(hole: Hole) -> tuple[Values, Values, tuple[Values, Values]]:
+    """Points of the hole's outline and their normals, which point outwards."""
+    inner = hole & (cv2.erode(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    rows, columns = np.nonzero(inner)
+    step = len(rows) // _POINTS + 1
+    rows, columns = rows[::step], columns[::step]
+    soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 2.0)
+    down, across = -cv2.Sobel(soft, cv2.CV_32F, 0, 1), -cv2.Sobel(soft, cv2.CV_32F, 1, 0)
+    high, wide = down[rows, columns], across[rows, columns]
+    length = np.maximum(np.hypot(high, wide), 1e-6)
+    return rows.astype(np.float32), columns.astype(np.float32), (high / length, wide / length)
