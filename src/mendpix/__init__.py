@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import MendError
-    from .filling import Filler, fill, load
+    from .fillers import Filler, load
+    from .filling import fill
     from .images import Picture
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Filler": "filling",
+    "Filler": "fillers",
     "MendError": "errors",
     "Picture": "images",
     "fill": "filling",
-    "load": "filling",
+    "load": "fillers",
 }
 _PARTS = ("losses", "metrics", "networks")
 

@@ -15,38 +15,49 @@ Hole = NDArray[np.bool_]
 Progress = Callable[[float], None]
 
 
-class OpenCVInpaint:
-    """March inwards from the rim and smooth: ``cv2.inpaint``.
+class Telea:
+    """March inwards from the rim, each pixel a weighted mean of its known neighbours.
 
-    Telea 2004, "An Image Inpainting Technique Based on the Fast Marching Method"; Bertalmio,
-    Bertozzi and Sapiro 2001, "Navier-Stokes, Fluid Dynamics, and Image and Video Inpainting".
-
-    A photo whose values are whole 255ths goes through OpenCV's 8-bit colour path, so that the
-    result is what OpenCV's users get; any other keeps its precision, channel by channel.
+    Telea 2004, "An Image Inpainting Technique Based on the Fast Marching Method",
+    https://doi.org/10.1080/10867651.2004.10487596
 
     Args:
-        method: "telea" or "navier-stokes".
         radius: neighbourhood in pixels from which a pixel is made.
     """
 
     channels: ClassVar[Literal["any"]] = "any"
+    flag: ClassVar[int] = cv2.INPAINT_TELEA
 
-    def __init__(self, method: Literal["telea", "navier-stokes"], radius: float = 3.0) -> None:
-        self.flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
+    def __init__(self, radius: float = 3.0) -> None:
         self.radius = radius
 
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True.
+
+        A photo of whole 255ths goes through OpenCV's 8-bit colour path, so that the result is
+        what OpenCV's users get; any other keeps its precision, channel by channel.
+        """
         where = hole.astype(np.uint8)
         bytes_ = np.rint(photo * 255)
-        if photo.shape[2] == 3 and np.array_equal(bytes_.astype(np.float32) / 255, photo):
+        if photo.shape[2] == 3 and np.array_equal(bytes_ / np.float32(255), photo):
             filled = cv2.inpaint(bytes_.astype(np.uint8), where, self.radius, self.flag)
-            return np.asarray(filled, dtype=np.float32) / 255
+            return np.asarray(filled, dtype=np.float32) / np.float32(255)
         planes = [self._fill_plane(photo[..., i], where) for i in range(photo.shape[2])]
-        return np.stack(planes, axis=-1)
+        return np.stack(planes, axis=-1).astype(np.float32, copy=False)
 
     def _fill_plane(self, plane: Photo, where: NDArray[np.uint8]) -> Photo:
         plain = np.ascontiguousarray(plane)
         return np.asarray(cv2.inpaint(plain, where, self.radius, self.flag), dtype=np.float32)
+
+
+class NavierStokes(Telea):
+    """Carry the lines of equal brightness on into the hole.
+
+    Bertalmio, Bertozzi and Sapiro 2001, "Navier-Stokes, Fluid Dynamics, and Image and Video
+    Inpainting", https://doi.org/10.1109/CVPR.2001.990497
+    """
+
+    flag: ClassVar[int] = cv2.INPAINT_NS
 
 
 class MeanColour:
@@ -55,6 +66,7 @@ class MeanColour:
     channels: ClassVar[Literal["any"]] = "any"
 
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True."""
         filled = photo.copy()
         filled[hole] = photo[~hole].mean(axis=0, dtype=np.float64)
         return filled

@@ -1,0 +1,233 @@
+"""Fillers: what one is, how to get one by name, and the promise that known values come back."""
+
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix.errors import MaskError, MendError, TensorError
+
+Photo = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+Progress = Callable[[float], None]
+
+SLACK = 1e-3
+"""How far outside [0, 1] a known value may lie: the rounding of resizing."""
+
+
+class Filler(Protocol):
+    """Anything that fills holes; nobody needs to inherit from it.
+
+    Built with its options, then called as ``filler(photo, hole, progress=None) -> photo``:
+
+    - photo: ``(H, W, C)`` float32, in [0, 1] where known;
+    - hole: ``(H, W)`` bool, True = missing; what lies under it is never looked at;
+    - progress: called with the share done, in [0, 1], at least twice a second on long work; it
+      may raise :class:`~mendpix.errors.Cancelled`.
+
+    ``channels`` is 3, or "any" for a filler that takes any C. One that has ``skips_nan = True``
+    takes known pixels that are NaN as unusable: no source, and not to be filled either.
+    """
+
+    @property
+    def channels(self) -> Literal[3, "any"]: ...
+
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo: ...
+
+
+class Faithful:
+    """Another filler, with its inputs checked and every known value copied back.
+
+    What the filler inside sees never depends on what lies under the hole. Photos of other than
+    three channels reach a filler for three one channel at a time, repeated and averaged back.
+    Known pixels that are not finite are no source, and come back as they were.
+    """
+
+    channels: Literal["any"] = "any"
+
+    def __init__(self, inner: Filler) -> None:
+        self.inner = inner
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the weights file inside says of itself; empty where there is none."""
+        return dict(getattr(self.inner, "card", {}))
+
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True; see :class:`Filler`.
+
+        Raises:
+            TensorError: an array of another shape, kind or range.
+            MaskError: everything is missing.
+            MendError: the filler inside gave values that are no numbers.
+        """
+        check(photo, hole)
+        filled = photo.copy()
+        if not hole.any():
+            return filled
+        shown, missing = self._hidden(photo, hole)
+        if missing.all() or not np.isfinite(shown[~missing]).any():
+            raise MaskError(
+                f"all {hole.size} pixels are missing or unusable, so nothing is left to fill "
+                "from; leave some known, or invert the mask"
+            )
+        made = self._by_channels(shown, missing, progress)[hole]
+        if not np.isfinite(made).all():
+            raise MendError(f"{type(self.inner).__name__} gave values that are no numbers")
+        filled[hole] = made
+        return filled
+
+    def _hidden(self, photo: Photo, hole: Hole) -> tuple[Photo, Hole]:
+        """The photo with nothing to see under the hole, and what the filler is to call missing."""
+        unusable = ~np.isfinite(photo).all(axis=2) & ~hole
+        shown = photo.copy()
+        shown[hole] = 0
+        if not unusable.any():
+            return shown, hole
+        if getattr(self.inner, "skips_nan", False):
+            shown[unusable] = np.nan
+            return shown, hole
+        shown[unusable] = 0
+        return shown, hole | unusable
+
+    def _by_channels(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
+        count = photo.shape[2]
+        if self.inner.channels == "any" or count == 3:
+            return self.inner(photo, hole, progress)
+        planes = []
+        for index in range(count):
+            grey = np.repeat(photo[..., index : index + 1], 3, axis=2)
+            told = None if progress is None else _part(progress, index, count)
+            planes.append(self.inner(grey, hole, told).mean(axis=2))
+        return np.stack(planes, axis=2)
+
+
+def _part(progress: Progress, index: int, count: int) -> Progress:
+    return lambda share: progress((index + share) / count)
+
+
+def check(photo: Photo, hole: Hole) -> None:
+    """Refuse arrays that are no photo ``(H, W, C)`` in [0, 1] with its hole ``(H, W)``.
+
+    Raises:
+        TensorError: names what was given and what is wanted.
+    """
+    if photo.ndim != 3 or photo.dtype != np.float32:
+        raise TensorError(
+            f"photo is {photo.dtype} of shape {photo.shape} but must be float32 (H, W, C); "
+            "mendpix.fill() takes other kinds"
+        )
+    if hole.dtype != np.bool_ or hole.shape != photo.shape[:2]:
+        raise TensorError(
+            f"hole is {hole.dtype} of shape {hole.shape} but must be bool {photo.shape[:2]}; "
+            "give mask > 0 at the photo's size"
+        )
+    known = photo[~hole]
+    known = known[np.isfinite(known)]
+    if known.size and (known.min() < -SLACK or known.max() > 1 + SLACK):
+        raise TensorError(
+            f"photo spans [{known.min():g}, {known.max():g}] where known but must lie in [0, 1]; "
+            "divide by 255, or let mendpix.fill() scale it"
+        )
+
+
+def _patchmatch() -> type[Any]:
+    from mendpix.patchmatch import PatchMatch
+
+    return PatchMatch
+
+
+def _telea() -> type[Any]:
+    from mendpix.classical import Telea
+
+    return Telea
+
+
+def _navier_stokes() -> type[Any]:
+    from mendpix.classical import NavierStokes
+
+    return NavierStokes
+
+
+def _mean_colour() -> type[Any]:
+    from mendpix.classical import MeanColour
+
+    return MeanColour
+
+
+BUILT_IN: dict[str, Callable[[], type[Any]]] = {
+    "auto": _patchmatch,
+    "patchmatch": _patchmatch,
+    "telea": _telea,
+    "navier-stokes": _navier_stokes,
+    "mean-colour": _mean_colour,
+}
+"""Fillers that need no weights, by name."""
+
+
+def load(
+    model: str | Path = "auto", *, seed: int = 0, device: str = "auto", **options: Any
+) -> Faithful:
+    """A filler by name, or from a weights file or a run folder.
+
+    Args:
+        model: "auto" (the best there is), "patchmatch", "telea", "navier-stokes", "mean-colour",
+            a weights file (this project's ``.safetensors``, or a released ``.pth``), or the
+            folder of a training run.
+        seed: of a filler that draws random numbers; the same seed gives the same bytes.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
+        options: of the filler's own, such as ``guide`` and ``threads`` of PatchMatch.
+
+    Returns: a filler whose known values come back bit-identical.
+
+    Raises:
+        MendError: no such name or file, an option it does not have, or a device it cannot use.
+        WeightsError: a file that does not hold a network's weights.
+    """
+    name = str(model)
+    if name in BUILT_IN:
+        return Faithful(_built_in(name, seed, device, options))
+    path = Path(model).expanduser()
+    if not path.exists():
+        raise MendError(_unknown(name))
+    if options:
+        raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
+    return Faithful(_network(path, device))
+
+
+def _built_in(name: str, seed: int, device: str, options: dict[str, Any]) -> Filler:
+    if device not in ("auto", "cpu"):
+        raise MendError(f"{name} runs on the CPU, not on {device}; leave the device out")
+    make = BUILT_IN[name]()
+    known = inspect.signature(make).parameters
+    for option in options:
+        if option not in known:
+            takes = ", ".join(known) or "none"
+            raise MendError(f"{name} has no option {option!r}; it takes {takes}")
+    if "seed" in known:
+        options = {"seed": seed, **options}
+    filler: Filler = make(**options)
+    return filler
+
+
+def _unknown(name: str) -> str:
+    close = get_close_matches(name, BUILT_IN, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(BUILT_IN)}"
+    return f"{name} is neither a filler's name nor a file or run folder; {meant}"
+
+
+def _network(path: Path, device: str) -> Filler:
+    try:
+        from mendpix.networks.filler import load_filler
+    except ModuleNotFoundError as missing:
+        if missing.name != "torch":
+            raise
+        raise MendError(
+            f"{path} needs PyTorch, which is not installed; run: pip install 'mendpix[train]'"
+        ) from None
+    filler: Filler = load_filler(path, device)
+    return filler
