@@ -170,7 +170,12 @@ BUILT_IN: dict[str, Callable[[], type[Any]]] = {
 
 
 def load(
-    model: str | Path = "auto", *, seed: int = 0, device: str = "auto", **options: Any
+    model: str | Path = "auto",
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    **options: Any,
 ) -> Faithful:
     """A filler by name, or from a weights file or a run folder.
 
@@ -180,7 +185,8 @@ def load(
             folder of a training run.
         seed: of a filler that draws random numbers; the same seed gives the same bytes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
-        options: of the filler's own, such as ``guide`` and ``threads`` of PatchMatch.
+        threads: how many a filler may use; None: one per processor.
+        options: of the filler's own, such as PatchMatch's ``guide``.
 
     Returns: a filler whose known values come back bit-identical.
 
@@ -190,16 +196,16 @@ def load(
     """
     name = str(model)
     if name in BUILT_IN:
-        return Faithful(_built_in(name, seed, device, options))
+        return Faithful(_built_in(name, device, {"seed": seed, "threads": threads}, options))
     path = Path(model).expanduser()
     if not path.exists():
         raise MendError(_unknown(name))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return Faithful(_network(path, device))
+    return Faithful(_network(path, device, threads))
 
 
-def _built_in(name: str, seed: int, device: str, options: dict[str, Any]) -> Filler:
+def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
     if device not in ("auto", "cpu"):
         raise MendError(f"{name} runs on the CPU, not on {device}; leave the device out")
     make = BUILT_IN[name]()
@@ -208,9 +214,8 @@ def _built_in(name: str, seed: int, device: str, options: dict[str, Any]) -> Fil
         if option not in known:
             takes = ", ".join(known) or "none"
             raise MendError(f"{name} has no option {option!r}; it takes {takes}")
-    if "seed" in known:
-        options = {"seed": seed, **options}
-    filler: Filler = make(**options)
+    common = {key: value for key, value in common.items() if key in known}
+    filler: Filler = make(**common, **options)
     return filler
 
 
@@ -220,7 +225,7 @@ def _unknown(name: str) -> str:
     return f"{name} is neither a filler's name nor a file or run folder; {meant}"
 
 
-def _network(path: Path, device: str) -> Filler:
+def _network(path: Path, device: str, threads: int | None) -> Filler:
     try:
         from mendpix.networks.filler import load_filler
     except ModuleNotFoundError as missing:
@@ -229,5 +234,5 @@ def _network(path: Path, device: str) -> Filler:
         raise MendError(
             f"{path} needs PyTorch, which is not installed; run: pip install 'mendpix[train]'"
         ) from None
-    filler: Filler = load_filler(path, device)
+    filler: Filler = load_filler(path, device, threads)
     return filler

@@ -228,13 +228,20 @@ def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
     return np.where(places < size, places, 2 * size - 1 - places)
 
 
-def load_filler(path: str | Path, device: str = "auto") -> NetworkFiller:
+def load_filler(
+    path: str | Path, device: str = "auto", threads: int | None = None
+) -> NetworkFiller:
     """A filler from a weights file, ours or one of the foreign formats, or from a run folder.
+
+    Args:
+        threads: how many PyTorch may use from now on, in the whole process; None: no change.
 
     Raises:
         WeightsError: as for :func:`~mendpix.networks.weights.load`, or the file holds a
             discriminator.
     """
+    if threads is not None:
+        torch.set_num_threads(threads)
     network, card = weights.load(path, device)
     if card["kind"] != "network":
         name = card["network"]
