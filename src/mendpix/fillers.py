@@ -57,6 +57,10 @@ class Faithful:
         """What the weights file inside says of itself; empty where there is none."""
         return dict(getattr(self.inner, "card", {}))
 
+    def prepare(self) -> None:
+        """Do now what the first fill would do once: compile what is to be compiled."""
+        getattr(self.inner, "prepare", lambda: None)()
+
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True; see :class:`Filler`.
 

@@ -1,18 +1,25 @@
-"""Which photo goes with which mask, by name and never by sort order."""
+"""Which photo goes with which mask and which output, by name and never by sort order."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import MendError
+from mendpix import images
+from mendpix.errors import MendError
 
-SUFFIXES = frozenset(
-    ".avif .bmp .heic .heif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
-)
+SUFFIXES = frozenset({*images.FORMATS, ".gif", ".heic", ".heif"})
+"""Extensions of the files in a folder that count as pictures."""
+
+ENDING = "-filled"
+"""What is added to a photo's stem where its filled copy is put beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Photos with their masks (None: the photo carries its own), and what found no partner."""
+    """Photos with their masks (None: the photo carries its own), and what found no partner.
+
+    ``many`` says that a folder of photos was given, even if it holds only one.
+    """
 
     pairs: tuple[tuple[Path, Path | None], ...]
     skipped: tuple[Path, ...] = ()
@@ -34,29 +41,49 @@ def pair(photo: Path, mask: Path | None) -> Pairing:
         return Pairing(((photo, mask),))
     photos = by_stem(photo)
     if mask is None or not mask.is_dir():
-        return Pairing(tuple((path, mask) for path in photos.values()), many=True)
+        own = [p for p in photos.values() if not _output(p, photos) and not _same(p, mask)]
+        left = [p for p in photos.values() if p not in own]
+        return Pairing(tuple((path, mask) for path in own), tuple(left), many=True)
     masks = by_stem(mask)
     shared = [stem for stem in photos if stem in masks]
     if not shared:
         raise MendError(f"no picture in {photo} has the stem of a mask in {mask}; rename the masks")
-    alone = [path for stem, path in (photos | masks).items() if stem not in photos.keys() & masks]
+    alone = [path for found in (photos, masks) for s, path in found.items() if s not in shared]
     return Pairing(tuple((photos[s], masks[s]) for s in shared), tuple(alone), many=True)
+
+
+def _output(path: Path, photos: Collection[str]) -> bool:
+    """Whether a file is what an earlier fill put beside its photo."""
+    return path.stem.endswith(ENDING) and path.stem.removesuffix(ENDING) in photos
+
+
+def _same(path: Path, other: Path | None) -> bool:
+    return other is not None and other.exists() and path.samefile(other)
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
     """The pictures lying directly in a folder, by stem, in the order of their names.
 
     Raises:
-        MendError: no picture there, or two of one stem.
+        MendError: no picture there, two of one stem, or a folder that cannot be read.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+    for path in _listed(folder):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
             continue
         if path.stem in found:
             other = found[path.stem].name
             raise MendError(f"{other} and {path.name} in {folder} share a stem; rename one of them")
         found[path.stem] = path
     if not found:
-        raise MendError(f"no pictures in {folder}; it must hold {', '.join(sorted(SUFFIXES))} files")
+        raise MendError(
+            f"no pictures in {folder}; it must hold {', '.join(sorted(SUFFIXES))} files"
+        )
     return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as problem:
+        raise MendError(f"{folder} cannot be read: {problem.strerror}") from None

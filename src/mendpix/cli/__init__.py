@@ -1,0 +1,45 @@
+"""The command line: verbs that parse, call the library and print. Nothing else prints or exits."""
+
+import sys
+
+import typer
+
+from mendpix import __version__
+from mendpix.cli import pictures
+from mendpix.errors import Cancelled, MendError
+
+app = typer.Typer(
+    name="mendpix",
+    help="Fill holes in pictures; train, measure and serve the networks that do it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verbs in (pictures,):
+    verbs.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mendpix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """What comes before every verb."""
+
+
+def main() -> None:
+    """Run the command; what the user can put right is one line and exit code 2."""
+    try:
+        app()
+    except MendError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except Cancelled:
+        sys.exit(130)

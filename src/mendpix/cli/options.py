@@ -1,0 +1,37 @@
+"""Options that several verbs share, each written once."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+Photo = Annotated[Path, Argument(help="Picture, or folder of pictures.", show_default=False)]
+Mask = Annotated[
+    Path | None,
+    Argument(
+        help="White marks what to fill: a picture, or a folder of masks named like the photos.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    Option("--out", "-o", help="File or folder to write; an existing file is replaced."),
+]
+Model = Annotated[
+    str,
+    Option(
+        "--model",
+        "-m",
+        help="auto, patchmatch, telea, navier-stokes, mean-colour, a weights file or a run folder.",
+    ),
+]
+Grow = Annotated[int, Option("--grow", min=0, metavar="PX", help="Dilate the hole by PX pixels.")]
+Invert = Annotated[bool, Option("--invert", help="Black marks what to fill.")]
+FitMask = Annotated[bool, Option("--fit-mask", help="Resize a mask of another size (nearest).")]
+FromAlpha = Annotated[
+    bool,
+    Option("--from-alpha", help="No mask: fill where the photo is transparent (alpha below 50 %)."),
+]
+Seed = Annotated[int, Option("--seed", help="Same seed, same bytes.")]
+Device = Annotated[str, Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]
