@@ -77,6 +77,16 @@ def test_half_precision_and_whole_numbers_keep_their_bytes(tmp_path: Path) -> No
     torch.testing.assert_close(back.last.weight, network.last.weight.float(), rtol=0, atol=0)
 
 
+def test_files_say_what_their_networks_are(tmp_path: Path) -> None:
+    said = weights.describe(kept(SMALL[0], tmp_path, recipe={"steps": 3}))
+    assert (said["network"], said["options"]["overlap"]) == ("context-encoder", 7)
+    assert said["recipe"] == {"steps": 3}
+    assert (said["multiple"], said["size"], said["hole"]) == (128, 128, "centre")
+    assert said["parameters"] == sum(p.numel() for p in SMALL[0].parameters())
+    said = weights.describe(kept(SMALL[5], tmp_path))
+    assert (said["multiple"], said["size"], said["hole"]) == (4, None, "any")
+
+
 def test_a_run_folder_loads(tmp_path: Path) -> None:
     weights.save(tmp_path / "best.safetensors", SMALL[0])
     assert isinstance(weights.load(tmp_path)[0], ContextEncoder)
@@ -89,11 +99,13 @@ def test_nothing_is_half_written(tmp_path: Path) -> None:
         weights.save(path, SMALL[0], {"recipe": object()})
     with pytest.raises(WeightsError, match="is in neither NETWORKS nor DISCRIMINATORS"):
         weights.save(path, nn.Linear(1, 1))
-    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken.safetensors").mkdir()
     with pytest.raises(WeightsError, match="cannot be written"):
-        weights.save(tmp_path / "taken", SMALL[0])
+        weights.save(tmp_path / "taken.safetensors", SMALL[0])
+    with pytest.raises(WeightsError, match=r"w\.pth is not; use w\.safetensors"):
+        weights.save(tmp_path / "w.pth", SMALL[0])
     assert path.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["taken", "w.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["taken.safetensors", "w.safetensors"]
     assert path.stat().st_mode & stat.S_IRUSR
 
 

@@ -37,10 +37,13 @@ def save(path: str | Path, network: nn.Module, card: Mapping[str, Any] | None = 
             options, version and hash are added.
 
     Raises:
-        WeightsError: an unknown network, a card that JSON cannot hold, a folder that cannot be
-            written.
+        WeightsError: an unknown network, a card that JSON cannot hold, another suffix than
+            ``.safetensors`` (by which files of ours are known), a folder that cannot be written.
     """
     path = Path(path)
+    if path.suffix != ".safetensors":
+        wanted = path.with_suffix(".safetensors").name
+        raise WeightsError(f"weights are written as .safetensors but {path} is not; use {wanted}")
     kind, name = name_of(network)
     tensors = {key: value.detach().cpu().contiguous() for key, value in _state(network).items()}
     whole = {
@@ -112,6 +115,25 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Modul
     kind, name = name_of(network)
     options = asdict(typing.cast(Any, network.options))
     return network.eval().to(place), {**card, "kind": kind, "network": name, "options": options}
+
+
+def describe(path: str | Path) -> Card:
+    """The card of any weights that :func:`load` opens, and what the network says of itself.
+
+    Added are ``parameters`` (how many numbers are learnt), ``multiple`` of height and width,
+    ``size`` (the one it works at, or None) and ``hole`` (``any``, or ``centre``).
+
+    Raises:
+        WeightsError: as for :func:`load`.
+    """
+    network, card = load(path)
+    return {
+        **card,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "multiple": getattr(network, "multiple", 1),
+        "size": getattr(network, "size", None),
+        "hole": getattr(network, "hole_shape", "any"),
+    }
 
 
 def _ours(path: Path) -> bool:
