@@ -1,1 +1,62 @@
+"""Losses, one call for all: ``loss(prediction, target, hole) -> scalar``.
 
+Any of them trains any network. Photos are ``(N, 3, H, W)`` in [0, 1], holes ``(N, 1, H, W)``,
+1 = missing; ``prediction`` is a :class:`~mendpix.prediction.Prediction` or its image. ``on``
+chooses the network's output or the composite, ``part`` which picture of the Prediction is judged.
+"""
+
+from .adversarial import GAMES, Adversarial
+from .base import Loss, Scene
+from .features import (
+    Content,
+    FeatureLoss,
+    PartialConvPerceptual,
+    PartialConvStyle,
+    Perceptual,
+    Style,
+    Texture,
+)
+from .pan import PerceptualAdversarial
+from .pixel import L1, L2, OverlapL2, Pixel, TotalVariation
+from .weighted import ContextEncoderSum, PartialConvSum, WeightedSum
+
+LOSSES: dict[str, type[Loss]] = {
+    "l1": L1,
+    "l2": L2,
+    "overlap-l2": OverlapL2,
+    "tv": TotalVariation,
+    "perceptual": Perceptual,
+    "texture": Texture,
+    "content": Content,
+    "style": Style,
+    "partial-conv": PartialConvSum,
+    "partial-conv-perceptual": PartialConvPerceptual,
+    "partial-conv-style": PartialConvStyle,
+    "adversarial": Adversarial,
+    "perceptual-adversarial": PerceptualAdversarial,
+}
+"""The losses that a recipe can name."""
+
+__all__ = [
+    "GAMES",
+    "L1",
+    "L2",
+    "LOSSES",
+    "Adversarial",
+    "Content",
+    "ContextEncoderSum",
+    "FeatureLoss",
+    "Loss",
+    "OverlapL2",
+    "PartialConvPerceptual",
+    "PartialConvStyle",
+    "PartialConvSum",
+    "Perceptual",
+    "PerceptualAdversarial",
+    "Pixel",
+    "Scene",
+    "Style",
+    "Texture",
+    "TotalVariation",
+    "WeightedSum",
+]
