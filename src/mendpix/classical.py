@@ -4,7 +4,7 @@ Each works on any number of channels, ``(H, W, C)`` float32, and is deterministi
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -35,19 +35,21 @@ class Telea:
         """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True.
 
         A photo of whole 255ths goes through OpenCV's 8-bit colour path, so that the result is
-        what OpenCV's users get; any other keeps its precision, channel by channel.
+        what OpenCV's users get; any other goes through its 16-bit path, channel by channel.
         """
         where = hole.astype(np.uint8)
-        bytes_ = np.rint(photo * 255)
-        if photo.shape[2] == 3 and np.array_equal(bytes_ / np.float32(255), photo):
-            filled = cv2.inpaint(bytes_.astype(np.uint8), where, self.radius, self.flag)
-            return np.asarray(filled, dtype=np.float32) / np.float32(255)
-        planes = [self._fill_plane(photo[..., i], where) for i in range(photo.shape[2])]
-        return np.stack(planes, axis=-1).astype(np.float32, copy=False)
+        levels = np.rint(photo * 255)
+        if photo.shape[2] == 3 and np.array_equal(levels / np.float32(255), photo):
+            return self._fill(levels.astype(np.uint8), where) / np.float32(255)
+        # OpenCV's float path is not for [0, 1]: its Telea adds half a level for rounding
+        deep = np.rint(photo.clip(0, 1) * 65535).astype(np.uint16)
+        planes = [
+            self._fill(np.ascontiguousarray(deep[..., i]), where) for i in range(deep.shape[2])
+        ]
+        return np.stack(planes, axis=-1) / np.float32(65535)
 
-    def _fill_plane(self, plane: Photo, where: NDArray[np.uint8]) -> Photo:
-        plain = np.ascontiguousarray(plane)
-        return np.asarray(cv2.inpaint(plain, where, self.radius, self.flag), dtype=np.float32)
+    def _fill(self, values: NDArray[Any], where: NDArray[np.uint8]) -> Photo:
+        return np.asarray(cv2.inpaint(values, where, self.radius, self.flag), dtype=np.float32)
 
 
 class NavierStokes(Telea):

@@ -133,8 +133,11 @@ def resize(photo: Array, size: tuple[int, int]) -> Array:
         return photo
     shrinking = height * width < photo.shape[0] * photo.shape[1]
     how = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
-    resized = cv2.resize(photo, (width, height), interpolation=how)
-    return np.asarray(resized.reshape(height, width, *photo.shape[2:]), dtype=photo.dtype)
+    planes = [  # OpenCV takes at most four channels at once
+        cv2.resize(np.ascontiguousarray(photo[..., i : i + 4]), (width, height), interpolation=how)
+        for i in range(0, photo.shape[2], 4)
+    ]
+    return np.dstack(planes).astype(photo.dtype, copy=False)
 
 
 def resize_hole(hole: Hole, size: tuple[int, int]) -> Hole:
