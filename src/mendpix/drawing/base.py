@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MendError
+from ..errors import MaskError
 
 Hole = NDArray[np.bool_]
 Canvas = NDArray[np.uint8]
@@ -66,14 +66,14 @@ def within(area: Range, attempt: Callable[[], Hole]) -> Hole:
     """The first hole that covers more than ``area[0]`` and less than ``area[1]`` of the picture.
 
     Raises:
-        MendError: none of many did.
+        MaskError: none of many did.
     """
     low, high = area
     for _ in range(TRIES):
         hole = attempt()
         if low < np.count_nonzero(hole) / hole.size < high:
             return hole
-    raise MendError(
+    raise MaskError(
         f"none of {TRIES} holes covered more than {low:g} and less than {high:g} of the picture; "
         "widen area"
     )
