@@ -63,6 +63,8 @@ def read(path: Path | str) -> Picture:
 def _content(path: Path) -> bytes:
     if path.is_dir():
         raise PictureError(f"{path} is a folder where a picture file belongs")
+    if path.is_block_device() or path.is_char_device():
+        raise PictureError(f"{path} is a device where a picture file belongs")
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -133,8 +135,10 @@ def _heic(content: bytes, name: str) -> Picture:
     )
 
 
-def default_extension(picture: Picture) -> str:
+def default_extension(picture: Picture, keep_palette: bool = False) -> str:
     """The extension to write by: the file's own where it can be written, else ``.png``."""
+    if keep_palette:
+        return ".png"
     own = Path(picture.name).suffix
     if FORMATS.get(own.lower()) == picture.format:
         return own
@@ -155,7 +159,7 @@ def write(
     Raises:
         PictureError: a format that cannot hold the picture, or a file that cannot be written.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(path)
     kind = _format(path, picture, keep_palette)
     said = picture.metadata.upright(metadata.viewable(picture.pixels))
     try:
@@ -177,7 +181,10 @@ def _format(path: Path, picture: Picture, keep_palette: bool) -> str:
             f"{path} has the extension {path.suffix!r}; pictures are written as {ways}"
         )
     dtype, alpha = picture.pixels.dtype, picture.alpha
-    if np.issubdtype(dtype, np.floating) and kind != "TIFF":
+    if kind != "TIFF" and picture.pixels.shape[2] not in (1, 3):
+        channels = picture.pixels.shape[2]
+        raise PictureError(f"{path} cannot hold {channels} channels; write {path.stem}.tif")
+    if kind != "TIFF" and dtype not in (np.uint8, np.uint16):
         raise PictureError(f"{path} cannot hold {dtype} values; write {path.stem}.tif")
     if dtype == np.uint16 and kind not in ("PNG", "TIFF"):
         raise PictureError(f"{path} cannot hold 16 bits; write {path.stem}.png or {path.stem}.tif")
@@ -208,10 +215,8 @@ def _encoded(
 
 def _store(path: Path, content: bytes) -> None:
     """Put the bytes beside the path first and rename, so that no half a file is ever there."""
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder where a picture file belongs")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise PictureError(f"{path} cannot be written: it is read-only")
+    _check_place(path)
+    path = Path(os.path.realpath(path))  # a link stays, what it points at is replaced
     part = path.with_name(f".mendpix-{secrets.token_hex(6)}.part")
     try:
         with part.open("xb") as file:
@@ -226,6 +231,17 @@ def _store(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder where a picture file belongs")
+    if path.exists() and not path.is_file():
+        raise PictureError(f"{path} is a device, not a file that can be replaced")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PictureError(f"{path} cannot be written: it is read-only")
+    if not Path(os.path.realpath(path)).parent.is_dir():
+        raise PictureError(f"{path} cannot be written: its folder does not exist")
 
 
 def _changes(before: Picture, after: Picture, hole: Hole | None) -> tuple[float, float]:

@@ -4,7 +4,7 @@ A mask is a file or an array that marks what to fill; a hole is the bool array i
 ``(H, W)``, True = missing, on the picture as displayed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,9 @@ def bucket(share: float) -> str | None:
 def components(hole: Hole) -> list[Component]:
     """The hole's connected parts, from top to bottom."""
     _, _, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8), connectivity=8)
-    found = [Component(top, left, high, wide, area) for left, top, wide, high, area in boxes[1:].tolist()]
+    found = [
+        Component(top, left, high, wide, area) for left, top, wide, high, area in boxes[1:].tolist()
+    ]
     return sorted(found, key=lambda part: (part.top, part.left))
 
 
@@ -107,13 +109,17 @@ def from_array(
     grow: int = 0,
     fit: bool = False,
 ) -> Reading:
-    """A hole from ``(H, W)`` or ``(H, W, 1 to 4)`` values: bool, uint8, uint16 or float.
+    """A hole from ``(H, W)`` or ``(H, W, 1 to 4)`` values: bool, integers or float.
+
+    Integers of other types than uint16 are levels up to 255.
 
     Raises: what `read` raises.
     """
     mask = np.asarray(mask)
     if mask.dtype == np.bool_:
         mask = mask.astype(np.uint8) * np.uint8(255)
+    elif mask.dtype.kind in "iu" and mask.dtype != np.uint16:
+        mask = mask.clip(0, 255).astype(np.uint8)
     try:
         marked = images.from_array(mask)
     except PictureError as problem:
@@ -136,12 +142,13 @@ def from_picture(
     black. Then comes inverting, then fitting, then growing.
     """
     hole, warnings = _marked(mask)
-    hole = _sized(~hole if invert else hole, mask, picture, fit)
-    hole = dilate(hole, grow)
-    return Reading(hole, (*warnings, *_doctored(hole, picture)))
+    hole = _sized(~hole if invert else hole, picture, fit)
+    way_out = "leave --invert out" if invert else "try --invert"
+    doctored = _doctored(dilate(hole, grow), hole, picture, way_out)
+    return replace(doctored, warnings=(*warnings, *doctored.warnings))
 
 
-def from_alpha(picture: Picture) -> Reading:
+def from_alpha(picture: Picture, *, invert: bool = False, grow: int = 0) -> Reading:
     """The hole where a picture's own alpha is below half.
 
     Raises:
@@ -149,12 +156,13 @@ def from_alpha(picture: Picture) -> Reading:
     """
     if picture.alpha is None:
         raise MaskError(f"{picture.name} has no alpha to take the hole from; give a mask")
-    hole = _levels(picture.alpha) < 0.5
-    return Reading(hole, tuple(_doctored(hole, picture, rim=False)))
+    hole = (_levels(picture.alpha) < 0.5) ^ invert
+    way_out = "leave --invert out" if invert else "try --invert"
+    return _doctored(dilate(hole, grow), hole, picture, way_out, rim=False)
 
 
 def _levels(values: Array) -> NDArray[np.float64] | NDArray[np.float32]:
-    """Values as a share of white; exact enough that 128 of 255 and 32768 of 65535 are above half."""
+    """Values as a share of white; in float32, 128 of 255 and 32768 of 65535 are above half."""
     return np.divide(values, images.white(values.dtype), dtype=np.float32)
 
 
@@ -163,19 +171,24 @@ def _marked(mask: Picture) -> tuple[Hole, list[str]]:
     if mask.alpha is None:
         levels = _levels(brightest)
         hole = levels >= 0.5
-        return hole, [*_grey(levels, "grey"), *_dim(hole, brightest)]
-    levels = _levels(mask.alpha)
-    return (levels >= 0.5) & (brightest > 0), _grey(levels, "half transparent")
+        rule = "those of half of white and more count as hole"
+        return hole, [*_between(levels, "grey", rule), *_dim(hole, brightest)]
+    opacity = _levels(mask.alpha)
+    hole = (opacity >= 0.5) & (brightest > 0)
+    levels = np.where(opacity >= 0.5, _levels(brightest), 0)
+    return hole, [
+        *_between(opacity, "half transparent", "those of half opacity and more count as hole"),
+        *_between(levels, "grey", "in a mask with alpha all that is not black counts as hole"),
+    ]
 
 
-def _grey(levels: NDArray[Any], what: str) -> list[str]:
+def _between(levels: NDArray[Any], what: str, rule: str) -> list[str]:
+    """A remark where levels are neither black nor white."""
     count = int(np.count_nonzero((levels > _NEAR) & (levels < 1 - _NEAR)))
     if not count:
         return []
     share = 100 * count / levels.size
-    return [
-        f"{count} mask pixels ({share:.2g} %) are {what}; from half of white on they count as hole"
-    ]
+    return [f"{count} mask pixels ({share:.2g} %) are {what}; {rule}"]
 
 
 def _dim(hole: Hole, brightest: Array) -> list[str]:
@@ -183,10 +196,11 @@ def _dim(hole: Hole, brightest: Array) -> list[str]:
     top = brightest.max()
     if hole.any() or not top:
         return []
-    return [f"the mask's largest value is {top}; mark the hole with {images.white(brightest.dtype):g}"]
+    white = images.white(brightest.dtype)
+    return [f"the mask's largest value is {top:g}; mark the hole with {white:g}"]
 
 
-def _sized(hole: Hole, mask: Picture, picture: Picture, fit: bool) -> Hole:
+def _sized(hole: Hole, picture: Picture, fit: bool) -> Hole:
     if hole.shape == picture.shape:
         return hole
     (h, w), (height, width) = hole.shape, picture.shape
@@ -202,18 +216,26 @@ def _sized(hole: Hole, mask: Picture, picture: Picture, fit: bool) -> Hole:
         )
     size = (width, height)
     fitted = cv2.resize(hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return fitted.astype(bool)
+    return np.asarray(fitted > 0)
 
 
-def _doctored(hole: Hole, picture: Picture, rim: bool = True) -> list[str]:
-    """What is odd about a hole of the right size; MaskError where nothing is known."""
+def _doctored(hole: Hole, drawn: Hole, picture: Picture, way_out: str, rim: bool = True) -> Reading:
+    """The hole and what is odd about it, before (``drawn``) and after it grew.
+
+    Raises:
+        MaskError: nothing is known.
+    """
     share = ratio(hole)
-    if share == 0:
-        return ["the mask marks nothing: there is nothing to fill"]
+    if share == 1 > ratio(drawn):
+        raise MaskError("the grown hole covers everything; give a smaller --grow")
     if share == 1:
-        raise MaskError("the mask marks everything, so nothing is left to fill from; try --invert")
+        raise MaskError(f"the mask marks everything, so nothing is left to fill from; {way_out}")
+    if share == 0:
+        return Reading(hole, ("the mask marks nothing: there is nothing to fill",))
     if share > INVERTED:
-        return [f"the mask marks {100 * share:.0f} % of the photo: probably inverted, try --invert"]
+        inverted = f"the mask marks {100 * share:.0f} % of the photo: probably inverted, {way_out}"
+        return Reading(hole, (inverted,))
     if rim and shows_object(picture.pixels, hole):
-        return ["the hole is tight: its rim still shows what it covers; try --grow 3"]
-    return []
+        tight = "the hole is tight: its rim still shows what it covers; try --grow 3"
+        return Reading(hole, (tight,))
+    return Reading(hole)

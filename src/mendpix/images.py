@@ -99,17 +99,19 @@ def to_pil(picture: Picture) -> Image.Image:
 
 
 def from_array(array: Array) -> Picture:
-    """A picture from ``(H, W)`` or ``(H, W, 1 to 4)`` values: uint8, uint16 or float.
+    """A picture from ``(H, W)`` or ``(H, W, C)`` values, integers or floats.
+
+    The second of two channels and the fourth of four are alpha; more are channels like any.
 
     Raises:
         PictureError: another shape or number type.
     """
     array = np.asarray(array)
-    if array.ndim not in (2, 3) or not array.size or array.shape[2:] > (4,):
-        raise PictureError(f"an array of shape {array.shape} is no picture; give HxW or HxWx1 to 4")
-    if array.dtype not in (np.uint8, np.uint16) and not np.issubdtype(array.dtype, np.floating):
-        raise PictureError(f"an array of {array.dtype} is no picture; give uint8, uint16 or float")
-    return pillow.split(array)
+    if array.ndim not in (2, 3) or not array.size:
+        raise PictureError(f"an array of shape {array.shape} is no picture; give HxW or HxWxC")
+    if array.dtype.kind not in "uif":
+        raise PictureError(f"an array of {array.dtype} is no picture; give integers or floats")
+    return pillow.split(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
 def to_array(picture: Picture, like: Array) -> Array:

@@ -1,9 +1,10 @@
 """JPEG: the same quantisation and subsampling again, and untouched blocks kept as they are.
 
 A JPEG that is decoded and encoded again changes everywhere. Where the package ``jpeglib`` is
-installed (the extra ``mendpix[jpeg]``), only the 8x8 blocks that the hole touches are encoded anew;
+installed (the extra ``mendpix[jpeg]``), only the blocks that the hole touches are encoded anew;
 the coefficients of all others are copied. An orientation is undone on the coefficients as well.
-Marker layout after ITU-T T.81, https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex B.
+Marker layout and DCT after ITU-T T.81, https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annexes A
+and B; colours after ITU-T T.871 (JFIF), section 7.
 """
 
 import io
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from mendpix.metadata import Metadata
@@ -24,17 +26,25 @@ from mendpix.pillow import joined
 _QUALITY = 95  # for pictures that were no JPEG before
 _ROOM = 65533  # bytes in one segment
 _EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
-_APP0, _APP1, _APP2, _APP14, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE, 0xDA
+_APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE, 0xDA
+_RESOURCES, _THUMBNAILS = b"Photoshop 3.0\0", (0x0409, 0x040C)
+_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+# The cosines of T.81 A.3.3 as a matrix: coefficients of a block X are C @ X @ C.T.
+_COSINES = np.cos((2 * np.arange(8) + 1) * np.arange(8)[:, None] * np.pi / 16) / 2
+_COSINES[0] /= np.sqrt(2)
+_COSINES = _COSINES.astype(np.float32)
 
 
 def write(picture: Picture, said: Metadata, hole: Hole | None) -> bytes:
-    """The whole file, its blocks outside the hole copied from the source where that can be."""
-    image = Image.fromarray(joined(replace(picture, alpha=None)))
+    """The whole file, its blocks outside the hole copied from the source where that can be.
+
+    Without a hole, the blocks that still show what the source shows are copied.
+    """
     source = _source(picture)
-    bare = _encoded(image, picture, source)
-    if source is not None and hole is not None:
-        bare = _kept(picture, bare, hole) or bare
-    return _dressed(bare, said)
+    bare = None if source is None else _kept(picture, source, hole)
+    return _dressed(bare or _encoded(picture, source), said, picture.content)
 
 
 def _source(picture: Picture) -> JpegImagePlugin.JpegImageFile | None:
@@ -45,71 +55,88 @@ def _source(picture: Picture) -> JpegImagePlugin.JpegImageFile | None:
     return source if isinstance(source, JpegImagePlugin.JpegImageFile) else None
 
 
-def _encoded(
-    image: Image.Image, picture: Picture, source: JpegImagePlugin.JpegImageFile | None
-) -> bytes:
+def _encoded(picture: Picture, source: JpegImagePlugin.JpegImageFile | None) -> bytes:
+    """All of it encoded anew by Pillow, with the source's tables and subsampling if it has them.
+
+    Pillow knows three subsamplings; where the source has another, none is the harmless one.
+    """
+    image = Image.fromarray(joined(replace(picture, alpha=None)))
     buffer = io.BytesIO()
     if source is None:
         image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
         return buffer.getvalue()
     tables: dict[int, Any] = dict(source.quantization)
-    if picture.orientation >= 5:
-        tables = {at: _transposed(table) for at, table in tables.items()}
     sampling = JpegImagePlugin.get_sampling(source)
-    image.save(buffer, "JPEG", qtables=tables, subsampling=sampling if sampling >= 0 else 2)
+    if picture.orientation >= 5:
+        tables = {at: np.reshape(table, (8, 8)).T.ravel().tolist() for at, table in tables.items()}
+        sampling = 0 if sampling == 1 else sampling  # halved across becomes halved down
+    image.save(buffer, "JPEG", qtables=tables, subsampling=max(sampling, 0))
     return buffer.getvalue()
 
 
-def _transposed(table: list[int]) -> list[int]:
-    return [int(value) for value in np.reshape(table, (8, 8)).T.ravel()]
-
-
-def _kept(picture: Picture, bare: bytes, hole: Hole) -> bytes | None:
-    """``bare`` with the source's coefficients wherever the hole is not; None where that fails."""
+def _kept(
+    picture: Picture, source: JpegImagePlugin.JpegImageFile, hole: Hole | None
+) -> bytes | None:
+    """The source with new blocks where the hole touches it; None where that cannot be done."""
     try:
         import jpeglib
     except ImportError:
         return None
+    if hole is None:
+        source.load()
+        before = turn(np.asarray(source), picture.orientation)
+        hole = (before.reshape(picture.pixels.shape) != picture.pixels).any(axis=-1)
     with tempfile.TemporaryDirectory(prefix="mendpix-") as folder:
-        old, new, out = (Path(folder) / name for name in ("old.jpg", "new.jpg", "out.jpg"))
-        old.write_bytes(picture.content or b"")
-        new.write_bytes(bare)
-        before, after = jpeglib.read_dct(str(old)), jpeglib.read_dct(str(new))
-        if not _transplant(before, after, picture.orientation, hole):
+        old, new = str(Path(folder, "old.jpg")), str(Path(folder, "new.jpg"))
+        # without its descriptions: jpeglib has room for few of them
+        Path(old).write_bytes(_dressed(picture.content or b"", None))
+        coefficients = jpeglib.read_dct(old)
+        if not _known(coefficients, picture):
             return None
-        after.write_dct(str(out), flags=["+OPTIMIZE_CODING"])
-        return out.read_bytes()
+        _put(coefficients, picture, hole)
+        coefficients.write_dct(new, flags=["+OPTIMIZE_CODING"])
+        return Path(new).read_bytes()
 
 
-def _transplant(before: Any, after: Any, orientation: int, hole: Hole) -> bool:
-    """Copy coefficients of blocks outside the hole into ``after``; False where grids differ."""
-    factors = np.asarray(after.samp_factor).tolist()
-    names = ("Y", "Cb", "Cr") if after.has_chrominance else ("Y",)
-    if not _fits(before, after, orientation):
-        return False
-    grids = []
-    for at, name in enumerate(names):
-        known = turned(getattr(before, name), orientation)
-        grid = getattr(after, name)
-        table = np.asarray(before.get_component_qt(at))
-        table = table.T if orientation >= 5 else table
-        if known.shape != grid.shape or not np.array_equal(table, after.get_component_qt(at)):
-            return False
-        down, across = (factors[0][axis] // factors[at][axis] for axis in (0, 1))
-        touched = _touched(hole, 8 * down, 8 * across, grid.shape[:2])
-        grids.append(np.where(touched[..., None, None], grid, known))
-    for name, grid in zip(names, grids, strict=True):
-        setattr(after, name, grid)
-    return True
+def _known(coefficients: Any, picture: Picture) -> bool:
+    """Whether these are coefficients of grey or YCbCr in the picture's size."""
+    kinds = {1: "JCS_GRAYSCALE", 3: "JCS_YCbCr"}
+    size = (coefficients.height, coefficients.width)
+    factors = np.asarray(coefficients.samp_factor)
+    return (
+        size == picture.stored_shape
+        and str(coefficients.jpeg_color_space).endswith(kinds[picture.pixels.shape[2]])
+        and not (factors.max(axis=0) % factors).any()
+    )
 
 
-def _fits(before: Any, after: Any, orientation: int) -> bool:
-    """Whether colours are as expected and no mirrored side ends inside a block."""
-    if str(before.jpeg_color_space) != str(after.jpeg_color_space):
-        return False
-    down, across = 8 * np.asarray(before.samp_factor).max(axis=0)
+def _put(coefficients: Any, picture: Picture, hole: Hole) -> None:
+    """Turn the coefficients upright and put new blocks where the hole is."""
+    names = ("Y", "Cb", "Cr")[: picture.pixels.shape[2]]
+    factors = np.asarray(coefficients.samp_factor).reshape(-1, 2)
+    tables, which = np.asarray(coefficients.qt), coefficients.quant_tbl_no
+    grids = [turned(np.asarray(getattr(coefficients, name)), picture.orientation) for name in names]
+    if not _whole(factors, coefficients, picture.orientation):
+        hole = np.ones_like(hole)
+    if picture.orientation >= 5:
+        factors, tables = factors[:, ::-1].copy(), tables.swapaxes(1, 2).copy()
+    planes = _planes(picture.pixels)
+    for at, grid in enumerate(grids):
+        step = tuple((factors.max(axis=0) // factors[at]).tolist())
+        _renew(grid, planes[at], step, tables[which[at]], hole)
+        setattr(coefficients, names[at], grid)
+    coefficients.content, coefficients.path = None, None  # else it copies from the source
+    coefficients.markers = []
+    coefficients.height, coefficients.width = picture.shape
+    coefficients.block_dims = np.array([grid.shape[:2] for grid in grids], np.int32)
+    coefficients.samp_factor, coefficients.qt = factors, tables
+
+
+def _whole(factors: Array, coefficients: Any, orientation: int) -> bool:
+    """Whether no side that is mirrored ends inside a block, so that the grid stays in place."""
+    down, across = 8 * factors.max(axis=0)
     rows, columns = orientation in (3, 4, 6, 7), orientation in (2, 3, 7, 8)
-    return not (rows and before.height % down) and not (columns and before.width % across)
+    return not ((rows and coefficients.height % down) or (columns and coefficients.width % across))
 
 
 def turned(grid: Array, orientation: int) -> Array:
@@ -125,7 +152,30 @@ def turned(grid: Array, orientation: int) -> Array:
         blocks = blocks * sign[:, None]
     if orientation in (2, 3, 6, 7):
         blocks = blocks * sign
-    return blocks
+    return np.ascontiguousarray(blocks)
+
+
+def _planes(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """Y, Cb and Cr (or grey), each ``(H, W)``, with zero in the middle of their range."""
+    if pixels.shape[2] == 1:
+        return [pixels[..., 0].astype(np.float32) - 128]
+    return [pixels @ row - (128 if at == 0 else 0) for at, row in enumerate(_TO_YCC)]
+
+
+def _renew(
+    grid: Array, plane: NDArray[np.float32], step: tuple[int, ...], table: Array, hole: Hole
+) -> None:
+    """Encode the blocks anew that the hole touches; each pixel of a block is a mean of ``step``."""
+    high, wide = (8 * size for size in step)
+    rows, columns = np.nonzero(_touched(hole, high, wide, grid.shape[:2]))
+    for at in range(0, len(rows), 4096):  # bounds the memory
+        some, others = rows[at : at + 4096], columns[at : at + 4096]
+        across = np.minimum(others[:, None] * wide + np.arange(wide), plane.shape[1] - 1)
+        down = np.minimum(some[:, None] * high + np.arange(high), plane.shape[0] - 1)
+        pixels = plane[down[:, :, None], across[:, None, :]]
+        blocks = pixels.reshape(-1, 8, step[0], 8, step[1]).mean(axis=(2, 4))
+        frequencies = _COSINES @ blocks @ _COSINES.T
+        grid[some, others] = np.rint(frequencies / table)
 
 
 def _touched(hole: Hole, high: int, wide: int, blocks: tuple[int, int]) -> Hole:
@@ -133,14 +183,16 @@ def _touched(hole: Hole, high: int, wide: int, blocks: tuple[int, int]) -> Hole:
     padded = np.zeros((blocks[0] * high, blocks[1] * wide), bool)
     height, width = min(hole.shape[0], len(padded)), min(hole.shape[1], padded.shape[1])
     padded[:height, :width] = hole[:height, :width]
-    touched: Hole = padded.reshape(blocks[0], high, blocks[1], wide).any(axis=(1, 3))
-    return touched
+    return np.asarray(padded.reshape(blocks[0], high, blocks[1], wide).any(axis=(1, 3)))
 
 
 def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
     """Markers and data of the segments before the first scan, the rest of the file with it."""
     at = 2
     while at + 4 <= len(content):
+        if content[at + 1] == 0xFF:  # fill bytes may stand before a marker
+            at += 1
+            continue
         marker, length = content[at + 1], struct.unpack_from(">H", content, at + 2)[0]
         if marker == _SCAN:
             yield marker, content[at:]
@@ -149,13 +201,13 @@ def segments(content: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _dressed(bare: bytes, said: Metadata) -> bytes:
-    """The file with our descriptions in place of those the encoder wrote."""
-    parts = [b"\xff\xd8", *_descriptions(said)]
+def _dressed(bare: bytes, said: Metadata | None, source: bytes | None = None) -> bytes:
+    """The file with our descriptions, and the source's captions, in place of its own."""
+    parts = [b"\xff\xd8", *(_descriptions(said) if said else ()), *_captions(source or b"")]
     for marker, body in segments(bare):
         if marker == _SCAN:
             parts.append(body)
-        elif not (_APP0 <= marker < _APP14 or marker == _COMMENT):
+        elif not (_APP0 <= marker < _APP14 or marker in (0xEF, _COMMENT)):
             parts.append(_segment(marker, body))
     return b"".join(parts)
 
@@ -175,6 +227,26 @@ def _descriptions(said: Metadata) -> Iterator[bytes]:
     for key, value in said.text:
         if key in ("Comment", "Description"):
             yield _segment(_COMMENT, value.encode()[:_ROOM])
+
+
+def _captions(source: bytes) -> Iterator[bytes]:
+    """The IPTC captions and keywords of a JPEG, without the thumbnails that stand among them."""
+    for marker, body in segments(source):
+        if marker == _APP13 and body.startswith(_RESOURCES):
+            yield _segment(marker, _RESOURCES + b"".join(_without_thumbnails(body)))
+
+
+def _without_thumbnails(body: bytes) -> Iterator[bytes]:
+    """Image resource blocks: signature, number, name and data, both padded to even lengths."""
+    at = len(_RESOURCES)
+    while body[at : at + 4] == b"8BIM" and at + 12 <= len(body):
+        number, name = struct.unpack_from(">HB", body, at + 4)
+        start = at + 6 + (name + 2) // 2 * 2
+        (size,) = struct.unpack_from(">I", body, start)
+        end = start + 4 + (size + 1) // 2 * 2
+        if number not in _THUMBNAILS:
+            yield body[at:end]
+        at = end
 
 
 def _segment(marker: int, body: bytes) -> bytes:

@@ -194,5 +194,6 @@ def viewable(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         return pixels
     if pixels.dtype == np.uint16:
         return (pixels >> 8).astype(np.uint8)
-    clipped = np.nan_to_num(np.clip(pixels, 0, 1)) * 255
+    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
+    clipped = np.nan_to_num(np.clip(pixels / top, 0, 1)) * 255
     return clipped.round().astype(np.uint8)

@@ -25,7 +25,7 @@ class Picture:
     """A photo as displayed.
 
     Attributes:
-        pixels: ``(H, W, 1)`` grey or ``(H, W, 3)`` RGB; uint8, uint16 or float.
+        pixels: ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB, or other channels; any number type.
         alpha: ``(H, W)`` of the same dtype, or None.
         format: the file's format as Pillow names it (``"PNG"``), "" for a picture from memory.
         name: what messages call it.
@@ -107,16 +107,16 @@ class Scale:
 def encode(pixels: Array, hole: Hole) -> tuple[NDArray[np.float32], Scale]:
     """Bring pixels of any dtype to float32 in [0,1], which is what fillers take.
 
-    Integers are divided by their type's maximum. Floats stay as they are where all finite known
-    values lie in [0,1], else the smallest known value becomes 0 and the largest 1. Values under
-    the hole are clipped; a known NaN becomes the mean of the known values, an infinity the end
-    of the range.
+    uint8 and uint16 are divided by their maximum. Floats stay as they are where all finite known
+    values lie in [0,1]; else, and in other integers, the smallest known value becomes 0 and the
+    largest 1. Values under the hole are clipped; a known NaN becomes the mean of the known
+    values, an infinity the end of the range.
 
     Args:
-        pixels: ``(H, W, C)``, uint8, uint16 or float.
+        pixels: ``(H, W, C)``.
         hole: ``(H, W)``, True = missing.
     """
-    if np.issubdtype(pixels.dtype, np.integer):
+    if pixels.dtype in (np.uint8, np.uint16):
         span = white(pixels.dtype)
         return np.divide(pixels, span, dtype=np.float32), Scale(0.0, span)
     known = pixels[~hole].astype(np.float64)
@@ -137,6 +137,8 @@ def _fit(known: NDArray[np.float64]) -> Scale:
 
 def decode(values: NDArray[np.float32], scale: Scale, dtype: np.dtype[Any]) -> Array:
     """Bring filled values back to the picture's dtype: rounded and clipped where it is integer."""
-    if np.issubdtype(dtype, np.integer):
-        return np.rint(np.clip(values, 0.0, 1.0) * np.float32(scale.span)).astype(dtype)
-    return (values.astype(np.float64) * scale.span + scale.low).astype(dtype)
+    if not np.issubdtype(dtype, np.integer):
+        return (values.astype(np.float64) * scale.span + scale.low).astype(dtype)
+    wide = np.rint(np.clip(values, 0.0, 1.0).astype(np.float64) * scale.span + scale.low)
+    ends = np.iinfo(dtype)  # the largest value may have no float of its own
+    return wide.clip(ends.min, np.nextafter(float(ends.max) + 1, 0)).astype(dtype)

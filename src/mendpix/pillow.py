@@ -89,10 +89,11 @@ def planes(image: Image.Image, name: str) -> Picture:
 
 
 def split(values: Array, name: str = "the picture") -> Picture:
-    """A picture from ``(H, W)`` or ``(H, W, 1 to 4)`` values; the 2nd or 4th channel is alpha."""
+    """A picture from ``(H, W)`` or ``(H, W, C)`` values; the 2nd of 2 or 4th of 4 is alpha."""
     values = values[..., None] if values.ndim == 2 else values
-    colours = 1 if values.shape[2] <= 2 else 3
-    alpha = values[..., -1] if values.shape[2] in (2, 4) else None
+    has_alpha = values.shape[2] in (2, 4)
+    colours = values.shape[2] - has_alpha
+    alpha = values[..., -1] if has_alpha else None
     return Picture(
         np.ascontiguousarray(values[..., :colours]),
         None if alpha is None else np.ascontiguousarray(alpha),

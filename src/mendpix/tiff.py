@@ -17,18 +17,20 @@ from mendpix import metadata as meta
 from mendpix.errors import PictureError
 from mendpix.metadata import Entry, Metadata
 from mendpix.picture import Array, Picture, turn, white
-from mendpix.pillow import check_size, joined, opened, planes, split
+from mendpix.pillow import MOST_PIXELS, check_size, joined, opened, planes, split
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ICC, _XMP, _RESOLUTIONS = 34675, 700, (282, 283, 296)
 # Directory entries that tell about the picture and not how its pixels are stored.
-_TELLING = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 33723, 18246, 18249)
-_TELLING += (40091, 40092, 40093, 40094, 40095)
+_TELLING = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 33723, 18246, 18249))
+_TELLING |= frozenset((40091, 40092, 40093, 40094, 40095))
 _BELOW = (meta.EXIF_IFD, meta.GPS_IFD, meta.INTEROP_IFD)
 _COLOURS = {0: 1, 1: 1, 2: 3}  # by photometric interpretation: white is zero, grey, RGB
 _REFUSED = {5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 4: "a transparency mask"}
 _REFUSED |= {32803: "a camera's raw", 34892: "a camera's raw", 32844: "LogL", 32845: "LogLuv"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+_NUMBERS = ("u1", "u2", "u4", "i2", "i4", "f2", "f4", "f8")
+_MOST_VALUES = 4 * MOST_PIXELS
 
 
 def read(content: bytes, name: str) -> Picture:
@@ -40,13 +42,8 @@ def read(content: bytes, name: str) -> Picture:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = _only(file, name)
         check_size(page.imagewidth, page.imagelength, name)
-        photometric = int(page.photometric)
-        if photometric == 3 or page.bitspersample <= 8:
-            picture = _shallow(content, photometric, name)
-        elif photometric not in _COLOURS:
-            raise PictureError(_refusal(name, _REFUSED.get(photometric, f"colours {photometric}")))
-        elif page.dtype not in [np.dtype(kind) for kind in ("u2", "f2", "f4", "f8")]:
-            raise PictureError(_refusal(name, f"{page.dtype} numbers"))
+        if _for_pillow(page):
+            picture = _shallow(content, int(page.photometric), name)
         else:
             picture = _deep(content, page, name)
         orientation = _tag(page, meta.ORIENTATION, 1)
@@ -72,6 +69,12 @@ def _only(file: Any, name: str) -> Any:
     return pages[0]
 
 
+def _for_pillow(page: Any) -> bool:
+    """Whether Pillow keeps all: 8 bits and fewer, but for many channels and multiplied alpha."""
+    few = page.samplesperpixel <= 4 and _ASSOCIATED not in page.extrasamples
+    return int(page.photometric) == 3 or (page.bitspersample <= 8 and few)
+
+
 def _shallow(content: bytes, photometric: int, name: str) -> Picture:
     """8 bits and fewer: Pillow knows every kind, and turns them upright by itself."""
     if photometric in _REFUSED and photometric != 6:  # JPEG inside TIFF: Pillow makes it RGB
@@ -82,13 +85,29 @@ def _shallow(content: bytes, photometric: int, name: str) -> Picture:
 
 
 def _deep(content: bytes, page: Any, name: str) -> Picture:
-    values, colours = _values(content, page), _COLOURS[int(page.photometric)]
-    if values.ndim != 3 or values.shape[2] not in (colours, colours + 1):
-        raise PictureError(_refusal(name, f"{values.shape[-1]} channels"))
+    """All number types and numbers of channels, by tifffile."""
+    if why := _unfit(page):
+        raise PictureError(_refusal(name, why))
+    values = _values(content, page)
     if int(page.photometric) == 0:
         values[..., 0] = white(values.dtype) - values[..., 0]
     picture = split(turn(values, _tag(page, meta.ORIENTATION, 1)), name)
     return replace(picture, premultiplied=_ASSOCIATED in page.extrasamples)
+
+
+def _unfit(page: Any) -> str | None:
+    """What a page holds that cannot be kept, if anything."""
+    photometric, count = int(page.photometric), page.samplesperpixel
+    if photometric not in _COLOURS:
+        return _REFUSED.get(photometric, f"colours of kind {photometric}")
+    if page.dtype not in [np.dtype(kind) for kind in _NUMBERS]:
+        return f"{page.dtype or 'unknown'} numbers"
+    if page.bitspersample % 8 or (photometric == 0 and page.dtype.kind != "u"):
+        return f"{page.bitspersample}-bit numbers" if page.bitspersample % 8 else "white as zero"
+    if count <= 4 and count not in (_COLOURS[photometric], _COLOURS[photometric] + 1):
+        return f"{count} channels"
+    pixels = page.imagewidth * page.imagelength
+    return f"{count} channels of {pixels} pixels" if pixels * count > _MOST_VALUES else None
 
 
 def _values(content: bytes, page: Any) -> Array:
@@ -104,7 +123,7 @@ def _values(content: bytes, page: Any) -> Array:
     if page.axes.startswith("S"):
         values = np.moveaxis(values, 0, -1)
     values = values.reshape(page.imagelength, page.imagewidth, -1)
-    return np.ascontiguousarray(values).astype(values.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
 
 def _by_opencv(content: bytes, page: Any) -> Array:
@@ -116,7 +135,7 @@ def _by_opencv(content: bytes, page: Any) -> Array:
     if values is None or values.shape[:2] != (page.imagelength, page.imagewidth):
         raise ValueError("its pixels cannot be decoded")
     if values.ndim == 2:
-        return values[..., None]
+        return np.asarray(values[..., None])
     return np.ascontiguousarray(values[..., [2, 1, 0, 3][: values.shape[2]]])
 
 
@@ -133,7 +152,7 @@ def _metadata(content: bytes, page: Any, way: str) -> Metadata:
     if unit and across and down and across[1] and down[1]:
         dpi = (across[0] / across[1] * unit, down[0] / down[1] * unit)
     return Metadata(
-        exif=None if content[2:3] in b"+" or content[3:4] == b"+" else _telling(content, way),
+        exif=None if b"+" in content[2:4] else _telling(content, way),  # BigTIFF: other offsets
         icc=bytes(icc) if icc else None,
         xmp=(xmp.encode() if isinstance(xmp, str) else bytes(xmp)) if xmp else None,
         dpi=dpi,
@@ -178,14 +197,18 @@ def write(picture: Picture, said: Metadata) -> bytes:
     way, tags = ("<", []) if not said.exif else (meta.order(said.exif), _tags(said.exif))
     if said.xmp:
         tags.append((_XMP, 1, len(said.xmp), said.xmp, True))
-    extra = _ASSOCIATED if picture.premultiplied else _UNASSOCIATED
+    extra: list[int] = [0] * max(0, picture.pixels.shape[2] - 3)
+    if picture.alpha is not None:
+        extra = [_ASSOCIATED if picture.premultiplied else _UNASSOCIATED]
+    elif extra:
+        extra += [0, 0]  # many channels: all but the first are extra to grey
     with tifffile.TiffWriter(buffer, byteorder=way, bigtiff=values.nbytes > 3_900_000_000) as file:
         file.write(
             values,
             photometric="rgb" if picture.pixels.shape[2] == 3 else "minisblack",
             planarconfig="contig",
             compression="zlib" if picture.compressed else None,
-            extrasamples=None if picture.alpha is None else [extra],
+            extrasamples=extra or None,
             iccprofile=said.icc,
             resolution=said.dpi or None,
             resolutionunit=2 if said.dpi else None,
@@ -211,7 +234,7 @@ def _tags(block: bytes) -> list[tuple[int, int, int, Any, bool]]:
 def _with_directories(buffer: io.BytesIO, block: bytes, way: str) -> bytes:
     """Append the directories below the block's first, and point at them."""
     content = bytearray(buffer.getvalue())
-    if content[2:4] in (b"+\0", b"\0+"):  # BigTIFF's directories have another form
+    if b"+" in content[2:4]:  # BigTIFF's directories have another form
         return bytes(content)
     sources = {one.tag: one for one in meta.entries(block, meta.first(block))[0]}
     for entry in meta.entries(bytes(content), meta.first(bytes(content)))[0]:
