@@ -1,0 +1,197 @@
+"""One file from a server: checked, resumed where it broke off, whole or not there at all."""
+
+import hashlib
+import http.client
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from .errors import DownloadError
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that are here and the bytes that there will be (0: not known)."""
+
+HOME = "MENDPIX_HOME"
+"""The environment variable that names the cache folder."""
+
+CHUNK = 1 << 18
+TIMEOUT = 30.0  # seconds without a byte
+TRIES = 4
+PAUSE = 0.5  # seconds before the second try; twice as long before each further one
+LASTING = range(400, 500)  # answers that asking again does not change
+
+
+def home() -> Path:
+    """The cache folder: MENDPIX_HOME, else where the platform keeps caches. Not created here."""
+    named = os.environ.get(HOME)
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        return base / "mendpix" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "mendpix"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mendpix"
+
+
+def fetch(url: str, path: Path, sha256: str, progress: Progress | None = None) -> Path:
+    """The file at ``path``, fetched from ``url`` unless it is there.
+
+    What is fetched lies beside it as ``NAME.part`` until it is whole and right; a later call goes
+    on from there. Of two processes that want one file, the second waits for the first.
+
+    Args:
+        sha256: the hash, or its first digits, in hex.
+        progress: told about every piece.
+
+    Raises:
+        DownloadError: no connection, no such file, another hash, or a folder that cannot be
+            written; one line that names the address.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with held(path.with_name(path.name + ".part")) as part:
+            if not path.is_file():
+                _fetch(url, part, sha256.lower(), progress)
+                part.replace(path)
+    except OSError as problem:
+        raise DownloadError(
+            f"{path} cannot be written: {problem.strerror or problem}; "
+            f"make room, or name another folder in {HOME}"
+        ) from None
+    return path
+
+
+def _fetch(url: str, part: Path, sha256: str, progress: Progress | None) -> None:
+    resumed = part.stat().st_size > 0
+    _fill(url, part, progress)
+    found = digest(part)
+    if resumed and not found.startswith(sha256):  # its beginning may have been of an older file
+        os.truncate(part, 0)
+        _fill(url, part, progress)
+        found = digest(part)
+    if found.startswith(sha256):
+        return
+    os.truncate(part, 0)
+    raise DownloadError(
+        f"{url} has sha256 {found[: max(len(sha256), 8)]}... but {sha256} was expected; "
+        "it is not the file it should be"
+    )
+
+
+def _fill(url: str, part: Path, progress: Progress | None) -> None:
+    """Append to ``part`` until it is whole, asking again where the connection breaks."""
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE * 2 ** (attempt - 1))
+        try:
+            return _append(url, part, progress)
+        except urllib.error.HTTPError as problem:
+            problem.close()
+            reason = f"the server says {problem.code} {problem.reason}"
+            if problem.code in LASTING:
+                break
+        except urllib.error.URLError as problem:
+            reason = str(getattr(problem.reason, "strerror", None) or problem.reason)
+        except (ConnectionError, TimeoutError, http.client.HTTPException) as problem:
+            reason = str(problem) or type(problem).__name__
+    kept = part.stat().st_size
+    saved = f"; {kept} bytes are kept, the next try goes on from there" if kept else ""
+    raise DownloadError(f"{url} could not be fetched: {reason}{saved}")
+
+
+def _append(url: str, part: Path, progress: Progress | None) -> None:
+    """One connection: what is missing of ``part``, from its end on.
+
+    Raises:
+        ConnectionError: it ended early; what came is kept.
+    """
+    have = part.stat().st_size
+    request = urllib.request.Request(url, headers={"User-Agent": "mendpix"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as problem:
+        if have and problem.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            problem.close()
+            return  # nothing is missing; the hash says whether that is so
+        raise
+    with answer, part.open("ab") as file:
+        if answer.status != http.client.PARTIAL_CONTENT:
+            have = 0
+            file.truncate(0)  # the server sends all of it again
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else 0
+        have = _copy(answer, file, have, total, progress)
+    if have < total:
+        raise ConnectionError(f"the connection broke after {have} of {total} bytes")
+
+
+def _copy(
+    answer: IO[bytes], file: BinaryIO, have: int, total: int, progress: Progress | None
+) -> int:
+    """Piece by piece; returns the bytes that are here then."""
+    while piece := _read(answer):
+        file.write(piece)
+        have += len(piece)
+        if progress is not None:
+            progress(have, total)
+    return have
+
+
+def _read(answer: IO[bytes]) -> bytes:
+    try:
+        return answer.read(CHUNK)
+    except OSError as problem:  # of the connection, not of the disk
+        raise ConnectionError(problem.strerror or str(problem)) from None
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def held(part: Path) -> Iterator[Path]:
+    """A partial file that no other process writes meanwhile; the lock goes when the process does.
+
+    Windows has no such locks here: two processes at once may there spoil each other's part, which
+    the hash then finds out.
+    """
+    with part.open("ab") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        part.touch()  # whoever held it before may have removed it
+        try:
+            yield part
+        finally:
+            if part.is_file() and not part.stat().st_size:
+                part.unlink()
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Progress]:
+    """A progress bar for one download on the error stream; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, disable=not console.is_terminal) as shown:
+        task = shown.add_task(name, total=None)
+
+        def progress(have: int, total: int) -> None:
+            shown.update(task, completed=have, total=total or None)
+
+        yield progress
