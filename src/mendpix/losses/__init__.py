@@ -33,7 +33,7 @@ LOSSES: dict[str, type[Loss]] = {
     "partial-conv-perceptual": PartialConvPerceptual,
     "partial-conv-style": PartialConvStyle,
     "adversarial": Adversarial,
-    "perceptual-adversarial": PerceptualAdversarial,
+    "pan": PerceptualAdversarial,
 }
 """The losses that a recipe can name."""
 

@@ -76,9 +76,7 @@ class Scene:
         """The network's features of a picture; computed once for all terms that ask."""
         return self._pyramid(network, layers, f"{part}/{on}", self.picture(part, on))
 
-    def target_features(
-        self, network: FeatureNetwork, layers: Iterable[str]
-    ) -> dict[str, Tensor]:
+    def target_features(self, network: FeatureNetwork, layers: Iterable[str]) -> dict[str, Tensor]:
         """The network's features of the target, without gradient; computed once."""
         with torch.no_grad():
             return self._pyramid(network, layers, "target", self.target)
