@@ -1,7 +1,6 @@
 """Contextual reconstruction against released numbers and a dense form of the same formulas."""
 
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..prediction import Prediction, composite
+from ..errors import TensorError
+from ..prediction import Prediction, check_input, composite
 from .contextual import AS_SHIPPED, ContextualOptions, reconstruct
 from .layers import GatedConv2d
 
@@ -92,6 +93,8 @@ UP_MIDDLE = (Row("conv14", 2), Row("conv15_upsample_conv", 1, upsample=True))
 UP_OUTER = (Row("conv16", 1),)
 REBUILD = (Row("conv16_2", 1), Row("conv17", 0))
 
+PATCH = 16  # pixels under 4x4 places of the compared features
+
 
 @dataclass(frozen=True, slots=True)
 class CRFillOptions:
@@ -152,7 +155,11 @@ class CRFill(nn.Module):
         photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``, H and W multiples of 4
         -> ``Prediction`` with ``image`` and ``coarse`` ``(N, 3, H, W)`` in [0, 1], ``features``
         the compared map ``(N, 2 width, H / 4, W / 4)``, and in training ``aux``, the branch's
-        picture; in eval mode None.
+        picture; in eval mode None. Where the branch works, H and W are at least 16.
+
+    Raises:
+        TensorError: a size that is no multiple, or too small for the branch; values, kinds or
+            devices that do not fit.
     """
 
     multiple = 4
@@ -170,6 +177,7 @@ class CRFill(nn.Module):
         self.reconstructing = options.branch
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
+        check_input(photo, hole, self)
         known = (photo * 2 - 1) * (1 - hole)
         coarse = self.coarse(torch.cat([known, torch.ones_like(hole), hole], dim=1))
         seen = composite(coarse, known, hole)
@@ -177,6 +185,7 @@ class CRFill(nn.Module):
         fine = self.fine(torch.cat([self.far(seen), self.refine(features)], dim=1))
         aux = None
         if self.branch is not None and self.training and self.reconstructing:
+            _check_patches(photo)
             aux = _shown(self.branch(composite(fine, known, hole), hole, features))
         return Prediction(_shown(fine), _shown(coarse), aux, (features,))
 
@@ -207,6 +216,16 @@ class Branch(nn.Module):
         x = self.up_outer(torch.cat([x, outer], dim=1))
         out: Tensor = self.rebuild(reconstruct(features, hole, x, self.options))
         return out
+
+
+def _check_patches(photo: Tensor) -> None:
+    """Refuse a photo in which not one patch of 4x4 features lies."""
+    height, width = photo.shape[2:]
+    if min(height, width) < PATCH:
+        raise TensorError(
+            f"photo is {width}x{height} but CR-Fill's branch compares {PATCH}x{PATCH} patches; "
+            "give larger photos, or build CRFillOptions(branch=False)"
+        )
 
 
 def _shown(picture: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import TensorError
-from ..prediction import Prediction
+from ..prediction import Prediction, check_input
 from .layers import PartialConv2d, channel_sum
 
 # One row a level: kernel of the encoder's convolution (stride 2), and its channels in units of
@@ -97,8 +97,9 @@ class PartialUNet(nn.Module):
         reaches are ``mean``.
 
     Raises:
-        TensorError: training on one picture whose deepest map is a single place: batch norm has
-            one value per channel there.
+        TensorError: a size that is no multiple; values, kinds or devices that do not fit; training
+            on one picture whose deepest map is a single place, where batch norm has one value per
+            channel.
     """
 
     mean: Tensor
@@ -128,6 +129,7 @@ class PartialUNet(nn.Module):
         return 1 << self.options.levels
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
+        check_input(photo, hole, self)
         valid = 1 - hole
         known = Known((photo - self.mean) / self.std * valid, valid)
         skips = [known]
