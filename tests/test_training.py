@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from mendpix import models, training
 from mendpix.errors import MendError, RecipeError, TrainingError
 from mendpix.networks import weights
-from mendpix.training import state
+from mendpix.training import data, objective, schedule, state, validation
+from mendpix.training.holes import drawer
 from mendpix.training.recipe import Recipe
 
 JUDGE = {"name": "patchgan", "options": {"width": 4}}
@@ -284,8 +284,8 @@ def test_accumulation_is_the_same_step(photos: Path, tmp_path: Path) -> None:
 def test_two_processes_are_one_with_the_whole_batch(photos: Path, tmp_path: Path) -> None:
     """Without moving batch norms, two gloo processes come to the weights of one, and resume."""
     made = tables(phases=[{"steps": 6, "still_norms": ["encoder", "decoder"]}], ema=0.0)
-    made["optimiser"] = {"kind": "sgd", "lr": 0.1}
-    made["discriminators"] = {"kind": "sgd", "lr": 0.1}
+    made["optimiser"] = {"kind": "sgd", "lr": 0.003}
+    made["discriminators"] = {"kind": "sgd", "lr": 0.003}
     made["losses"]["game"]["discriminator"] = {"name": "sn-patchgan", "options": {"width": 4}}
     script = tmp_path / "child.py"
     script.write_text(CHILD.replace('accelerator="cpu"', 'accelerator="cpu", devices=2'))
@@ -302,6 +302,8 @@ def test_two_processes_are_one_with_the_whole_batch(photos: Path, tmp_path: Path
     one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(*(lines(tmp_path / n, "losses") for n in ("one", "two")), strict=True):
+        assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-4)
     judges = [state.load(tmp_path / name / "state")["objective"] for name in ("one", "two")]
     for name in judges[0]:
         torch.testing.assert_close(judges[0][name], judges[1][name], rtol=1e-4, atol=1e-6)
@@ -450,16 +452,14 @@ def test_corrupt_pictures_are_logged(photos: Path, tmp_path: Path) -> None:
 
 
 def test_evaluation_mode_is_left_as_it_was(photos: Path) -> None:
-    """Measuring between steps must not move batch norms."""
-    from mendpix.training import data, objective, validation
-    from mendpix.training.holes import drawer
-
+    """Measuring between steps must not move batch norms, nor set still ones free."""
     made = recipe()
     network = objective.network(made)
-    assert isinstance(network, nn.Module)
-    network.train()
+    schedule.enter(made.stretches[1], network)
+    modes = {name: module.training for name, module in network.named_modules()}
+    assert set(modes.values()) == {True, False}
     before = {name: value.clone() for name, value in network.state_dict().items()}
     batches = data.held_out_batches(data.gather(photos, made), made, drawer(made, network))
     validation.measure(network, batches, torch.device("cpu"))
-    assert network.training
+    assert modes == {name: module.training for name, module in network.named_modules()}
     equal(before, dict(network.state_dict()))

@@ -17,7 +17,7 @@ from ..prediction import Prediction
 from . import objective
 from .data import Batch
 from .objective import Objective
-from .processes import average
+from .processes import average, gathered
 
 Losses = dict[str, Tensor]
 
@@ -83,9 +83,10 @@ class Game:
         made = self.predict(parts[0]) if len(parts) == 1 else None
         if self.judges is not None and self._plays(weights):
             judged = self._judges_turn(parts, made, weights)
-            turn.losses.update(checked(judged, parts))
+            turn.losses.update(checked(self.fabric, judged, parts))
             turn.norms["discriminators"] = self.judges.learn(self.fabric)
-        turn.losses.update(checked(self._makers_turn(parts, made, weights, turn, look), parts))
+        made_losses = self._makers_turn(parts, made, weights, turn, look)
+        turn.losses.update(checked(self.fabric, made_losses, parts))
         turn.norms["network"] = self.maker.learn(self.fabric)
         return turn
 
@@ -145,20 +146,33 @@ class Game:
             means[name] = means.get(name, 0) + loss.detach() / count
 
 
-def checked(losses: Losses, parts: Sequence[Batch]) -> dict[str, float]:
-    """The losses as numbers.
+def checked(fabric: Fabric, losses: Losses, parts: Sequence[Batch]) -> dict[str, float]:
+    """The losses as numbers, each the mean over all processes.
 
     Raises:
-        TrainingError: one is not finite or has exploded; names it and the batch's files.
+        TrainingError: one is not finite or has exploded; names it and the batch's files. All
+            processes stop together, so that none waits for another's gradients.
     """
-    values = torch.stack([loss.reshape(()).float() for loss in losses.values()]).tolist()
-    numbers = dict(zip(losses, values, strict=True))
-    for name, value in numbers.items():
-        if not abs(value) < EXPLODED:
-            files = [file for part in parts for file in part.files]
-            shown = ", ".join(files[:8]) + (f" and {len(files) - 8} more" if files[8:] else "")
-            raise TrainingError(f"{name} came to {value:g} on {shown}")
-    return numbers
+    values = torch.stack([loss.reshape(()).float() for loss in losses.values()])
+    table = gathered(fabric, values)
+    means = dict(zip(losses, table.mean(0).tolist(), strict=True))
+    for name, column in zip(losses, table.T, strict=True):
+        if bool((column.abs() < EXPLODED).all()):
+            continue
+        own = float(column[fabric.global_rank])
+        if abs(own) < EXPLODED:
+            raise TrainingError(f"{name} came to {_worst(column):g} on another process")
+        raise TrainingError(f"{name} came to {own:g} on {_named(parts)}")
+    return means
+
+
+def _worst(column: Tensor) -> float:
+    return next(value for value in column.tolist() if not abs(value) < EXPLODED)
+
+
+def _named(parts: Sequence[Batch]) -> str:
+    files = [file for part in parts for file in part.files]
+    return ", ".join(files[:8]) + (f" and {len(files) - 8} more" if files[8:] else "")
 
 
 def cut(batch: Batch, count: int) -> list[Batch]:

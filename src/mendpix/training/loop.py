@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..errors import TrainingError
 from . import folder as folders
-from . import schedule, state, validation
+from . import schedule, sheets, state, validation
 from .clock import Clock, stop_on_interrupt
 from .data import Ahead, Batch, Photos, Samples, held_out_batches
 from .folder import Folder
@@ -143,7 +143,7 @@ class Run:
         if (self.step % recipe.sheet_every == 0 or last) and self.fabric.is_global_zero:
             path = self.folder.path / "sheets" / f"{self.step:07d}.png"
             batch = next(held_out_batches(self.photos, recipe, self.draw))
-            validation.sheet(self.released, batch, self.fabric.device, path)
+            sheets.draw(self.released, batch, self.fabric.device, path)
         if self.step % recipe.save_every == 0 or last:
             self.save()
         clock.begun += time.monotonic() - begun

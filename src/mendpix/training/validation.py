@@ -1,18 +1,13 @@
-"""How well the held-out pictures are filled, and what that looks like."""
+"""How well the held-out pictures are filled."""
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..prediction import composite
 from .data import Batch
-
-SHOWN = 6
-"""Rows of a sample sheet."""
 
 
 @torch.no_grad()
@@ -22,12 +17,22 @@ def measure(network: nn.Module, batches: Iterable[Batch], device: torch.device) 
     Returns: ``hole_l1``, the mean absolute error over missing values; ``psnr`` in dB over the
         whole filled picture; ``mean_colour_l1``, what the mean of the known pixels would come to.
     """
-    was_training = network.training
-    network.eval()
-    rows = [_rows(network, batch, device) for batch in batches]
-    network.train(was_training)
+    with evaluating(network):
+        rows = [_rows(network, batch, device) for batch in batches]
     table = torch.cat(rows).mean(0).tolist()
     return dict(zip(("hole_l1", "psnr", "mean_colour_l1"), table, strict=True))
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Eval mode inside; after it each part is as it was: a phase may hold some norms still."""
+    learning = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in learning:
+            module.training = True
 
 
 def _rows(network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
@@ -44,18 +49,3 @@ def _rows(network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
 def _l1(made: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
     area = 3 * hole.sum((1, 2, 3)).clamp(min=1)
     return ((made - photo).abs() * hole).sum((1, 2, 3)) / area
-
-
-@torch.no_grad()
-def sheet(network: nn.Module, batch: Batch, device: torch.device, path: Path) -> None:
-    """Write a picture of input, output, filled picture and truth, one row per held-out picture."""
-    was_training = network.training
-    network.eval()
-    photo, hole = batch.photo[:SHOWN].to(device), batch.hole[:SHOWN].to(device)
-    out = network(photo, hole).image.float().clamp(0, 1)
-    network.train(was_training)
-    columns = [photo * (1 - hole) + hole, out, composite(out, photo, hole), photo]
-    rows = torch.cat(columns, 3).permute(0, 2, 3, 1).flatten(0, 1).cpu().numpy()
-    pixels = np.rint(rows * 255).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", pixels[..., ::-1])[1].tobytes())
