@@ -12,7 +12,7 @@ One never stands in for another.
 
 from functools import cache
 
-from .files import Source, fetch, find, identity, table, tensors_of
+from .files import Source, fetch, find, identity, source_of, table, tensors_of
 from .network import LAYOUTS, FeatureNetwork, Pooling
 
 __all__ = [
@@ -41,5 +41,4 @@ def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> Feature
     Raises:
         WeightsError: an unknown name, or weights that are not at hand and could not be fetched.
     """
-    source, tensors = tensors_of(name)
-    return FeatureNetwork(source.layout, tensors, pooling, normalise)
+    return FeatureNetwork(source_of(name).layout, tensors_of(name), pooling, normalise)
