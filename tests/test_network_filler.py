@@ -240,6 +240,18 @@ def test_broken_weights_are_said() -> None:
         NetworkFiller(network)(noise(16, 16), holed((16, 16), (4, 4, 4, 4)))
 
 
+class Full(Plane):
+    """A network on a device without memory to spare."""
+
+    def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate\nmore")
+
+
+def test_lack_of_memory_names_the_size_and_the_way_out() -> None:
+    with pytest.raises(WeightsError, match="^24x16 pixels at once do not fit .* use --device cpu"):
+        NetworkFiller(Full())(noise(16, 20), holed((16, 20), (4, 4, 4, 4)))
+
+
 def test_training_mode_is_left() -> None:
     network = CRFill(CRFillOptions(width=8))
     filler = NetworkFiller(network)

@@ -79,7 +79,8 @@ class NetworkFiller:
 
         Raises:
             TensorError: an array of another shape, kind or range.
-            WeightsError: the network's weights give no numbers.
+            WeightsError: the network's weights give no numbers, or the accelerator's memory
+                does not suffice.
         """
         check(photo, hole)
         if not hole.any():
@@ -159,9 +160,16 @@ class NetworkFiller:
         """The network's picture ``(H, W, 3)`` of a photo that suits it, cut to [0, 1]."""
         image = torch.from_numpy(np.ascontiguousarray(photo.transpose(2, 0, 1)))[None]
         where = torch.from_numpy(hole.astype(np.float32))[None, None]
-        with torch.inference_mode():
-            prediction: Prediction = self.network(image.to(self.device), where.to(self.device))
-            made = prediction.image[0].float().clamp(0, 1).cpu()
+        try:
+            with torch.inference_mode():
+                prediction: Prediction = self.network(image.to(self.device), where.to(self.device))
+                made = prediction.image[0].float().clamp(0, 1).cpu()
+        except torch.OutOfMemoryError:
+            height, width = hole.shape
+            raise WeightsError(
+                f"{width}x{height} pixels at once do not fit the memory of {self.device}; "
+                "use --device cpu, or a NetworkFiller with a smaller 'largest'"
+            ) from None
         if not made.isfinite().all():
             name = type(self.network).__name__
             raise WeightsError(f"{name} gave values that are no numbers; its weights are broken")
