@@ -1,0 +1,5 @@
+"""Metrics: told pictures by ``update``, they give a row per picture and one number for all."""
+
+from .pictures import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric
+
+__all__ = ["L1", "L2", "MSSSIM", "PSNR", "SSIM", "PictureMetric"]
