@@ -1,6 +1,8 @@
 """The training-free filler: coarse-to-fine PatchMatch completion with voting patches.
 
-Importing this module imports neither Numba nor the compiled loops; the first fill does.
+Importing this module imports neither Numba nor the compiled loops; the first fill does, or
+``PatchMatch.prepare``. ``compiled()`` says cheaply whether they lie in a cache already; compiling
+them takes seconds, and the logger "mendpix.patchmatch" tells how many.
 """
 
 from dataclasses import replace
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from mendpix import windows
 from mendpix.errors import MaskError
-from mendpix.patchmatch.compiling import compiled
+from mendpix.patchmatch.compiling import compiled, kernels
 from mendpix.patchmatch.crew import Crew, Progress, processors
 from mendpix.patchmatch.options import Options
 
@@ -42,6 +44,7 @@ class PatchMatch:
     """
 
     channels: ClassVar[Literal["any"]] = "any"
+    skips_nan: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -59,7 +62,8 @@ class PatchMatch:
         """The photo with its hole filled.
 
         Args:
-            photo: ``(H, W, C)`` float32, known values in [0,1], any number of channels.
+            photo: ``(H, W, C)`` float32, known values in [0,1], any number of channels. Pixels
+                that are not finite are never copied from, and stay as they are outside the hole.
             hole: ``(H, W)``, True = missing. What lies under it is never looked at.
             progress: called with the share done at least twice a second.
 
@@ -87,6 +91,10 @@ class PatchMatch:
                 inside = hole[window.slices]
                 filled[window.slices][inside] = done[inside]
         return filled
+
+    def prepare(self) -> None:
+        """Load the compiled loops now, compiling them where no cache holds them."""
+        kernels()
 
     def _complete(self, photo: Photo, gap: Hole, guide: Photo | None, crew: Crew) -> Photo:
         from mendpix.patchmatch.completion import Completion

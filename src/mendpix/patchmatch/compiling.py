@@ -12,6 +12,7 @@ from typing import Any
 log = logging.getLogger("mendpix.patchmatch")
 
 _KERNELS = "mendpix.patchmatch.kernels"
+_SOURCES = ("kernels.py", "voting.py")
 _told = False
 
 
@@ -20,10 +21,13 @@ def compiled() -> bool:
 
     Looks at file names only, without importing Numba.
     """
-    source = Path(__file__).with_name("kernels.py")
+    return all(_cached(Path(__file__).with_name(name)) for name in _SOURCES)
+
+
+def _cached(source: Path) -> bool:
     written = source.stat().st_mtime
     places = (place for place in _places(source) if place.is_dir())
-    found = [file for place in places for file in place.rglob("kernels.*.nbi")]
+    found = [file for place in places for file in place.rglob(f"{source.stem}.*.nbi")]
     return any(file.stat().st_mtime >= written for file in found)
 
 

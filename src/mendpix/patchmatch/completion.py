@@ -2,12 +2,25 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.patchmatch.compiling import kernels
 from mendpix.patchmatch.crew import Crew
+from mendpix.patchmatch.levels import (
+    NONE,
+    Floats,
+    Hole,
+    Ints,
+    Level,
+    divide,
+    fitting_radius,
+    halved,
+)
+from mendpix.patchmatch.looks import looks
 from mendpix.patchmatch.options import Options
-from mendpix.patchmatch.levels import NONE, Bytes, Floats, Hole, Ints, Level, divide, halved
+from mendpix.patchmatch.seams import spread
+
+_GUIDED_SWEEPS = 4  # searches before the first vote may replace the guide's colours
+_FEWEST_SOURCES = 64  # patches that a coarse size must offer to be worth starting from
 
 
 class Completion:
@@ -32,70 +45,82 @@ class Completion:
         self.photo, self.hole, self.crew, self.options = photo, hole, crew, options
         self.kernels = kernels()
         self.key, self.sweep = key, 0
+        self.guided = guide is not None
         self.levels = self._pyramid(guide)
         crew.plan(self.work())
 
     def _pyramid(self, guide: Floats | None) -> list[Level]:
+        """The levels, finest first, until the hole is thin or few sources are left."""
         o = self.options
         known = ~self.hole
         depth = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
         count = o.levels or 1 + max(0, int(np.ceil(np.log2(max(1.0, depth / o.thick)))))
-        look = features(self.photo, known, guide, 1 << (count - 1), o)
+        look = looks(self.photo, known, guide is not None, 1 << (count - 1), o)
         mass = known.astype(np.float32)
         voted = self.photo.shape[2] + (2 if o.texture else 0)
         levels = [Level(look, self.hole, fitting_radius(self.hole, o.radius), voted)]
         for _ in range(count - 1):
             look, mass = halved(look, mass, self.crew)
             hole = mass < o.known
-            if divide(hole, o.radius)[0].sum() < 64:
+            if np.count_nonzero(divide(hole, o.radius)[0]) < _FEWEST_SOURCES:
                 break
             levels.append(Level(look, hole, o.radius, voted))
         for level in levels:
-            depths = level.depth()
-            level.trust = (o.falloff ** -depths[level.centre[:, 0], level.centre[:, 1]]).astype(
-                np.float32
-            )
+            depths = level.depth()[level.centre[:, 0], level.centre[:, 1]]
+            level.trust = (o.falloff**-depths).astype(np.float32)
+            if guide is not None:
+                level.guide(guide, o.guide_weight)
         return levels
 
     def work(self) -> float:
-        return sum(self._rounds(i) * (len(l.centre) + 1) for i, l in enumerate(self.levels)) + len(
-            self.levels[-1].centre
+        """How much there is to do, in visits to targets."""
+        rounds = sum(
+            self._rounds(number) * (len(level.centre) + 1)
+            for number, level in enumerate(self.levels)
         )
+        return rounds + len(self.levels[-1].centre)
 
     def _rounds(self, number: int) -> int:
         return self.options.last_rounds if number == 0 else self.options.rounds
 
     def run(self) -> Floats:
+        """The photo with its hole filled; known pixels as they were."""
         coarsest = self.levels[-1]
-        self.peel(coarsest)
+        if self.guided:
+            self.follow(coarsest)
+        else:
+            self.peel(coarsest)
         for number in reversed(range(len(self.levels))):
             level = self.levels[number]
             if level is not coarsest:
                 self.descend(self.levels[number + 1], level)
-            for r in range(self._rounds(number)):
-                self.search(level, number)
-                self.vote(
-                    level,
-                    self.options.sharpness
-                    if number or r < self._rounds(number) - 1
-                    else self.options.last_sharpness,
-                )
-                self.crew.report(len(level.centre))
+            self.settle(level, number)
         return self.finish(self.levels[0])
 
+    def settle(self, level: Level, number: int) -> None:
+        """Search and vote by turns."""
+        rounds = self._rounds(number)
+        for turn in range(rounds):
+            last = number == 0 and turn == rounds - 1
+            self.search(level, number)
+            self.vote(level, self.options.last_sharpness if last else self.options.sharpness)
+            self.crew.report(len(level.centre))
+
     def search(self, level: Level, number: int) -> None:
-        size = max(level.hole.shape)
-        reach = size if number == len(self.levels) - 1 or number >= 2 else self.options.fine_reach
-        for s in range(self.options.sweeps):
-            users = self.users(level) if self.options.enrich else np.empty((0, 0), np.int32)
+        """Look for better matches: far and wide first, then among the neighbours' only."""
+        far = number == len(self.levels) - 1 or number >= 2
+        reach = max(level.hole.shape) if far else self.options.fine_reach
+        for turn in range(self.options.sweeps):
+            first = turn == 0
+            users = self.users(level)
             for colour in level.colours:
                 self.sweep_(
                     level,
                     colour,
                     users,
-                    rescore=s == 0,
-                    jump=3 if s == 0 else 0,
-                    reach=reach if s == 0 else 4,
+                    rescore=first,
+                    jump=3 if first else 0,
+                    reach=reach if first else 4,
                     tries=1,
                 )
 
@@ -111,6 +136,10 @@ class Completion:
         tries: int,
         ready: Hole | None = None,
     ) -> None:
+        """One pass over the targets in ``order``, all of one chessboard colour.
+
+        ``ready`` marks pixels to compare by, where not all are filled yet.
+        """
         self.sweep += 1
         seed = np.uint64((self.key * 1000003 + self.sweep) & 0xFFFFFFFFFFFFFFFF)
         seed = np.uint64(int(seed) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
@@ -140,16 +169,16 @@ class Completion:
         )
 
     def users(self, level: Level) -> Ints:
+        """Per pixel, the last target matched to the patch there, -1 where none is."""
         users = np.full(level.hole.shape, -1, np.int32)
         found = level.match[:, 0] >= 0
         users[level.match[found, 0], level.match[found, 1]] = np.flatnonzero(found)
         return users
 
     def vote(self, level: Level, sharpness: float, order: Ints | None = None) -> None:
-        if order is None:
-            order = np.arange(len(level.pixels), dtype=np.int32)
+        """Let the patches set the missing pixels, or those in ``order``."""
         self.crew.each(
-            order,
+            everyone(level.pixels) if order is None else order,
             lambda stretch: self.kernels.vote(
                 level.flat,
                 level.features,
@@ -194,10 +223,28 @@ class Completion:
             ready[level.pixels[now, 0], level.pixels[now, 1]] = True
             self.crew.report(float(here.sum()))
 
+    def follow(self, level: Level) -> None:
+        """Start the coarsest level from the guide instead of the rim."""
+        level.paint_guide()
+        self._adopt(level, np.ones(len(level.centre), np.bool_))
+        users = np.empty((0, 0), np.int32)
+        for _ in range(_GUIDED_SWEEPS):
+            for colour in level.colours:
+                self.sweep_(
+                    level,
+                    colour,
+                    users,
+                    rescore=True,
+                    jump=3,
+                    reach=max(level.hole.shape),
+                    tries=self.options.peel_tries,
+                )
+        self.crew.report(len(level.centre))
+
     def descend(self, coarse: Level, level: Level) -> None:
-        everyone = np.arange(len(level.centre), dtype=np.int32)
+        """Start a level from the matches of the coarser one."""
         self.crew.each(
-            everyone,
+            everyone(level.centre),
             lambda stretch: self.kernels.inherit(
                 stretch,
                 level.index,
@@ -224,74 +271,32 @@ class Completion:
             level.cost[lost] = NONE - 1
 
     def finish(self, level: Level) -> Floats:
+        """The photo with each missing pixel copied from one place, brightness evened out."""
         out = self.photo.copy()
-        order = np.arange(len(level.pixels), dtype=np.int32)
-        py, px = level.pixels[:, 0], level.pixels[:, 1]
-        if self.options.final == "elect":
-            origin = np.empty((len(level.pixels), 2), np.int32)
-            self.crew.each(
-                order,
-                lambda stretch: self.kernels.elect(
-                    level.radius,
-                    stretch,
-                    level.pixels,
-                    level.index,
-                    level.centre,
-                    level.match,
-                    level.cost,
-                    level.trust,
-                    np.float32(self.options.last_sharpness),
-                    origin,
-                ),
-            )
-            out[py, px] = self.photo[origin[:, 0], origin[:, 1]]
-        else:
-            out[py, px] = (
-                level.look[py, px, : out.shape[2]].astype(np.float32) / self.span[1] + self.span[0]
-            )
+        origin = np.empty((len(level.pixels), 2), np.int32)
+        self.crew.each(
+            everyone(level.pixels),
+            lambda stretch: self.kernels.elect(
+                level.radius,
+                stretch,
+                level.pixels,
+                level.index,
+                level.centre,
+                level.match,
+                level.cost,
+                level.trust,
+                np.float32(self.options.last_sharpness),
+                origin,
+            ),
+        )
+        rows, columns = level.pixels.T
+        copied = self.photo[origin[:, 0], origin[:, 1]]
+        out[rows, columns] = copied
+        if self.options.seam > 0:
+            voted = np.float32(1 / 255) * level.look[rows, columns, : out.shape[2]]
+            out[rows, columns] += spread(voted - copied, level, self.options.seam)
         return out
 
-    span = (np.float32(0), np.float32(255))
 
-
-def fitting_radius(hole: Hole, radius: int) -> int:
-    """The largest patch radius, at most ``radius``, for which there are sources."""
-    while radius > 0 and not divide(hole, radius)[0].any():
-        radius -= 1
-    return radius
-
-
-def features(photo: Floats, known: Hole, guide: Floats | None, window: int, o: Options) -> Bytes:
-    channels = photo.shape[2]
-    count = channels + (2 if o.texture else 0) + (0 if guide is None else channels)
-    look = np.zeros((*photo.shape[:2], count), np.uint8)
-    colours = np.where(known[..., None], photo, 0)
-    look[..., :channels] = np.clip(colours * 255 + 0.5, 0, 255)
-    if o.texture:
-        grey = colours.mean(axis=2)
-        for axis in (0, 1):
-            t = texture(grey, known, axis, window)
-            look[..., channels + axis] = np.clip(t * (255 * o.texture) + 0.5, 0, 255)
-    return look
-
-
-def texture(grey: Floats, known: Hole, axis: int, window: int) -> Floats:
-    """Mean absolute gradient along ``axis`` over the known part of a window around each pixel."""
-    pad = [(0, 0), (0, 0)]
-    pad[axis] = (0, 1)
-    both = known.copy()
-    a = [slice(None), slice(None)]
-    b = [slice(None), slice(None)]
-    a[axis] = slice(0, -1)
-    b[axis] = slice(1, None)
-    step = np.zeros_like(grey)
-    step[tuple(a)] = np.abs(grey[tuple(b)] - grey[tuple(a)])
-    both[tuple(a)] &= known[tuple(b)]
-    last = [slice(None), slice(None)]
-    last[axis] = slice(-1, None)
-    both[tuple(last)] = False
-    step[~both] = 0
-    size = (window, window)
-    total = cv2.boxFilter(step, -1, size, borderType=cv2.BORDER_CONSTANT)
-    share = cv2.boxFilter(both.astype(np.float32), -1, size, borderType=cv2.BORDER_CONSTANT)
-    return np.where(share > 1e-6, total / np.maximum(share, 1e-6), 0).astype(np.float32)
+def everyone(rows: Ints) -> Ints:
+    return np.arange(len(rows), dtype=np.int32)

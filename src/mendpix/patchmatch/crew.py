@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
@@ -99,4 +100,4 @@ class Crew:
 
 def _cuts(count: int, pieces: int) -> list[tuple[int, int]]:
     edges = [count * i // pieces for i in range(pieces + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))

@@ -31,6 +31,7 @@ class Level:
         centre, match, cost, trust: per target, see kernels.py; ``trust`` falls with the
             distance from the rim.
         pixels: ``(m, 2)`` the missing pixels.
+        painted: None, or the guide's colours, ``(H, W, C)``.
     """
 
     look: Bytes
@@ -43,6 +44,7 @@ class Level:
     match: Ints = field(init=False)
     cost: NDArray[np.uint32] = field(init=False)
     trust: Floats = field(init=False)
+    painted: Bytes | None = field(init=False, default=None)
     pixels: Ints = field(init=False)
     colours: tuple[Ints, Ints] = field(init=False)
 
@@ -66,7 +68,20 @@ class Level:
 
     @property
     def features(self) -> int:
-        return self.look.shape[2]
+        return int(self.look.shape[2])
+
+    def guide(self, guide: Floats, weight: float) -> None:
+        """Write the guide's colours, ``(h, w, C)`` of the finest size, behind the voted ones."""
+        height, width = self.hole.shape
+        small = cv2.resize(guide, (width, height), interpolation=cv2.INTER_AREA)
+        values = small.reshape(height, width, guide.shape[2]) * np.float32(255 * weight)
+        self.look[..., self.voted :] = np.clip(values + np.float32(0.5), 0, 255)
+        self.painted = np.clip(small.reshape(values.shape) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+    def paint_guide(self) -> None:
+        """Set the missing pixels to the guide's colours."""
+        if self.painted is not None:
+            self.look[self.hole, : self.painted.shape[2]] = self.painted[self.hole]
 
     def depth(self) -> Floats:
         """Per pixel, the distance in pixels to the nearest known one."""
@@ -80,6 +95,13 @@ def divide(hole: Hole, radius: int) -> tuple[Hole, Hole]:
     inside = np.zeros_like(hole)
     inside[radius : hole.shape[0] - radius, radius : hole.shape[1] - radius] = True
     return inside & ~touched, inside & touched
+
+
+def fitting_radius(hole: Hole, radius: int) -> int:
+    """The largest patch radius, at most ``radius``, for which there are sources."""
+    while radius > 0 and not divide(hole, radius)[0].any():
+        radius -= 1
+    return radius
 
 
 def halved(look: Bytes, mass: Floats, crew: Crew) -> tuple[Bytes, Floats]:

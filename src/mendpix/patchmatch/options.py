@@ -5,7 +5,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How hard to try; the defaults are what docs/patchmatch.md measures."""
+    """How hard to try; the defaults are what docs/patchmatch.md measures.
+
+    Attributes:
+        radius: of the square patches; 3 means 7x7 pixels.
+        texture: weight of the two texture channels beside the colours; 0 leaves them out.
+        rounds: searches and votes at each coarser size.
+        last_rounds: the same at full size.
+        sweeps: passes over all patches per search.
+        sharpness: how much more a better patch's vote counts.
+        last_sharpness: the same for the last vote and the copy.
+        falloff: what one more pixel from the rim divides a patch's trust by.
+        known: share of a coarse pixel that must be known for it to count as known.
+        peel_tries: random draws per radius while the coarsest size is filled from the rim.
+        levels: sizes of the pyramid; 0 chooses by the hole's thickness.
+        thick: pixels that the hole may be deep, rim to middle, at the coarsest size.
+        fine_reach: largest radius of random search at the two finest sizes.
+        guide_weight: weight of the guide's colours beside the picture's own.
+        seam: pixels over which the copied pieces' brightness is evened out; 0 leaves it.
+    """
 
     radius: int = 3
     texture: float = 6.0
@@ -16,15 +34,9 @@ class Options:
     last_sharpness: float = 4.0
     falloff: float = 1.3
     known: float = 0.5
-    enrich: bool = True
     peel_tries: int = 8
     levels: int = 0
     thick: float = 3.5
-    guide_weight: float = 1.0
-    final: str = "elect"
     fine_reach: int = 8
-    mid_reach: int = 0
-    seam: float = 0.0
-    min_sources: int = 64
-    near: float = 0.0
-    spread_rounds: int = 8
+    guide_weight: float = 1.0
+    seam: float = 2.0

@@ -1,0 +1,52 @@
+"""What patches are compared by: colours, texture, and the guide's colours."""
+
+import cv2
+import numpy as np
+
+from mendpix.patchmatch.levels import Bytes, Floats, Hole
+from mendpix.patchmatch.options import Options
+
+
+def looks(photo: Floats, known: Hole, guided: bool, window: int, options: Options) -> Bytes:
+    """The channels of the finest level, ``(H, W, F)``: colours, texture, room for the guide.
+
+    Args:
+        photo: ``(H, W, C)``; its unknown values are not looked at.
+        window: side in pixels of the square over which texture is averaged: a patch's pixel at
+            the coarsest size (Newson et al. 2014, sec. 3.3, https://arxiv.org/abs/1503.05528).
+    """
+    channels = photo.shape[2]
+    count = channels + (2 if options.texture else 0) + (channels if guided else 0)
+    look = np.zeros((*photo.shape[:2], count), np.uint8)
+    colours = np.where(known[..., None], photo, np.float32(0))
+    look[..., :channels] = as_bytes(colours, 1.0)
+    if options.texture:
+        grey = colours.mean(axis=2)
+        for axis in (0, 1):
+            look[..., channels + axis] = as_bytes(
+                texture(grey, known, axis, window), options.texture
+            )
+    return look
+
+
+def as_bytes(values: Floats, weight: float) -> Bytes:
+    """Values in [0,1] times the weight, as 255ths."""
+    scaled = np.clip(values * np.float32(255 * weight) + np.float32(0.5), 0, 255)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
+def texture(grey: Floats, known: Hole, axis: int, window: int) -> Floats:
+    """Mean absolute step along ``axis`` over the known part of a window around each pixel."""
+    first: list[slice] = [slice(None), slice(None)]
+    second: list[slice] = [slice(None), slice(None)]
+    first[axis], second[axis] = slice(0, -1), slice(1, None)
+    here, there = tuple(first), tuple(second)
+    both = np.zeros(known.shape, np.float32)
+    both[here] = known[here] & known[there]
+    step = np.zeros_like(grey)
+    step[here] = np.abs(grey[there] - grey[here]) * both[here]
+    size = (window, window)
+    total = cv2.boxFilter(step, -1, size, borderType=cv2.BORDER_CONSTANT)
+    share = cv2.boxFilter(both, -1, size, borderType=cv2.BORDER_CONSTANT)
+    mean = total / np.maximum(share, np.float32(1e-6))
+    return np.where(share > 1e-6, mean, np.float32(0)).astype(np.float32)
