@@ -248,7 +248,7 @@ class Full(Plane):
 
 
 def test_lack_of_memory_names_the_size_and_the_way_out() -> None:
-    with pytest.raises(WeightsError, match="^24x16 pixels at once do not fit .* use --device cpu"):
+    with pytest.raises(WeightsError, match=r"^24x16 pixels at once do not fit .* use --device cpu"):
         NetworkFiller(Full())(noise(16, 20), holed((16, 20), (4, 4, 4, 4)))
 
 
