@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mendpix.features import FeatureNetwork
+from mendpix.losses import PartialConvSum
 from mendpix.networks.contextual import AS_SHIPPED, ContextualOptions, reconstruct
 from mendpix.networks.crfill import Branch, CRFillOptions
 from mendpix.networks.layers import PartialConv2d
@@ -286,10 +288,59 @@ def say_peak(work: str, kind: str, form: str, size: str) -> None:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 
 
+# Feature passes
+
+
+def features(rounds: int) -> None:
+    """The six-term objective in one sum, and its terms each on their own; needs VGG-16's weights."""
+    objective = PartialConvSum()
+    photo, hole = torch.rand(1, 3, 256, 256), some_hole(1, 256)
+    image = torch.rand(1, 3, 256, 256, requires_grad=True)
+
+    def together() -> None:
+        objective(image, photo, hole).backward()
+
+    def apart() -> None:
+        parts = [weight * term(image, photo, hole) for _, weight, term in objective.counting()]
+        torch.stack(parts).sum().backward()
+
+    title("six-term objective, forward + backward, 256x256")
+    taken = by_turns(together, apart, rounds)
+    line("one scene for all terms", *(1e3 * t for t in taken))
+    line("passes of VGG-16", *(float(passes(objective, run)) for run in (together, apart)), unit="")
+
+
+def passes(objective: nn.Module, run: Run) -> int:
+    """How often any feature network is called."""
+    count = 0
+
+    def note(module: nn.Module, given: object, out: object) -> None:
+        nonlocal count
+        count += 1
+
+    networks = {part for part in objective.modules() if isinstance(part, FeatureNetwork)}
+    hooks = [part.register_forward_hook(note) for part in networks]
+    run()
+    for hook in hooks:
+        hook.remove()
+    return count
+
+
+def networks(rounds: int) -> None:
+    network(256, 2, rounds)
+    network(512, 1, rounds)
+
+
+def branches(rounds: int) -> None:
+    branch(256, rounds)
+    branch(512, max(3, rounds // 3))
+
+
 PARTS: dict[str, Callable[[int], None]] = {
     "layers": lambda rounds: layers(256, rounds),
-    "network": lambda rounds: (network(256, 2, rounds), network(512, 1, rounds)) and None,
-    "branch": lambda rounds: (branch(256, rounds), branch(512, max(3, rounds // 3))) and None,
+    "network": networks,
+    "branch": branches,
+    "features": features,
 }
 
 
