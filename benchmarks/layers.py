@@ -292,7 +292,7 @@ def say_peak(work: str, kind: str, form: str, size: str) -> None:
 
 
 def features(rounds: int) -> None:
-    """The six-term objective in one sum, and its terms each on their own; needs VGG-16's weights."""
+    """The six-term objective in one sum, and its terms each alone; needs VGG-16's weights."""
     objective = PartialConvSum()
     photo, hole = torch.rand(1, 3, 256, 256), some_hole(1, 256)
     image = torch.rand(1, 3, 256, 256, requires_grad=True)
