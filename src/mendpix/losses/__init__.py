@@ -7,6 +7,7 @@ chooses the network's output or the composite, ``part`` which picture of the Pre
 
 from .adversarial import GAMES, Adversarial
 from .base import Loss, Scene
+from .contextual import ContextualReconstruction, CRFillSum
 from .features import (
     Content,
     FeatureLoss,
@@ -34,6 +35,7 @@ LOSSES: dict[str, type[Loss]] = {
     "partial-conv-style": PartialConvStyle,
     "adversarial": Adversarial,
     "pan": PerceptualAdversarial,
+    "contextual": ContextualReconstruction,
 }
 """The losses that a recipe can name."""
 
@@ -43,8 +45,10 @@ __all__ = [
     "L2",
     "LOSSES",
     "Adversarial",
+    "CRFillSum",
     "Content",
     "ContextEncoderSum",
+    "ContextualReconstruction",
     "FeatureLoss",
     "Loss",
     "OverlapL2",

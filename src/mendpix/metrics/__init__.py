@@ -1,5 +1,5 @@
-"""Metrics: told pictures by ``update``, they give a row per picture and one number for all."""
+"""Metrics: ``update(prediction, target, hole)``, ``rows()`` one per picture, ``compute()``."""
 
-from .pictures import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric
+from .lpips import LPIPS
 
-__all__ = ["L1", "L2", "MSSSIM", "PSNR", "SSIM", "PictureMetric"]
+__all__ = ["LPIPS"]
