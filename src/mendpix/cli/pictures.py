@@ -1,4 +1,4 @@
-"""The verbs on pictures: fill and verify."""
+"""The verbs on pictures: fill, verify and holes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command()(fill)
     app.command()(verify)
+    app.command()(holes)
 
 
 def fill(
@@ -148,3 +149,27 @@ def verify(
     else:
         typer.echo(f"{count} of {known} pixels outside the hole changed")
     raise typer.Exit(1 if count else 0)
+
+
+def holes(
+    out: Annotated[Path, Option("--out", "-o", help="Folder to write masks to.")],
+    kind: Annotated[
+        str, Option("--kind", "-k", help="Generator, see docs/holes.md.")
+    ] = "lama-thick",
+    count: Annotated[int, Option("--count", "-n", min=1, help="How many.")] = 12,
+    size: Annotated[int, Option("--size", min=1, help="Side in pixels.")] = 512,
+    seed: o.Seed = 0,
+    preview: Annotated[bool, Option("--preview", help="Also write a contact sheet.")] = False,
+    masks: Annotated[
+        Path | None, Option("--masks", help="Folder of masks, for kinds that draw from one.")
+    ] = None,
+) -> None:
+    """Draw synthetic holes as mask files, white = hole, the same for the same seed."""
+    from mendpix import drawing
+
+    options = None if masks is None else {"folder": masks}
+    drawn = drawing.draw_folder(kind, count, size, out, seed, preview, options)
+    low, high = min(drawn.ratios), max(drawn.ratios)
+    typer.echo(f"{out}: {count} masks, {100 * low:.3g} to {100 * high:.3g} % missing")
+    if drawn.preview is not None:
+        typer.echo(drawn.preview)

@@ -1,0 +1,279 @@
+"""The command, as a user runs it: what it prints, writes, refuses, and how it exits."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mendpix import cli
+
+PHOTO = (np.random.default_rng(0).random((40, 60, 3)) * 60 + 90).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with photo.png and mask.png, 60x40, a hole of 10x12."""
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:20, 20:32] = 255
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    return tmp_path
+
+
+class Run:
+    """Runs the command in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["mendpix", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+            raise SystemExit(0)
+        out, err = self.capsys.readouterr()
+        code = left.value.code
+        return (code if isinstance(code, int) else 0), out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(monkeypatch, capsys)
+
+
+def shell(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mendpix", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+def mask_of(folder: Path, name: str, values: np.ndarray) -> Path:
+    Image.fromarray(values).save(folder / name)
+    return folder / name
+
+
+def test_fill_writes_beside_the_photo_and_verify_proves_it(run: Run, folder: Path) -> None:
+    photo, mask, out = (folder / n for n in ("photo.png", "mask.png", "photo-filled.png"))
+    code, said, _ = run("fill", photo, mask)
+    assert code == 0
+    assert said.startswith(f"{out}: 5 % of 60x40 filled in ")
+    assert (np.asarray(Image.open(out)) != PHOTO).any(axis=2).sum() > 60
+    assert run("verify", photo, out, mask)[:2] == (
+        0,
+        "0 of 2280 pixels outside the hole changed\n",
+    )
+    code, _, said = run("fill", photo, mask)
+    assert (code, said.count("\n")) == (2, 1)
+    assert "photo-filled.png is there already; replace it with --force" in said
+    assert run("fill", photo, mask, "--force", "--model", "telea")[0] == 0
+
+
+def test_verify_counts_changes(run: Run, folder: Path) -> None:
+    changed = PHOTO.copy()
+    changed[0, :3] += 1
+    changed[12, 22] = 0  # inside the hole
+    other = mask_of(folder, "other.png", changed)
+    said = run("verify", folder / "photo.png", other, folder / "mask.png", "--json")
+    assert said[0] == 1
+    assert json.loads(said[1]) == {"changed": 3, "known": 2280}
+    assert run("verify", folder / "photo.png", other, folder / "mask.png", "--invert")[0] == 1
+
+
+def test_out_replaces_and_takes_folders(run: Run, folder: Path) -> None:
+    out = folder / "new" / "result.png"
+    for _ in range(2):
+        assert run("fill", folder / "photo.png", folder / "mask.png", "-o", out)[0] == 0
+    (folder / "here").mkdir()
+    run("fill", folder / "photo.png", folder / "mask.png", "-o", folder / "here", "-m", "telea")
+    assert (folder / "here" / "photo.png").is_file()
+
+
+def test_json_summary(run: Run, folder: Path) -> None:
+    code, said, _ = run("fill", folder / "photo.png", folder / "mask.png", "--json", "--seed", "4")
+    summary = json.loads(said)
+    assert code == 0
+    assert (summary["model"], summary["seed"], summary["failed"]) == ("auto", 4, 0)
+    (fill,) = summary["fills"]
+    assert fill["hole_ratio"] == pytest.approx(0.05)
+    assert (fill["width"], fill["height"], fill["largest_change"]) == (60, 40, 0)
+    assert fill["out"] == str(folder / "photo-filled.png")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_folders_go_on_after_a_failure(run: Run, folder: Path, jobs: str) -> None:
+    photos, masks = folder / "photos", folder / "masks"
+    for name in ("a", "b", "c"):
+        for place, source in ((photos, "photo.png"), (masks, "mask.png")):
+            place.mkdir(exist_ok=True)
+            (place / f"{name}.png").write_bytes((folder / source).read_bytes())
+    (photos / "b.png").write_bytes(b"\x89PNG broken")
+    (photos / "alone.png").write_bytes((folder / "photo.png").read_bytes())
+    code, said, err = run("fill", photos, masks, "-o", folder / "out", "-j", jobs, "-m", "telea")
+    assert code == 1
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "c.png"]
+    assert said.count("filled in") == 2
+    assert f"skipped {photos / 'alone.png'}" in err
+    assert err.count("error: ") == 1
+    assert "b.png" in err
+    (photos / "b.png").unlink()
+    assert run("fill", photos, masks, "-o", folder / "out", "-j", jobs, "-m", "telea")[0] == 0
+
+
+def test_any_number_of_jobs_gives_the_same_bytes(run: Run, folder: Path) -> None:
+    photos = folder / "photos"
+    photos.mkdir()
+    for index in range(2):
+        Image.fromarray(np.roll(PHOTO, index, axis=0)).save(photos / f"{index}.png")
+    for jobs in ("1", "2"):
+        assert run("fill", photos, folder / "mask.png", "-o", folder / jobs, "-j", jobs)[0] == 0
+    for index in range(2):
+        one, two = ((folder / jobs / f"{index}.png").read_bytes() for jobs in ("1", "2"))
+        assert one == two
+
+
+def test_from_alpha(run: Run, folder: Path) -> None:
+    alpha = np.full((40, 60), 255, np.uint8)
+    alpha[5:9, 5:30] = 0
+    photo = mask_of(folder, "cut.png", np.dstack([PHOTO, alpha]))
+    assert run("fill", photo, "--from-alpha", "-o", folder / "out.png")[0] == 0
+    filled = np.asarray(Image.open(folder / "out.png"))
+    assert (filled[..., 3] == 255).all()
+    np.testing.assert_array_equal(filled[alpha == 255][:, :3], PHOTO[alpha == 255])
+
+
+def test_an_empty_mask_copies_with_a_warning(run: Run, folder: Path) -> None:
+    mask = mask_of(folder, "empty.png", np.zeros((40, 60), np.uint8))
+    code, _, err = run("fill", folder / "photo.png", mask, "-o", folder / "out.png")
+    assert code == 0
+    assert "warning: " in err
+    assert "nothing to fill" in err
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "out.png")), PHOTO)
+
+
+def test_jpeg_says_what_changed(run: Run, folder: Path) -> None:
+    Image.fromarray(PHOTO).save(folder / "photo.jpg", quality=90)
+    out = folder / "out.png"
+    code, said, _ = run("fill", folder / "photo.jpg", folder / "mask.png", "-o", out)
+    assert code == 0
+    assert "known pixels" not in said
+    assert run("verify", folder / "photo.jpg", out, folder / "mask.png")[0] == 0
+    out = folder / "out.webp"
+    assert run("fill", folder / "photo.jpg", folder / "mask.png", "-o", out)[0] == 0
+
+
+MISTAKES = [
+    (["fill", "nowhere.png", "mask.png"], "nowhere.png does not exist"),
+    (["fill", "photo.png"], "--from-alpha"),
+    (["fill", "photo.png", "small.png"], "mask is 30x20 but photo is 60x40; .*--fit-mask"),
+    (["fill", "photo.png", "white.png"], "marks everything"),
+    (["fill", "photo.png", "mask.png", "-m", "patchmach"], "did you mean patchmatch"),
+    (["fill", "photo.png", "mask.png", "-o", "photo.png"], "is a photo or mask"),
+    (["fill", "photo.png", "mask.png", "-o", "x.gif"], "x.gif has the extension"),
+    (["fill", "photo.png", "mask.png", "--from-alpha"], "choose one of them"),
+    (["fill", "photo.png", "mask.png", "--device", "cuda"], "runs on the CPU"),
+    (["fill", "photo.png", "."], "is a folder"),
+    (["verify", "photo.png", "small.png", "mask.png"], "photo.png is 60x40 but .*small.png"),
+    (["info", "nowhere"], "nowhere is neither a weights file nor a run folder"),
+    (["info", "photo.png"], "photo.png"),
+    (["holes", "--kind", "lama-thik", "-o", "holes"], "did you mean 'lama-thick'"),
+    (["train", "nowhere", "-o", "run", "-r", "partial-conv-tinny"], "partial-conv-tiny"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_mistakes_are_one_line_and_leave_nothing(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(folder)
+    mask_of(folder, "small.png", np.full((20, 30), 255, np.uint8))
+    mask_of(folder, "white.png", np.full((40, 60), 255, np.uint8))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code, said, err = run(*words)
+    assert (code, said) == (2, "")
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert re.search(message, errors[0]), errors[0]
+    assert "Traceback" not in err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(run: Run, folder: Path) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    code, _, err = run("fill", folder / "photo.png", folder / "mask.png", "-o", closed / "x.png")
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_holes_are_masks_that_fill_takes(run: Run, folder: Path) -> None:
+    code, said, _ = run("holes", "-o", folder / "holes", "-n", "2", "--size", "64", "--preview")
+    assert code == 0
+    assert "2 masks" in said
+    masks = sorted((folder / "holes").iterdir())
+    assert [Image.open(path).size for path in masks] == [(64, 64)] * 2
+    words = ["fill", folder / "photo.png", masks[0], "--fit-mask", "-o", folder / "out.png"]
+    assert run(*words, "-m", "telea")[0] == 0
+
+
+def test_the_core_never_imports_torch(folder: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from mendpix import cli\n"
+        "sys.argv = ['mendpix', 'fill', 'photo.png', 'mask.png', '-o', 'out.png']\n"
+        "try: cli.main()\n"
+        "except SystemExit as left: assert not left.code, left.code\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out.png").is_file()
+
+
+@pytest.mark.parametrize("verb", [["recipes"], ["weights"], ["convert", "a.pth", "-o", "b"]])
+def test_without_torch_one_line_names_the_extra(verb: list[str], folder: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from mendpix import cli\n"
+        f"sys.argv = ['mendpix', *{verb!r}]\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'mendpix[train]'" in done.stderr
+
+
+def test_help_waits_for_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from mendpix import cli\n"
+        "sys.argv = ['mendpix', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'numba', 'PIL', 'torch'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Fill the white parts of MASK" in done.stdout
+
+
+def test_version_and_module(run: Run) -> None:
+    assert run("--version")[1] == "mendpix 0.1.0\n"
+    done = shell("--version")
+    assert (done.returncode, done.stdout) == (0, "mendpix 0.1.0\n")
