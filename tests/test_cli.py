@@ -222,7 +222,9 @@ def test_holes_are_masks_that_fill_takes(run: Run, folder: Path) -> None:
     assert code == 0
     assert "2 masks" in said
     masks = sorted((folder / "holes").iterdir())
-    assert [Image.open(path).size for path in masks] == [(64, 64)] * 2
+    for path in masks:
+        with Image.open(path) as mask:
+            assert mask.size == (64, 64)
     words = ["fill", folder / "photo.png", masks[0], "--fit-mask", "-o", folder / "out.png"]
     assert run(*words, "-m", "telea")[0] == 0
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mendpix import windows
 from mendpix.errors import MaskError
-from mendpix.patchmatch.compiling import compiled, kernels
+from mendpix.patchmatch import compiling
+from mendpix.patchmatch.compiling import compiled
 from mendpix.patchmatch.crew import Crew, Progress, processors
 from mendpix.patchmatch.options import Options
 
@@ -94,7 +95,7 @@ class PatchMatch:
 
     def prepare(self) -> None:
         """Load the compiled loops now, compiling them where no cache holds them."""
-        kernels()
+        compiling.kernels()
 
     def _complete(self, photo: Photo, gap: Hole, guide: Photo | None, crew: Crew) -> Photo:
         from mendpix.patchmatch.completion import Completion
