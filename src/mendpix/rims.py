@@ -19,7 +19,11 @@ _DEPTHS = (-3, -2, -1)  # where along the normal the object is looked at, in pix
 _AWAY = (7, 8, 9)  # and where its surroundings
 _NEAR, _FAR = range(1, 4), range(4, 7)  # steps outwards that a halo shows in, and that compare
 _CONTRAST = 0.08  # object against surroundings, as a share of white
-_SHARE, _GAIN = 0.12, 3.0  # of the contrast in one near step; near step over far steps
+# One near step must take this share of the contrast, and be this often the far steps. Measured on
+# 72 photos: no warning for 216 scattered masks, 2.5 % for random shapes, 1 to 3 % for a cut-out
+# grown by 1 to 4 pixels; 92 % for one drawn a pixel too small, 77 % exactly on a soft edge, 52 % on
+# a sharp one.
+_SHARE, _GAIN = 0.06, 4.0
 
 
 def shows_object(pixels: NDArray[np.generic], hole: Hole) -> bool:
@@ -29,13 +33,26 @@ def shows_object(pixels: NDArray[np.generic], hole: Hole) -> bool:
         pixels: ``(H, W, C)``, uint8, uint16 or float.
         hole: ``(H, W)``, True = missing.
     """
-    profile, contrast = _profiles(pixels, hole)
+    if not hole.any():
+        return False
+    box = _around(hole)
+    profile, contrast = _profiles(pixels[box], hole[box])
     if len(contrast) < _FEWEST:
         return False
     steps = (profile[:, :-1] - profile[:, 1:]).mean(axis=0)
     near = max(steps[at - 1] for at in _NEAR)
     far = float(np.mean([abs(steps[at - 1]) for at in _FAR]))
     return bool(near > _SHARE and near > _GAIN * far)
+
+
+def _around(hole: Hole) -> tuple[slice, slice]:
+    """The hole's box and what is looked at around it, so that a large photo costs no more."""
+    margin = _AWAY[-1] + 3
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    return (
+        slice(max(0, rows[0] - margin), rows[-1] + margin + 1),
+        slice(max(0, columns[0] - margin), columns[-1] + margin + 1),
+    )
 
 
 def _profiles(pixels: NDArray[np.generic], hole: Hole) -> tuple[Values, Values]:
