@@ -15,7 +15,7 @@ from mendpix.patchmatch.levels import (
     fitting_radius,
     halved,
 )
-from mendpix.patchmatch.looks import looks
+from mendpix.patchmatch.looks import as_bytes, looks
 from mendpix.patchmatch.options import Options
 from mendpix.patchmatch.seams import spread
 
@@ -108,7 +108,7 @@ class Completion:
 
     def search(self, level: Level, number: int) -> None:
         """Look for better matches: far and wide first, then among the neighbours' only."""
-        far = number == len(self.levels) - 1 or number >= 2
+        far = self.guided or number == len(self.levels) - 1 or number >= 2
         reach = max(level.hole.shape) if far else self.options.fine_reach
         for turn in range(self.options.sweeps):
             first = turn == 0
@@ -293,8 +293,9 @@ class Completion:
         copied = self.photo[origin[:, 0], origin[:, 1]]
         out[rows, columns] = copied
         if self.options.seam > 0:
-            voted = np.float32(1 / 255) * level.look[rows, columns, : out.shape[2]]
-            out[rows, columns] += spread(voted - copied, level, self.options.seam)
+            voted = level.look[rows, columns, : out.shape[2]].astype(np.float32)
+            step = (voted - as_bytes(copied, 1.0)) / np.float32(255)
+            out[rows, columns] = np.clip(copied + spread(step, level, self.options.seam), 0, 1)
         return out
 
 
