@@ -20,6 +20,7 @@ from mendpix.patchmatch.options import Options
 from mendpix.patchmatch.seams import spread
 
 _GUIDED_SWEEPS = 4  # searches before the first vote may replace the guide's colours
+_GUIDED_THICK = 12.0  # instead of Options.thick: the guide knows what coarser sizes would find
 _FEWEST_SOURCES = 64  # patches that a coarse size must offer to be worth starting from
 
 
@@ -54,7 +55,8 @@ class Completion:
         o = self.options
         known = ~self.hole
         depth = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
-        count = o.levels or 1 + max(0, int(np.ceil(np.log2(max(1.0, depth / o.thick)))))
+        thick = o.thick if guide is None else _GUIDED_THICK
+        count = o.levels or 1 + max(0, int(np.ceil(np.log2(max(1.0, depth / thick)))))
         look = looks(self.photo, known, guide is not None, 1 << (count - 1), o)
         mass = known.astype(np.float32)
         voted = self.photo.shape[2] + (2 if o.texture else 0)
