@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mendpix.errors import RecipeError
+from mendpix import features
 from mendpix.training import objective, reading, schedule
+from mendpix.training.holes import drawer
 from mendpix.training.recipe import Recipe
 from mendpix.training.toml import written
+
+
+FEATURES = {"partial-conv-style": "vgg16", "perceptual": "vgg19-caffe"}
+"""Losses of shipped recipes that read a feature network."""
 
 
 def tables(**changes: Any) -> dict[str, Any]:
@@ -40,14 +46,62 @@ def test_shipped_recipes_read_and_write_themselves(name: str) -> None:
     assert again == recipe
 
 
-@pytest.mark.parametrize("name", [name for name in reading.shipped() if name.endswith("-tiny")])
+PAPERS = ("context-encoder", "context-encoder-random", "crfill", "pan", "partial-conv")
+
+
+def test_every_paper_has_its_recipe_and_a_small_one() -> None:
+    names = {*PAPERS, "enhance", "finetune"}
+    assert set(reading.shipped()) == names | {f"{name}-tiny" for name in names}
+    assert all(10 < len(reading.about(name)) < 100 for name in reading.shipped())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in reading.shipped() if name.endswith("-tiny") and "fine" not in name]
+)
 def test_tiny_recipes_build(name: str) -> None:
     recipe = reading.read(name)
+    for kind, network in FEATURES.items():
+        if features.find(network) is None and kind in {
+            t.kind or n for n, t in recipe.losses.items()
+        }:
+            pytest.skip(f"{network} is not at hand")
     network, terms = objective.network(recipe), objective.build(recipe)
     for phase in recipe.stretches:
         schedule.enter(phase, network)
         assert any(p.requires_grad for p in network.parameters())
     assert set(terms.names.values()) == set(recipe.losses)
+    assert drawer(recipe, network)(3).shape == (recipe.size, recipe.size)
+
+
+def test_the_papers_numbers() -> None:
+    """What the sources say, field by field."""
+    centre, partial, crfill = (
+        reading.read(n) for n in ("context-encoder", "partial-conv", "crfill")
+    )
+    assert (centre.optimiser.lr, centre.discriminators.lr) == (2e-3, 2e-4)
+    assert [centre.losses[n].weight for n in ("reconstruction", "adversarial")] == [0.999, 0.001]
+    assert [t.weight for t in partial.losses.values()] == [1, 6, 0.05, 120, 0.1]
+    assert [p.lr for p in partial.stretches] == [2e-4, 5e-5]
+    assert partial.stretches[1].still_norms == ("encoder",)
+    assert (crfill.optimiser.lr, crfill.discriminators.lr) == (1e-4, 4e-4)
+    active = [
+        [name for name, w in objective.weights_at(crfill, phase, 0).items() if w]
+        for phase in crfill.stretches
+    ]
+    assert active == [
+        ["coarse"],
+        ["coarse", "fine", "adversarial"],
+        ["coarse", "fine", "adversarial"],
+        ["coarse", "fine", "adversarial", "contextual", "contextual-adversarial"],
+    ]
+    assert reading.read("pan").losses["pan"].options["margin"] == 3
+
+
+def test_recipes_differ_by_field() -> None:
+    lines = reading.diff("partial-conv", "partial-conv-tiny")
+    assert "size: 512 -> 64" in lines
+    assert "network.options.levels: 8 -> 6" in lines
+    assert reading.diff("crfill", "crfill") == []
 
 
 def test_every_field_is_described() -> None:

@@ -166,7 +166,7 @@ def test_centre_networks_take_their_own_square_only() -> None:
     with pytest.raises(RecipeError, match="set holes to kind='centre'"):
         drawer(wrong, objective.network(wrong))
     unknown = recipe(holes=[{"kind": "centr"}])
-    with pytest.raises(RecipeError, match="no 'centr'; did you mean 'centre'"):
+    with pytest.raises(RecipeError, match="no kind of holes 'centr'; did you mean 'centre'"):
         drawer(unknown, objective.network(unknown))
 
 

@@ -6,21 +6,33 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from ..errors import TrainingError
-from ..networks import weights
 from . import folder as folders
-from . import objective, schedule
+from . import objective, schedule, starting
 from .data import Photos, gather
+from .display import Display
 from .folder import Folder
 from .loop import Run
 from .moments import Moment, Outcome, Watch
 from .processes import synced
-from .reading import fields, parse, read, shipped, text
+from .reading import about, diff, fields, parse, read, shipped, text
 from .recipe import Recipe
 
-__all__ = ["Moment", "Outcome", "Recipe", "fields", "parse", "read", "shipped", "text", "train"]
+__all__ = [
+    "Display",
+    "Moment",
+    "Outcome",
+    "Recipe",
+    "about",
+    "diff",
+    "fields",
+    "parse",
+    "read",
+    "shipped",
+    "text",
+    "train",
+]
 
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -28,7 +40,7 @@ Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 def train(
     photos: Path | str,
     out: Path | str,
-    recipe: str | Path | Recipe = "partial-conv-tiny",
+    recipe: str | Path | Recipe | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     sets: Sequence[str] = (),
@@ -45,7 +57,7 @@ def train(
     Args:
         photos: any folder tree of pictures; a ``manifest.csv`` in it names licences.
         out: the run folder: recipe, log, sheets, ``best`` and ``last`` weights, state.
-        recipe: a name, a TOML file, or a :class:`Recipe`.
+        recipe: a name, a TOML file, or a :class:`Recipe`; a run that is resumed has its own.
         overrides: ``steps``, ``batch``, ``size``, ``lr``, ``seed``, ``precision``; None changes
             nothing. A size changes ``data.short_side`` in proportion.
         sets: ``"losses.style=60"``: any field.
@@ -58,11 +70,14 @@ def train(
     Raises:
         MendError: anything the user can put right, before time is spent where possible.
     """
+    if recipe is None:
+        recipe = starting.own_recipe(Path(out), resume)
     chosen = recipe if isinstance(recipe, Recipe) else read(recipe, overrides, sets)
     if start_from is not None:
         chosen = chosen.model_copy(update={"from_weights": str(start_from)})
     folder = Folder(Path(out))
     folders.check_writable(folder.path)
+    chosen = starting.completed(chosen)
     fabric = _fabric(chosen, devices, nodes, accelerator)
     pictures = gather(Path(photos), chosen)
     run = _run(fabric, chosen, pictures, folder, watch)
@@ -103,34 +118,13 @@ def _run(fabric: Fabric, recipe: Recipe, photos: Photos, folder: Folder, watch: 
     network = objective.network(recipe)
     terms = objective.build(recipe)
     if recipe.from_weights:
-        _start_from(network, recipe)
+        starting.copy_weights(network, recipe)
     network = synced(network, fabric)
     synced(terms, fabric)  # in place, below the top
     for phase in recipe.stretches:
         schedule.enter(phase, network)
     torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process
     return Run(fabric, recipe, photos, folder, network, terms, watch)
-
-
-def _start_from(network: nn.Module, recipe: Recipe) -> None:
-    """Copy weights into the recipe's network.
-
-    Raises:
-        TrainingError: they are of another network, or of another shape.
-    """
-    given, _ = weights.load(recipe.from_weights)
-    if type(given) is not type(network):
-        raise TrainingError(
-            f"{recipe.from_weights} holds a {type(given).__name__} but the recipe trains a "
-            f"{type(network).__name__}; choose a recipe for that network"
-        )
-    try:
-        network.load_state_dict(given.state_dict())
-    except RuntimeError:
-        raise TrainingError(
-            f"{recipe.from_weights} was made with other options than the recipe's "
-            f"network.options; set them alike"
-        ) from None
 
 
 def _tell(run: Run, photos: Photos, resumed: bool) -> None:

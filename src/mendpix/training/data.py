@@ -187,6 +187,11 @@ class Samples:
             self._epoch = (epoch, order)
         return files[order[place]]
 
+    def read(self, steps: int) -> list[str]:
+        """The files that so many steps have learned from, sorted."""
+        count = min(steps * self.recipe.batch, len(self.photos.train))
+        return sorted({self.file(index) for index in range(count)})
+
     def photo(self, index: int, file: str) -> Photo:
         """The sample's square ``(size, size, 3)``."""
         random = generator(self.recipe.seed, index, purpose=2)

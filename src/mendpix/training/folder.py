@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,13 @@ def _step_of(line: str) -> int:
 
 
 def card(
-    recipe: Recipe, photos: Photos, step: int, measured: Mapping[str, float]
+    recipe: Recipe,
+    photos: Photos,
+    read: Sequence[str],
+    step: int,
+    measured: Mapping[str, float],
 ) -> dict[str, Any]:
     """What the weights say of how they were made, every picture read named with its licence."""
-    read = sorted(photos.train)
     return {
         "recipe": recipe.model_dump(mode="json"),
         "steps": step,

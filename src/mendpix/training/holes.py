@@ -4,9 +4,9 @@ import numpy as np
 from torch import nn
 
 from .. import drawing
-from ..errors import RecipeError
+from ..errors import MaskError, RecipeError
 from .data import Draw, Hole, generator
-from .recipe import Recipe, near
+from .recipe import Recipe
 
 CENTRE = "centre"
 
@@ -15,29 +15,38 @@ def drawer(recipe: Recipe, network: nn.Module) -> Draw:
     """The function that draws a sample's hole.
 
     Raises:
-        RecipeError: an unknown generator, or holes the network cannot take.
+        RecipeError: an unknown generator or option, or holes the network cannot take.
     """
     kinds = [holes.kind for holes in recipe.holes]
-    for kind in kinds:
-        if kind != CENTRE and kind not in drawing.GENERATORS:
-            raise RecipeError(
-                f"holes: there is no {kind!r}; {near(kind, [CENTRE, *drawing.GENERATORS])}"
-            )
-    if getattr(network, "hole_shape", None) == CENTRE and set(kinds) != {CENTRE}:
-        raise RecipeError(
-            f"{recipe.network.name} fills a centre square only but holes has "
-            f"{', '.join(kinds)}; set holes to kind='centre'"
-        )
+    _check(recipe, network, kinds)
+    made = [drawing.chosen(holes.kind, holes.options) for holes in recipe.holes]
     square = centre(recipe.size, int(getattr(network, "hole_side", recipe.size // 2)))
     shares = np.array([holes.share for holes in recipe.holes])
     bounds = np.cumsum(shares / shares.sum())[:-1]
 
     def draw(index: int) -> Hole:
+        if recipe.one_hole:
+            index -= index % recipe.batch
         chance = generator(recipe.seed, index, purpose=3).random()
-        kind = kinds[int(np.searchsorted(bounds, chance, side="right"))]
-        return square if kind == CENTRE else drawing.draw(kind, recipe.size, recipe.seed, index)
+        number = int(np.searchsorted(bounds, chance, side="right"))
+        if kinds[number] == CENTRE and not recipe.holes[number].options:
+            return square
+        return drawing.draw(made[number], recipe.size, recipe.seed, index)
 
     return draw
+
+
+def _check(recipe: Recipe, network: nn.Module, kinds: list[str]) -> None:
+    for holes in recipe.holes:
+        try:
+            drawing.draw(drawing.chosen(holes.kind, holes.options), recipe.size)
+        except MaskError as problem:
+            raise RecipeError(f"holes: {problem}") from None
+    if getattr(network, "hole_shape", None) == CENTRE and set(kinds) != {CENTRE}:
+        raise RecipeError(
+            f"{recipe.network.name or 'the network'} fills a centre square only but holes has "
+            f"{', '.join(kinds)}; set holes to kind='centre'"
+        )
 
 
 def centre(size: int, side: int) -> Hole:

@@ -98,6 +98,9 @@ class Run:
                 for player in self.game.players():
                     player.optimiser.state.clear()
             self.phase = number
+        if hasattr(self.network, "reconstructing"):  # a branch that nobody looks at costs time
+            weights = weights_at(self.recipe, phase, self.step)
+            self.network.reconstructing = self.objective.reads("aux", weights)
         for player, rate in zip(
             self.game.players(), schedule.rates(self.recipe, self.step), strict=False
         ):
@@ -168,7 +171,8 @@ class Run:
         self.fabric.barrier()
 
     def _card(self) -> dict[str, Any]:
-        return folders.card(self.recipe, self.photos, self.step, self.measured)
+        read = self.samples.read(self.step)
+        return folders.card(self.recipe, self.photos, read, self.step, self.measured)
 
     def _random_states(self) -> list[dict[str, Tensor]]:
         gathers = {k: gathered(self.fabric, v) for k, v in state.random_state().items()}

@@ -37,6 +37,10 @@ class Objective(nn.Module):
         owned = [t.discriminator for t in self.terms.values() if isinstance(t, Adversarial)]
         return list(dict.fromkeys(owned))
 
+    def reads(self, part: str, weights: Mapping[str, float]) -> bool:
+        """Whether a term that counts judges this part of the prediction."""
+        return any(term.part == part for _, term, _ in self.named(weights))
+
     def judge(self, scene: Scene, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """Each term's weighted value: the network's side of the objective."""
         counting = list(self.named(weights))

@@ -42,6 +42,44 @@ def text(name: str | Path) -> str:
     return (resources.files("mendpix") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
 
 
+def about(name: str | Path) -> str:
+    """What a recipe says of itself in its first line; empty where it has no comment there.
+
+    Raises:
+        RecipeError: there is no such recipe.
+    """
+    first = text(name).partition("\n")[0]
+    return first.lstrip("# ").strip() if first.startswith("#") else ""
+
+
+def diff(one: str | Path, two: str | Path) -> list[str]:
+    """The fields in which two recipes differ, one a line: ``path: this -> that``.
+
+    Raises:
+        RecipeError: one cannot be read.
+    """
+    first, second = (_flat(read(name).model_dump(mode="json")) for name in (one, two))
+    paths = list(dict.fromkeys([*first, *second]))
+    gone = "(none)"
+    return [
+        f"{path}: {first.get(path, gone)} -> {second.get(path, gone)}"
+        for path in paths
+        if first.get(path, gone) != second.get(path, gone)
+    ]
+
+
+def _flat(value: Any, path: str = "") -> dict[str, str]:
+    """Nested tables and lists of tables as one, by path; values as text."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        value = {str(place): item for place, item in enumerate(value)}
+    if not isinstance(value, dict):
+        return {path: str(value)}
+    found: dict[str, str] = {}
+    for key, inner in value.items():
+        found |= _flat(inner, f"{path}.{key}" if path else key)
+    return found
+
+
 def read(
     name: str | Path,
     overrides: Mapping[str, Any] | None = None,

@@ -18,7 +18,10 @@ class Table(BaseModel):
 class Network(Table):
     """The network to train."""
 
-    name: str = Field(description="name of a network, for example 'partial-unet'")
+    name: str = Field(
+        default="",
+        description="name of a network, for example 'partial-unet'; empty: that of the weights",
+    )
     options: dict[str, Any] = Field(
         default={}, description="its options, as in its options dataclass"
     )
@@ -68,9 +71,14 @@ class Term(Table):
 class Holes(Table):
     """A generator of holes and its share of the mixture."""
 
-    kind: str = Field(description="'centre', or a generator of mendpix.drawing")
+    kind: str = Field(
+        description="a kind that 'mendpix holes' knows; 'centre' is the network's own square"
+    )
     share: float = Field(
         default=1.0, gt=0, description="how often, relative to the other generators"
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="the generator's own options, for example folder='MASKS'"
     )
 
 
@@ -141,6 +149,9 @@ class Recipe(Table):
     network: Network = Field(description="the network to train")
     losses: dict[str, Term] = Field(description="the terms of the objective, by name")
     holes: tuple[Holes, ...] = Field(min_length=1, description="the mixture of hole generators")
+    one_hole: bool = Field(
+        default=False, description="all pictures of a batch share one hole, as in some sources"
+    )
     size: int = Field(default=256, ge=16, description="side of the training pictures in pixels")
     batch: int = Field(default=8, ge=1, description="pictures per step, over all processes")
     steps: int = Field(default=0, ge=0, description="length of the run; 0: the phases' sum")
