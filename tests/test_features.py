@@ -10,27 +10,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from mendpix import features
 from mendpix.errors import TensorError, WeightsError
 from mendpix.features import LAYOUTS, FeatureNetwork, files
+from thin import tensors as thin
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-
-
-def thin(layout: str, width: int = 4, seed: int = 0) -> dict[str, Tensor]:
-    """Random tensors of a layout with few channels."""
-    random = torch.Generator().manual_seed(seed)
-    tensors, channels = {}, 3
-    for step in (step for step in LAYOUTS[layout] if step.index >= 0):
-        shape = (width, channels, step.kernel, step.kernel)
-        gain = (2 / (channels * step.kernel**2)) ** 0.5
-        tensors[f"features.{step.index}.weight"] = torch.randn(shape, generator=random) * gain
-        tensors[f"features.{step.index}.bias"] = torch.randn(width, generator=random) * 0.1
-        channels = width
-    return tensors
 
 
 @pytest.fixture
