@@ -18,6 +18,7 @@ from PIL import Image
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x0112, 0x8769, 0x8825, 0xA005
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_STRIPS, _STRIP_SIZES = 0x0111, 0x0117
 _THUMBNAIL_SIDE = 160  # pixels; what EXIF 2.3 recommends
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _JPEG_ROOM = 65533 - 6  # what one JPEG segment holds after "Exif\0\0"
@@ -110,6 +111,11 @@ def _number(block: bytes | bytearray, entry: Entry) -> int:
     return int(struct.unpack_from(order(bytes(block[:4])) + code, block, entry.value)[0])
 
 
+def _numbers(block: bytearray, entry: Entry) -> tuple[int, ...]:
+    code = "H" if entry.kind == 3 else "I"
+    return struct.unpack_from(f"{order(bytes(block[:4]))}{entry.count}{code}", block, entry.value)
+
+
 def upright(block: bytes, pixels: NDArray[Any] | None = None) -> bytes:
     """The block with orientation 1, its size tags those of ``pixels``, and a fresh thumbnail.
 
@@ -121,7 +127,9 @@ def upright(block: bytes, pixels: NDArray[Any] | None = None) -> bytes:
         for entry in _deep(block, found):
             _patch(patched, entry, pixels)
         if pixels is not None and following:
-            _refresh(patched, entries(block, following)[0], pixels)
+            below = {entry.tag: entry for entry in entries(block, following)[0]}
+            if not _refresh(patched, below, pixels):
+                _drop(patched, below, first(block) + 2 + 12 * len(found))
         return bytes(patched)
     except (ValueError, struct.error):
         return b""
@@ -145,17 +153,28 @@ def _patch(block: bytearray, entry: Entry, pixels: NDArray[Any] | None) -> None:
         struct.pack_into(order(bytes(block[:4])) + code, block, entry.value, new[entry.tag])
 
 
-def _refresh(block: bytearray, found: list[Entry], pixels: NDArray[Any]) -> None:
-    """Put a thumbnail of ``pixels`` where the old one was, or behind the block if it is larger."""
-    by_tag = {entry.tag: entry for entry in found}
+def _drop(block: bytearray, by_tag: dict[int, Entry], link: int) -> None:
+    """Blank a thumbnail that is no JPEG, and end the chain of directories at ``link``."""
+    strips, sizes = by_tag.get(_STRIPS), by_tag.get(_STRIP_SIZES)
+    if strips and sizes:
+        for start, size in zip(_numbers(block, strips), _numbers(block, sizes), strict=False):
+            _blank(block, start, size)
+    struct.pack_into(order(bytes(block[:4])) + "I", block, link, 0)
+
+
+def _refresh(block: bytearray, by_tag: dict[int, Entry], pixels: NDArray[Any]) -> bool:
+    """Put a thumbnail of ``pixels`` where the old one was, or behind the block if it is larger.
+
+    False where the old one is no JPEG.
+    """
     if ORIENTATION in by_tag:
         _patch(block, by_tag[ORIENTATION], None)
     place, length = by_tag.get(_THUMBNAIL_OFFSET), by_tag.get(_THUMBNAIL_LENGTH)
     if place is None or length is None:
-        return
+        return False
     start, room = _number(block, place), _number(block, length)
+    room = _blank(block, start, room)
     fresh = thumbnail(pixels, max(room, _JPEG_ROOM - len(block)))
-    block[start : start + room] = bytes(room)  # nothing of what was removed stays behind
     if len(fresh) > room:
         start = len(block)
         block += fresh
@@ -164,6 +183,14 @@ def _refresh(block: bytearray, found: list[Entry], pixels: NDArray[Any]) -> None
     way = order(bytes(block[:4]))
     struct.pack_into(way + "I", block, place.value, start)
     struct.pack_into(way + ("H" if length.kind == 3 else "I"), block, length.value, len(fresh))
+    return True
+
+
+def _blank(block: bytearray, start: int, size: int) -> int:
+    """Leave nothing of what was removed behind; how many bytes of these the block really has."""
+    size = max(0, min(size, len(block) - start))
+    block[start : start + size] = bytes(size)
+    return size
 
 
 def thumbnail(pixels: NDArray[Any], room: int) -> bytes:
@@ -185,7 +212,8 @@ def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 def _upright_xmp(packet: bytes) -> bytes:
     packet = re.sub(rb'(tiff:Orientation\s*=\s*["\'])\d(["\'])', rb"\g<1>1\2", packet)
-    return re.sub(rb"(<tiff:Orientation>\s*)\d(\s*</tiff:Orientation>)", rb"\g<1>1\2", packet)
+    packet = re.sub(rb"(<tiff:Orientation>\s*)\d(\s*</tiff:Orientation>)", rb"\g<1>1\2", packet)
+    return re.sub(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", b"", packet, flags=re.DOTALL)
 
 
 def viewable(pixels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -22,7 +22,8 @@ from mendpix.pillow import described, joined
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "  # EXIF and XMP before PNG had a place for them
-_KEPT = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME")
+_KEPT = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pHYs")
+_READ = tuple(_RAW_PROFILE + kind for kind in ("exif", "APP1"))  # EXIF has its own place
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -74,7 +75,7 @@ def metadata(content: bytes, image: Image.Image) -> Metadata:
     exif = said.exif
     if exif is None and _RAW_PROFILE + "exif" in texts:
         exif = image.getexif().tobytes().removeprefix(b"Exif\0\0")
-    kept = [one for one in texts.items() if one[0] != _XMP and not one[0].startswith(_RAW_PROFILE)]
+    kept = [one for one in texts.items() if one[0] != _XMP and one[0] not in _READ]
     return replace(
         said,
         exif=exif,
@@ -140,7 +141,7 @@ def _descriptions(said: Metadata) -> list[tuple[bytes, bytes]]:
     found = [one for one in said.chunks if not (said.icc and one[0] in (b"sRGB", b"iCCP"))]
     if said.icc:
         found.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(said.icc)))
-    if said.dpi:
+    if said.dpi and b"pHYs" not in dict(found):
         per_metre = [round(value / 0.0254) for value in said.dpi]
         found.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if said.exif:
