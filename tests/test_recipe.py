@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mendpix.errors import RecipeError
 from mendpix import features
+from mendpix.errors import RecipeError
 from mendpix.training import objective, reading, schedule
 from mendpix.training.holes import drawer
 from mendpix.training.recipe import Recipe
 from mendpix.training.toml import written
-
 
 FEATURES = {"partial-conv-style": "vgg16", "perceptual": "vgg19-caffe"}
 """Losses of shipped recipes that read a feature network."""

@@ -167,7 +167,7 @@ def checked(fabric: Fabric, losses: Losses, parts: Sequence[Batch]) -> dict[str,
 
 
 def _worst(column: Tensor) -> float:
-    return next(value for value in column.tolist() if not abs(value) < EXPLODED)
+    return float(next(value for value in column.tolist() if not abs(value) < EXPLODED))
 
 
 def _named(parts: Sequence[Batch]) -> str:

@@ -100,7 +100,7 @@ class Run:
             self.phase = number
         if hasattr(self.network, "reconstructing"):  # a branch that nobody looks at costs time
             weights = weights_at(self.recipe, phase, self.step)
-            self.network.reconstructing = self.objective.reads("aux", weights)
+            setattr(self.network, "reconstructing", self.objective.reads("aux", weights))  # noqa: B010
         for player, rate in zip(
             self.game.players(), schedule.rates(self.recipe, self.step), strict=False
         ):
