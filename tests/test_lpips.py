@@ -42,7 +42,7 @@ def test_upstreams_figures(
     reference: Path, shared: Path, network: lpips.Name, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MENDPIX_HOME", str(shared / "weights"))
-    metric = LPIPS(network)
+    metric = LPIPS(network, on="output")
     with np.load(reference / "image_metrics.npz") as file:
         for pair in range(4):
             a, b = (
@@ -84,8 +84,8 @@ def test_heads_are_the_released_ones() -> None:
 
 def test_mistakes_are_one_line(bare: LPIPS, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, hole = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
-    with pytest.raises(TensorError, match="prediction spans"):
-        bare.update(photo * 255, photo, hole)
+    with pytest.raises(TensorError, match="target spans"):
+        bare.update(photo, photo * 255, hole)
     with pytest.raises(TensorError, match="hole is 1x1x4x8"):
         bare.update(photo, photo, hole[:, :, :4])
     with pytest.raises(TensorError, match="give both the same"):

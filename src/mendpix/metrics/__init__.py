@@ -1,5 +1,6 @@
-"""Metrics: ``update(prediction, target, hole)``, ``rows()`` one per picture, ``compute()``."""
+"""Metrics: told pictures by ``update``, they give a row per picture and one number for all."""
 
 from .lpips import LPIPS
+from .pictures import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric
 
-__all__ = ["LPIPS"]
+__all__ = ["L1", "L2", "LPIPS", "MSSSIM", "PSNR", "SSIM", "PictureMetric"]

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import features
 from ..errors import TensorError, WeightsError
 from ..features import FeatureNetwork
-from ..prediction import check_hole, check_photo
+from ..prediction import check_photo
+from .pictures import Bits, On, PictureMetric
 
 Name = Literal["alexnet", "vgg16"]
 
@@ -29,50 +30,37 @@ HEADS = {"alexnet": "alex.pth", "vgg16": "vgg.pth"}
 TINY = 1e-10
 
 
-class LPIPS(nn.Module):
-    """The learned perceptual distance of pictures, collected over an evaluation.
+class LPIPS(PictureMetric):
+    """The learned perceptual distance of pictures.
 
     ``sum_l mean_hw sum_c w_lc (a_lc - b_lc)^2``: a, b are the pictures' features, each place of
     unit length over channels; w >= 0 are the released heads.
 
     Args:
         network: ``"alexnet"`` (what papers report most) or ``"vgg16"``.
+        on, bits: as in :class:`PictureMetric`.
 
     Shape:
-        prediction and target: ``(N, 3, H, W)`` in [0, 1], H and W at least 31 (alexnet), 16
-        (vgg16); a network's output is clamped and composited before.
+        as every metric of pictures; H and W at least 31 (alexnet), 16 (vgg16).
 
     Raises:
         WeightsError: the network's or the heads' weights are not at hand.
     """
 
-    def __init__(self, network: Name = "alexnet") -> None:
-        super().__init__()
+    better = "lower"
+
+    def __init__(self, network: Name = "alexnet", on: On = "composite", bits: Bits = "") -> None:
+        super().__init__(on, bits)
         if network not in LAYERS:
             raise ValueError(f"network is {network!r} but must be 'alexnet' or 'vgg16'")
         self.network: FeatureNetwork = features.load(network)
         self.layers = LAYERS[network]
-        for layer, head in zip(self.layers, heads(network), strict=True):
-            self.register_buffer(f"head_{layer}", head, persistent=False)
-        self._rows: list[float] = []
+        self.heads = heads(network)
 
     @torch.no_grad()
-    def update(self, prediction: Tensor, target: Tensor, hole: Tensor) -> None:
-        """Measure pictures and keep a row for each.
-
-        Raises:
-            TensorError: shapes, ranges, kinds or devices that do not fit.
-        """
-        check_hole(hole, target)
-        self._rows += self.distance(prediction, target).tolist()
-
-    def rows(self) -> list[float]:
-        """The distance of every picture so far, in order."""
-        return list(self._rows)
-
-    def compute(self) -> float:
-        """The mean over all pictures so far; NaN without any."""
-        return sum(self._rows) / len(self._rows) if self._rows else float("nan")
+    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
+        """The distance of each pair, ``(N,)``, in float32."""
+        return self.distance(made, true)
 
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The distance of each pair, ``(N,)``, >= 0; differentiable.
@@ -90,13 +78,15 @@ class LPIPS(nn.Module):
         with torch.autocast(target.device.type, enabled=False):
             made = self.network(prediction.float(), self.layers)
             wanted = self.network(target.float(), self.layers)
-            parts = [self._layer(name, made[name], wanted[name]) for name in self.layers]
+            pairs = zip(self.layers, self.heads, strict=True)
+            parts = [weighed(made[name], wanted[name], head) for name, head in pairs]
         return torch.stack(parts).sum(0)
 
-    def _layer(self, name: str, made: Tensor, wanted: Tensor) -> Tensor:
-        head = self.get_buffer(f"head_{name}")
-        error = (unit(made) - unit(wanted)).square()
-        return (error * head).sum(1).mean((1, 2))
+
+def weighed(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
+    """One layer's distance, ``(N,)``."""
+    error = (unit(made) - unit(wanted)).square()
+    return (error * head.to(error)).sum(1).mean((1, 2))
 
 
 def unit(x: Tensor) -> Tensor:
