@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from .errors import TensorError
 
-SLACK = 0.01
-"""How far outside [0, 1] a photo may lie: the rounding of half precision and of resizing."""
+SLACK = 0.05
+"""How far outside [0, 1] a photo may lie: rounding in half precision, cubic resizing's overshoot."""
 
 
 class Prediction(NamedTuple):
