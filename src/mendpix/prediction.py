@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .errors import TensorError
 
 SLACK = 0.05
-"""How far outside [0, 1] a photo may lie: rounding in half precision, cubic resizing's overshoot."""
+"""How far outside [0, 1] a photo may lie: half precision rounds, cubic resizing overshoots."""
 
 
 class Prediction(NamedTuple):
