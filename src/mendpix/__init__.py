@@ -8,19 +8,22 @@ if TYPE_CHECKING:
     from .fillers import Filler, load
     from .filling import fill
     from .images import Picture
+    from .training import Recipe, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Filler": "fillers",
     "MendError": "errors",
+    "Recipe": "training",
     "Picture": "images",
     "fill": "filling",
     "load": "fillers",
+    "train": "training",
 }
 _PARTS = ("losses", "metrics", "networks")
 
-__all__ = ["Filler", "MendError", "Picture", "__version__", "fill", "load"]
+__all__ = ["Filler", "MendError", "Picture", "Recipe", "__version__", "fill", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,20 +1,26 @@
-"""The verbs of training: train and recipes."""
+"""The verbs of training: check, train, plot and recipes."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Option
 
+from mendpix.cli import options as o
 from mendpix.cli import terminal
 from mendpix.cli.weights import learning
+
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 recipes = typer.Typer(help="List, print and compare the recipes that ship with the package.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
+    app.command()(check)
     app.command()(train)
+    app.command()(plot)
     recipes.callback(invoke_without_command=True)(list_)
     recipes.command("print")(print_)
     recipes.command()(diff)
@@ -43,7 +49,7 @@ def train(
     max_minutes: Annotated[
         float | None, Option(help="Stop cleanly after so long, with the state saved.")
     ] = None,
-    device: Annotated[str, Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[Accelerator, Option(help="Where to train.")] = "auto",
     devices: Annotated[int, Option(min=1, help="Devices or processes on each machine.")] = 1,
     nodes: Annotated[int, Option(min=1, help="Machines.")] = 1,
 ) -> None:
@@ -78,6 +84,40 @@ def train(
     typer.echo(f"{outcome.folder}: step {outcome.step}, {outcome.why or 'finished'}")
     if outcome.why == "interrupted":
         raise typer.Exit(130)
+
+
+def check(
+    photos: Annotated[Path, Argument(help="Folder tree of pictures.", show_default=False)],
+    recipe: Annotated[
+        str | None, Option("--recipe", "-r", help="Also predict its memory and time here.")
+    ] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Look at PHOTOS before training: counts, sizes, corrupt, duplicates, licences."""
+    with learning("mendpix check"):
+        from mendpix.training import doctor
+    report = doctor.check(photos, recipe)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, default=str))
+        return
+    for what, value, advice in report.rows():
+        typer.echo(f"{what:24} {value}" + (f"  ({advice})" if advice else ""))
+    for heading, files in report.problems.items():
+        typer.echo(f"{heading}:")
+        for file in files:
+            typer.echo(f"  {file}")
+
+
+def plot(
+    run: Annotated[Path, Argument(help="Run folder of a training.", show_default=False)],
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="PNG or HTML file; RUN/plot.html without it.")
+    ] = None,
+) -> None:
+    """Draw a run's curves and sample sheets."""
+    with learning("mendpix plot"):
+        from mendpix.training import plots
+    typer.echo(plots.plot(run, out))
 
 
 def list_(context: typer.Context) -> None:
