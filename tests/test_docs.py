@@ -47,5 +47,8 @@ def test_commands_on_the_pages_exist() -> None:
     known = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     known |= {group.name for group in app.registered_groups if group.name}
     for page in PAGES:
-        for verb in re.findall(r"(?:^|`)mendpix ([a-z-]+)", page.read_text(), re.MULTILINE):
+        text = page.read_text()
+        blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+        said = re.findall(r"`mendpix ([a-z-]+)", text)
+        for verb in said + re.findall(r"^mendpix ([a-z-]+)", blocks, re.MULTILINE):
             assert verb in known, f"{page.name}: mendpix {verb}"
