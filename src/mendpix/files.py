@@ -6,7 +6,9 @@ import os
 import secrets
 import shutil
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +34,15 @@ _READABLE = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What the decoders raise on damaged files, besides their own kinds of these.
 _DAMAGE: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, LookupError, TypeError)
-_DAMAGE += (EOFError, ArithmeticError, MemoryError, RuntimeError, struct.error, zlib.error)
+_DAMAGE += (
+    Image.DecompressionBombError,
+    EOFError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,19 @@ def _content(path: Path) -> bytes:
 
 
 def _parsed(content: bytes, name: str) -> Picture:
+    with _hushed():
+        return _decoded(content, name)
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Without Pillow's warnings: what they tell of becomes an error, or does not matter."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
+        yield
+
+
+def _decoded(content: bytes, name: str) -> Picture:
     try:
         if content.startswith(tiff.MAGIC):
             return replace(tiff.read(content, name), format="TIFF")
@@ -105,12 +128,9 @@ def _from_file(image: Image.Image, content: bytes, name: str) -> Picture:
     if frames > 1 and kind != "MPO":  # a phone's JPEG with a depth map or a second view
         raise PictureError(f"{name} has {frames} frames; save the one to fill as a file of its own")
     image.load()
-    if kind == "PNG" and png.is_deep(content):
-        picture, said = Picture(*png.read_deep(content)), png.metadata(content, image)
-    elif kind == "PNG":
-        picture, said = pillow.planes(image, name), png.metadata(content, image)
-    else:
-        picture, said = pillow.planes(image, name), pillow.described(image)
+    said = png.metadata(content, image) if kind == "PNG" else pillow.described(image)
+    deep = kind == "PNG" and png.is_deep(content)
+    picture = Picture(*png.read_deep(content)) if deep else pillow.planes(image, name)
     kind = "JPEG" if kind == "MPO" else kind
     picture = replace(picture, format=kind, name=name, metadata=said)
     picture = replace(picture, content=content if kind == "JPEG" else None)
@@ -163,7 +183,8 @@ def write(
     kind = _format(path, picture, keep_palette)
     said = picture.metadata.upright(metadata.viewable(picture.pixels))
     try:
-        content = _encoded(kind, picture, said, hole, keep_palette)
+        with _hushed():
+            content = _encoded(kind, picture, said, hole, keep_palette)
     except _DAMAGE as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
     _store(path, content)

@@ -21,7 +21,7 @@ from PIL import Image, JpegImagePlugin
 
 from mendpix.metadata import Metadata
 from mendpix.picture import Array, Hole, Picture, turn
-from mendpix.pillow import joined
+from mendpix.pillow import joined, opened
 
 _QUALITY = 95  # for pictures that were no JPEG before
 _ROOM = 65533  # bytes in one segment
@@ -51,7 +51,7 @@ def _source(picture: Picture) -> JpegImagePlugin.JpegImageFile | None:
     """The JPEG this picture was read from, if it was one."""
     if picture.format != "JPEG" or picture.content is None:
         return None
-    source = Image.open(io.BytesIO(picture.content), formats=["JPEG"])
+    source = opened(picture.content, picture.name)
     return source if isinstance(source, JpegImagePlugin.JpegImageFile) else None
 
 
@@ -175,7 +175,7 @@ def _renew(
         pixels = plane[down[:, :, None], across[:, None, :]]
         blocks = pixels.reshape(-1, 8, step[0], 8, step[1]).mean(axis=(2, 4))
         frequencies = _COSINES @ blocks @ _COSINES.T
-        grid[some, others] = np.rint(frequencies / table)
+        grid[some, others] = np.rint(frequencies / np.maximum(table, 1))  # 0: a damaged file
 
 
 def _touched(hole: Hole, high: int, wide: int, blocks: tuple[int, int]) -> Hole:

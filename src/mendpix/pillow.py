@@ -1,8 +1,10 @@
 """Pillow images to pixels, alpha and palette, and back."""
 
+import contextlib
 import io
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,14 +33,21 @@ def opened(content: bytes, name: str) -> Image.Image:
         PictureError: too many pixels.
         PIL.UnidentifiedImageError: not a kind of file that Pillow knows.
     """
-    with _opening:  # Pillow's limit is one for the whole process
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(io.BytesIO(content))
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    with unlimited():
+        image = Image.open(io.BytesIO(content))
     check_size(*image.size, name)
     return image
+
+
+@contextlib.contextmanager
+def unlimited() -> Iterator[None]:
+    """Without Pillow's limit of pixels, which is one for the whole process."""
+    with _opening:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def check_size(width: int, height: int, name: str) -> None:

@@ -5,6 +5,7 @@ kinds of numbers but few compressions without further libraries; OpenCV knows th
 """
 
 import io
+import logging
 import struct
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from mendpix import metadata as meta
 from mendpix.errors import PictureError
 from mendpix.metadata import Entry, Metadata
 from mendpix.picture import Array, Picture, turn, white
-from mendpix.pillow import MOST_PIXELS, check_size, joined, opened, planes, split
+from mendpix.pillow import MOST_PIXELS, check_size, joined, opened, planes, split, unlimited
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ICC, _XMP, _RESOLUTIONS = 34675, 700, (282, 283, 296)
@@ -31,6 +32,7 @@ _REFUSED |= {32803: "a camera's raw", 34892: "a camera's raw", 32844: "LogL", 32
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _NUMBERS = ("u1", "u2", "u4", "i2", "i4", "f2", "f4", "f8")
 _MOST_VALUES = 4 * MOST_PIXELS
+_UNSAID = logging.NullHandler()  # what tifffile says of damage would reach the terminal otherwise
 
 
 def read(content: bytes, name: str) -> Picture:
@@ -39,6 +41,7 @@ def read(content: bytes, name: str) -> Picture:
     Raises:
         PictureError: several pages, or a colour model or number type that cannot be kept.
     """
+    logging.getLogger("tifffile").addHandler(_UNSAID)
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = _only(file, name)
         check_size(page.imagewidth, page.imagelength, name)
@@ -80,7 +83,8 @@ def _shallow(content: bytes, photometric: int, name: str) -> Picture:
     if photometric in _REFUSED and photometric != 6:  # JPEG inside TIFF: Pillow makes it RGB
         raise PictureError(_refusal(name, _REFUSED[photometric]))
     with opened(content, name) as image:
-        image.load()
+        with unlimited():  # a TIFF is measured once more when it is loaded
+            image.load()
         return planes(image, name)
 
 
