@@ -69,7 +69,7 @@ def rehearse(recipe: Recipe, cached_pixels: int = 0) -> Forecast:
 
 
 def _rehearsed(recipe: Recipe, cached_pixels: int) -> Forecast:
-    game, batch = _stage(recipe, min(2, recipe.batch))
+    game, batch = stage(recipe, min(2, recipe.batch))
     weights = {name: term.weight for name, term in recipe.losses.items()}
     kept = Kept()
     _step(game, batch, weights, kept)  # also allocates the optimisers' averages
@@ -82,8 +82,8 @@ def _rehearsed(recipe: Recipe, cached_pixels: int) -> Forecast:
     return Forecast("cpu", count, round(memory), seconds * pictures, recipe.total)
 
 
-def _stage(recipe: Recipe, count: int) -> tuple[Game, Batch]:
-    """The players with fresh weights, and a batch of noise."""
+def stage(recipe: Recipe, count: int) -> tuple[Game, Batch]:
+    """The players with fresh weights in the first phase, and a batch of noise with drawn holes."""
     fabric = Fabric(accelerator="cpu", devices=1)
     torch.manual_seed(recipe.seed)
     network, terms = objective.network(recipe), objective.build(recipe)
