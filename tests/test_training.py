@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from mendpix import models, training
 from mendpix.errors import MendError, RecipeError, TrainingError
 from mendpix.networks import weights
-from mendpix.training import data, objective, schedule, state, validation
+from mendpix.prediction import Prediction
+from mendpix.training import data, estimate, objective, schedule, state, validation
 from mendpix.training.holes import drawer
 from mendpix.training.recipe import Recipe
 
@@ -463,3 +465,39 @@ def test_evaluation_mode_is_left_as_it_was(photos: Path) -> None:
     validation.measure(network, batches, torch.device("cpu"))
     assert modes == {name: module.training for name, module in network.named_modules()}
     equal(before, dict(network.state_dict()))
+
+
+def test_a_batch_that_cannot_fit_is_refused_with_one_that_does() -> None:
+    made = recipe(batch=400)
+    torch.manual_seed(0)
+    network, terms = objective.network(made), objective.build(made)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    random = torch.get_rng_state()
+    fixed, each = estimate.memory(made, network, terms)
+    equal(before, dict(network.state_dict()))
+    assert torch.equal(random, torch.get_rng_state())
+    free = int((fixed + 100 * each) * estimate.SPARE)
+    with pytest.raises(TrainingError, match=r"a batch of 400 needs about .* use batch=(99|100),"):
+        estimate.check(made, network, terms, free=free)
+    with pytest.raises(TrainingError, match="no batch fits"):
+        estimate.check(made, network, terms, free=fixed)
+    estimate.check(recipe(batch=50), network, terms, free=free)
+
+
+def test_the_estimate_is_of_the_right_size() -> None:
+    """Of a plain pair of convolutions what is kept is known: the input, and what lies between."""
+    made = recipe(losses={"l2": 1.0}, size=128, batch=2)
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Tanh(), nn.Conv2d(8, 3, 1))
+
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = network
+
+        def forward(self, photo: torch.Tensor, hole: torch.Tensor) -> Prediction:
+            return Prediction(self.body(photo))
+
+    fixed, each = estimate.memory(made, Plain(), objective.build(made))
+    numbers = 128 * 128 * 4
+    assert fixed == (3 * 8 + 8 + 8 * 3 + 3) * 4 * 5
+    assert each == pytest.approx((3 + 8 + 3) * numbers, rel=0.5)

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from ..errors import TrainingError
 from . import folder as folders
-from . import objective, schedule, starting
+from . import estimate, objective, schedule, starting
 from .data import Photos, gather
 from .display import Display
 from .folder import Folder
@@ -121,6 +121,8 @@ def _run(fabric: Fabric, recipe: Recipe, photos: Photos, folder: Folder, watch: 
         starting.copy_weights(network, recipe)
     network = synced(network, fabric)
     synced(terms, fabric)  # in place, below the top
+    if fabric.device.type == "cpu":
+        estimate.check(recipe, network, terms, fabric.world_size)
     for phase in recipe.stretches:
         schedule.enter(phase, network)
     torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process
