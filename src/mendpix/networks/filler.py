@@ -86,7 +86,7 @@ class NetworkFiller:
         if not hole.any():
             return photo.copy()
         filled = photo.astype(np.float32)
-        filled[hole] = photo[~hole].mean(axis=0) if not hole.all() else 0.5
+        filled[hole] = 0.5 if hole.all() else photo.mean((0, 1), np.float64, where=_known(hole))
         with self._lock:
             self.network.eval()
             if self.size is None:
@@ -212,10 +212,17 @@ def check(photo: Photo, hole: Hole) -> None:
         raise TensorError(f"hole is {hole.shape} but photo is {photo.shape[:2]}; resize the hole")
     if hole.dtype != np.bool_:
         raise TensorError(f"hole is {hole.dtype} but must be bool; give hole > 0")
-    known = photo[~hole]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    if hole.all():
+        return
+    low = float(photo.min(initial=np.inf, where=_known(hole)))
+    high = float(photo.max(initial=-np.inf, where=_known(hole)))
     if not (low >= -SLACK and high <= 1 + SLACK):  # the negation catches NaN too
         raise TensorError(f"photo spans [{low:g}, {high:g}] where known but must lie in [0, 1]")
+
+
+def _known(hole: Hole) -> Hole:
+    """Where a photo's values are known ``(H, W, 1)``: an index would copy a large photo."""
+    return ~hole[..., None]
 
 
 def _box(hole: Hole, window: Window) -> Window:
