@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from mendpix import models, training
 from mendpix.errors import MendError, RecipeError, TrainingError
 from mendpix.networks import weights
 from mendpix.prediction import Prediction
-from mendpix.training import data, estimate, objective, schedule, state, validation
+from mendpix.training import data, estimate, objective, schedule, state, tensorboard, validation
 from mendpix.training.holes import drawer
 from mendpix.training.recipe import Recipe
 
@@ -135,6 +136,7 @@ def test_a_run_folder_holds_everything(whole: Path, photos: Path) -> None:
         "log.jsonl",
         "sheets",
         "state",
+        "tensorboard",
         "best.safetensors",
         "last.safetensors",
     }
@@ -501,3 +503,20 @@ def test_the_estimate_is_of_the_right_size() -> None:
     numbers = 128 * 128 * 4
     assert fixed == (3 * 8 + 8 + 8 * 3 + 3) * 4 * 5
     assert each == pytest.approx((3 + 8 + 3) * numbers, rel=0.5)
+
+
+def test_tensorboard_reads_what_was_logged(whole: Path) -> None:
+    """Records have right lengths and checksums, and the losses are in them as 32-bit floats."""
+    assert tensorboard.checksum(b"123456789") == 0xE3069283  # the published check value
+    (file,) = (whole / "tensorboard").iterdir()
+    data, records = file.read_bytes(), []
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        records.append(data[12 : 12 + length])
+        assert tensorboard.record(records[-1]) == data[: 16 + length]
+        data = data[16 + length :]
+    assert records[0].endswith(b"brain.Event:2")
+    for line in lines(whole, "losses"):
+        number = struct.pack("<f", line["losses"]["l2"])
+        assert any(b"losses/l2" + b"\x15" + number in record for record in records)
+    assert sum(b"\x89PNG" in record for record in records) == 2

@@ -8,8 +8,8 @@ import torch
 from lightning_fabric import Fabric
 
 from ..errors import TrainingError
-from . import folder as folders
 from . import estimate, objective, schedule, starting
+from . import folder as folders
 from .data import Photos, gather
 from .display import Display
 from .folder import Folder

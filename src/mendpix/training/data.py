@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import TrainingError
+from . import shards
 from .recipe import Data, Recipe
 
 Photo = NDArray[np.uint8]
@@ -75,7 +76,7 @@ class Photos:
     def _read(self, file: str) -> Photo | str:
         """The picture, or why it is left out."""
         try:
-            data = np.fromfile(self.folder / file, np.uint8)
+            data = shards.content(self.folder, file)
             decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
         except (OSError, cv2.error) as problem:
             return str(problem).strip().splitlines()[0]
@@ -142,10 +143,11 @@ def _check_enough(photos: Photos, count: int) -> None:
 
 
 def found(folder: Path) -> list[str]:
-    """Picture files under a folder, hidden ones left out, relative and sorted."""
+    """Picture files under a folder, loose or in tar shards, hidden ones left out, sorted."""
     files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     relative = (p.relative_to(folder) for p in files)
-    return sorted(p.as_posix() for p in relative if not any(n.startswith(".") for n in p.parts))
+    loose = [p.as_posix() for p in relative if not any(n.startswith(".") for n in p.parts)]
+    return sorted([*loose, *shards.listed(folder, SUFFIXES)])
 
 
 def is_held_out(file: str, share: float) -> bool:

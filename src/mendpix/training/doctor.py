@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TrainingError
+from . import shards
 from .data import found, is_held_out, licences
 from .reading import read
 from .recipe import Data, Recipe
@@ -161,7 +162,7 @@ def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> Repo
 def look(folder: Path, file: str) -> Look:
     """Read one file; a width of 0 says that it could not be."""
     try:
-        data = np.fromfile(folder / file, np.uint8)
+        data = shards.content(folder, file)
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     except (OSError, cv2.error):
         decoded = None

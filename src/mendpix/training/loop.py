@@ -22,6 +22,7 @@ from .objective import Objective, weights_at
 from .players import averaged, optimiser
 from .processes import gathered
 from .recipe import Recipe
+from .tensorboard import Events
 
 
 class Run:
@@ -50,6 +51,7 @@ class Run:
         self.game = self._game()
         self.step = 0
         self.phase = -1
+        self.events = Events(folder.path / "tensorboard")
         self.best = float("inf")
         self.measured: dict[str, float] = {}
 
@@ -146,7 +148,8 @@ class Run:
         if (self.step % recipe.sheet_every == 0 or last) and self.fabric.is_global_zero:
             path = self.folder.path / "sheets" / f"{self.step:07d}.png"
             batch = next(held_out_batches(self.photos, recipe, self.draw))
-            sheets.draw(self.released, batch, self.fabric.device, path)
+            drawn = sheets.draw(self.released, batch, self.fabric.device, path)
+            self.events.picture(self.step, "sheet", drawn)
         if self.step % recipe.save_every == 0 or last:
             self.save()
         clock.begun += time.monotonic() - begun
@@ -216,6 +219,7 @@ class Run:
         self.fabric.strategy.precision.load_state_dict(saved["precision"])
         self.step, self.best, self.measured = saved["step"], saved["best"], saved["measured"]
         state.restore_random(saved["random"][self.fabric.global_rank])
+        self.events = Events(self.folder.path / "tensorboard", self.step)
         if self.fabric.is_global_zero:
             self.folder.cut_log(self.step)
 
@@ -237,8 +241,13 @@ class Run:
         return Outcome(self.folder.path, self.step, not why, why, self.measured)
 
     def _note(self, line: dict[str, Any]) -> None:
-        if self.fabric.is_global_zero:
-            self.folder.log(line)
+        """A line in the log; its tables of numbers go to TensorBoard too."""
+        if not self.fabric.is_global_zero:
+            return
+        self.folder.log(line)
+        tables = {key: value for key, value in line.items() if isinstance(value, dict)}
+        numbers = {f"{key}/{name}": v for key, table in tables.items() for name, v in table.items()}
+        self.events.numbers(self.step, numbers)
 
     def _show(self, moment: Moment) -> None:
         if self.fabric.is_global_zero:

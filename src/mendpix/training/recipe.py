@@ -165,7 +165,9 @@ class Recipe(Table):
     )
     warmup: int = Field(default=0, ge=0, description="steps over which the rates rise from 0")
     accumulate: int = Field(
-        default=1, ge=1, description="parts that a batch is cut into to save memory"
+        default=1,
+        ge=1,
+        description="parts that a batch is cut into to save memory; batch norms see each part twice",
     )
     ema: float = Field(
         default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none"
