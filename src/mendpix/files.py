@@ -130,6 +130,8 @@ def _from_file(image: Image.Image, content: bytes, name: str) -> Picture:
     image.load()
     said = png.metadata(content, image) if kind == "PNG" else pillow.described(image)
     deep = kind == "PNG" and png.is_deep(content)
+    if kind == "PNG":
+        png.scale_key(content, image)
     picture = Picture(*png.read_deep(content)) if deep else pillow.planes(image, name)
     kind = "JPEG" if kind == "MPO" else kind
     picture = replace(picture, format=kind, name=name, metadata=said)

@@ -68,6 +68,13 @@ def _keyed(content: bytes, pixels: Array) -> Array | None:
     return np.where(see_through, 0, 65535).astype(np.uint16)
 
 
+def scale_key(content: bytes, image: Image.Image) -> None:
+    """Pillow spreads 2 and 4 bits of grey over 8, but leaves the transparent level as it was."""
+    key = image.info.get("transparency")
+    if content[25] == 0 and content[24] in (2, 4) and isinstance(key, int):
+        image.info["transparency"] = key * 255 // (2 ** content[24] - 1)
+
+
 def metadata(content: bytes, image: Image.Image) -> Metadata:
     """What the chunks say; ``image`` is the same file, opened and loaded by Pillow."""
     said, texts = described(image), getattr(image, "text", {})

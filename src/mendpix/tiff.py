@@ -218,7 +218,7 @@ def write(picture: Picture, said: Metadata) -> bytes:
             resolutionunit=2 if said.dpi else None,
             extratags=[(meta.ORIENTATION, 3, 1, 1, True), *tags],
             metadata=None,
-            software=None,
+            software=False,
         )
     return _with_directories(buffer, said.exif, way) if said.exif else buffer.getvalue()
 
@@ -228,7 +228,7 @@ def _tags(block: bytes) -> list[tuple[int, int, int, Any, bool]]:
     tags: list[tuple[int, int, int, Any, bool]] = []
     for entry in meta.entries(block, meta.first(block))[0]:
         if entry.tag in _BELOW:
-            tags.append((entry.tag, 4, 1, 0, True))
+            tags.append((entry.tag + 1, 4, 1, 0, True))  # tifffile refuses these tags themselves
         elif entry.tag in _TELLING and entry.size:
             raw = block[entry.value : entry.value + entry.size]
             tags.append((entry.tag, entry.kind, entry.count, raw, True))
@@ -242,8 +242,9 @@ def _with_directories(buffer: io.BytesIO, block: bytes, way: str) -> bytes:
         return bytes(content)
     sources = {one.tag: one for one in meta.entries(block, meta.first(block))[0]}
     for entry in meta.entries(bytes(content), meta.first(bytes(content)))[0]:
-        if entry.tag in _BELOW:
+        if entry.tag - 1 in _BELOW:
+            struct.pack_into(way + "H", content, entry.at, entry.tag - 1)
             struct.pack_into(way + "I", content, entry.value, _even(content))
-            below = struct.unpack_from(way + "I", block, sources[entry.tag].value)[0]
+            below = struct.unpack_from(way + "I", block, sources[entry.tag - 1].value)[0]
             _copy(block, meta.entries(block, below)[0], content, way)
     return bytes(content)
