@@ -87,6 +87,8 @@ def test_mistakes_are_one_line() -> None:
         network(torch.rand(1, 3, 16, 16), ["pool5"])
     with pytest.raises(ValueError, match="vgg16 has no layer 'relu1_1'; it has conv1_1, "):
         network(torch.rand(1, 3, 16, 16), ["relu1_1"])
+    with pytest.raises(TensorError, match="on meta but the weights of vgg16 are on cpu; move"):
+        network(torch.rand(1, 3, 16, 16, device="meta"), ["pool1"])
     with pytest.raises(ValueError, match="pooling is 'mean'"):
         FeatureNetwork("vgg16", thin("vgg16"), pooling="mean")  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match=r"not the convolutions of vgg16: features.16.bias"):

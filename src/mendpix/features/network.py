@@ -112,11 +112,16 @@ class FeatureNetwork(nn.Module):
         """The features of the picture.
 
         Raises:
-            TensorError: the picture is too small for a layer.
+            TensorError: the picture is too small for a layer, or on another device.
             ValueError: the network has no such layer.
         """
         wanted = set(layers)
         self.check_layers(wanted)
+        if picture.device != self.mean.device:
+            raise TensorError(
+                f"the picture is on {picture.device} but the weights of {self.layout} are on "
+                f"{self.mean.device}; move the loss there by .to({str(picture.device)!r})"
+            )
         # Two lines rather than a context for bfloat16: leaving it alone keeps the user's autocast.
         if torch.is_autocast_enabled(picture.device.type) and (
             torch.get_autocast_dtype(picture.device.type) == torch.float16

@@ -76,6 +76,7 @@ class LPIPS(PictureMetric):
                 f"{tuple(target.shape)}; give both the same"
             )
         with torch.autocast(target.device.type, enabled=False):
+            self.network.to(target.device)
             made = self.network(prediction.float(), self.layers)
             wanted = self.network(target.float(), self.layers)
             pairs = zip(self.layers, self.heads, strict=True)
