@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+import mendpix
+from layouts import drawn, layout
 from mendpix import windows
 from mendpix.errors import Cancelled, MendError, TensorError, WeightsError
 from mendpix.networks import weights
@@ -282,6 +284,24 @@ def test_other_people_s_files_become_fillers(tmp_path: Path) -> None:
     filled = load_filler(tmp_path / "latest_net_G.pth")(photo, hole)
     wanted = NetworkFiller(network)(photo, hole)
     np.testing.assert_allclose(filled, wanted, rtol=0, atol=1e-3)
+
+
+def test_load_and_fill_take_files_run_folders_and_strangers(tmp_path: Path) -> None:
+    torch.save({"state_dict": drawn(layout("netG"))}, tmp_path / "netG.pth")
+    run = tmp_path / "run"
+    run.mkdir()
+    weights.convert(tmp_path / "netG.pth", run / "best.safetensors")
+    photo = np.random.default_rng(0).integers(0, 65536, (61, 83, 4)).astype(np.uint16)
+    photo[..., 3] = 65535
+    photo[:20, 60:, 3] = 0  # what is transparent is no source
+    mask = np.zeros((61, 83), np.uint8)
+    mask[20:40, 30:44] = 255
+    made = []
+    for model in (tmp_path / "netG.pth", run / "best.safetensors", run):
+        made.append(mendpix.fill(photo, mask, model=mendpix.load(model, device="cpu")))
+        np.testing.assert_array_equal(made[-1][mask == 0], photo[mask == 0])
+        np.testing.assert_array_equal(made[-1], made[0])
+    assert (made[0][mask > 0][:, :3] != photo[mask > 0][:, :3]).any(axis=1).all()
 
 
 def test_what_cannot_fill_is_refused(tmp_path: Path) -> None:
