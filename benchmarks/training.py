@@ -159,7 +159,6 @@ def plain_crfill(recipe: Recipe, batch: Batch) -> Step:
     """A step of the plain loop with our network: it predicts anew for each player."""
     game, _ = stage(recipe, 2)
     network, (judge, aux_judge) = game.network, game.objective.judges()
-    network.requires_grad_(True)  # the stage is set for the first phase, where few learn
     learner = torch.optim.Adam(network.parameters(), 1e-4, (0.0, 0.9))
     judges = torch.optim.Adam([*judge.parameters(), *aux_judge.parameters()], 4e-4, (0.0, 0.9))
     photo, hole = batch[:2]
@@ -200,7 +199,6 @@ def our_step(recipe: Recipe, batch: Batch) -> Step:
     photo, hole = (x.contiguous(memory_format=layout) for x in batch[:2])
     phase = recipe.stretches[-1]
     weights = weights_at(recipe, phase, recipe.total - 1)
-    game.network.requires_grad_(True)
     return lambda: game.step([Batch(photo, hole, batch.files)], weights)
 
 

@@ -118,7 +118,7 @@ def test_without_a_recipe_nothing_is_foretold(folder: Path) -> None:
 def test_a_forecast_grows_with_batch_and_steps() -> None:
     small, large = rehearsal.rehearse(recipe(batch=2)), rehearsal.rehearse(recipe(batch=16))
     assert small.parameters == large.parameters > 0
-    kept = [forecast.memory - 16 * forecast.parameters for forecast in (small, large)]
+    kept = [forecast.memory - 1.3 * 16 * forecast.parameters for forecast in (small, large)]
     assert kept[1] == pytest.approx(8 * kept[0], rel=0.25)
     assert large.seconds > small.seconds
     assert large.hours == pytest.approx(large.seconds * 30 / 3600)

@@ -1,14 +1,13 @@
 """What a recipe takes on this machine: a step on few pictures, measured and scaled up."""
 
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
-from . import objective, schedule
+from . import estimate, objective, schedule
 from .data import Batch, assembled
 from .games import Game
 from .holes import drawer
@@ -53,7 +52,7 @@ class Forecast:
 
 
 def rehearse(recipe: Recipe, cached_pixels: int = 0) -> Forecast:
-    """Take two steps with at most two random pictures on the CPU; scale to the recipe's batch.
+    """Take a few steps with at most two random pictures on the CPU; scale to the recipe's batch.
 
     Args:
         cached_pixels: pixels of pictures that are kept in memory.
@@ -70,24 +69,24 @@ def rehearse(recipe: Recipe, cached_pixels: int = 0) -> Forecast:
 
 def _rehearsed(recipe: Recipe, cached_pixels: int) -> Forecast:
     game, batch = stage(recipe, min(2, recipe.batch))
-    weights = {name: term.weight for name, term in recipe.losses.items()}
-    kept = Kept()
-    _step(game, batch, weights, kept)  # also allocates the optimisers' averages
+    fixed, each = estimate.memory(recipe, game.network, game.objective)
+    phase = recipe.stretches[-1]
+    weights = objective.weights_at(recipe, phase, recipe.total - 1)
+    _step(game, batch, weights)  # also allocates the optimisers' averages
     seconds = min(_step(game, batch, weights) for _ in range(2))
     count = sum(p.numel() for player in game.players() for p in player.module.parameters())
-    pictures = recipe.batch / len(batch.files)
-    still = 4 * count * (4 + bool(recipe.ema))  # weights, gradients, two averages, the mean
-    in_flight = kept.bytes * pictures / recipe.accumulate
-    memory = still + in_flight + 3 * cached_pixels
-    return Forecast("cpu", count, round(memory), seconds * pictures, recipe.total)
+    memory = estimate.SPARE * (fixed + each * recipe.batch / recipe.accumulate)
+    memory += 3 * cached_pixels
+    scaled = seconds * recipe.batch / len(batch.files)
+    return Forecast("cpu", count, round(memory), scaled, recipe.total)
 
 
 def stage(recipe: Recipe, count: int) -> tuple[Game, Batch]:
-    """The players with fresh weights in the first phase, and a batch of noise with drawn holes."""
+    """The players, fresh, in the last phase, where most counts; noise with drawn holes."""
     fabric = Fabric(accelerator="cpu", devices=1)
     torch.manual_seed(recipe.seed)
     network, terms = objective.network(recipe), objective.build(recipe)
-    schedule.enter(recipe.stretches[0], network)
+    schedule.enter(recipe.stretches[-1], network)
     maker = optimiser(fabric, network, recipe.optimiser)
     judges = nn.ModuleList(terms.judges())
     other = optimiser(fabric, judges, recipe.discriminators) if len(judges) else None
@@ -97,32 +96,8 @@ def stage(recipe: Recipe, count: int) -> tuple[Game, Batch]:
     return game, assembled(list(noise), [draw(n) for n in range(count)], ["noise"] * count)
 
 
-class Kept:
-    """Counts the bytes that a step keeps for its way back, each storage once."""
-
-    def __init__(self) -> None:
-        self._seen: dict[int, int] = {}
-
-    @property
-    def bytes(self) -> int:
-        """What was kept in all."""
-        return sum(self._seen.values())
-
-    def keep(self, tensor: Tensor) -> Tensor:
-        """Note a tensor that is kept."""
-        storage = tensor.untyped_storage()
-        self._seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-
-def _step(game: Game, batch: Batch, weights: dict[str, float], kept: Kept | None = None) -> float:
+def _step(game: Game, batch: Batch, weights: dict[str, float]) -> float:
     """Seconds of one step."""
     begun = time.perf_counter()
-    watching = torch.autograd.graph.saved_tensors_hooks(kept.keep, _as_it_is) if kept else None
-    with watching or nullcontext():
-        game.step([batch], weights)
+    game.step([batch], weights)
     return time.perf_counter() - begun
-
-
-def _as_it_is(tensor: Tensor) -> Tensor:
-    return tensor
