@@ -304,3 +304,10 @@ def test_a_phase_says_who_learns() -> None:
     wrong = reading.parse(tables(phases=[{"steps": 1, "rest": ["bdoy"]}])).stretches[0]
     with pytest.raises(RecipeError, match="'bdoy' that the network lacks; did you mean 'body'"):
         schedule.enter(wrong, network)
+
+
+def test_the_page_on_recipes_holds_every_field_and_name() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert "\n".join(reading.field_lines()) in page
+    for name in reading.shipped():
+        assert f"- `{name}`: {reading.about(name)}\n" in page

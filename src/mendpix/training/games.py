@@ -77,7 +77,7 @@ class Game:
             look: also measure each term's share of the gradient at the output.
 
         Raises:
-            TrainingError: a term is not finite or has exploded; the network has not learned from it.
+            TrainingError: a term is not finite or has exploded; the network did not learn from it.
         """
         turn = Turn()
         made = self.predict(parts[0]) if len(parts) == 1 else None

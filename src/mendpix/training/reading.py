@@ -235,3 +235,13 @@ def fields(table: type[BaseModel] = Recipe, prefix: str = "") -> list[tuple[str,
         if inner is not None:
             rows += fields(inner, f"{prefix}{name}.")
     return rows
+
+
+def field_lines() -> list[str]:
+    """Every field as a row of a Markdown table: what the page on recipes holds."""
+    rows = [f"| `{name}` | {_shown(default)} | {words} |" for name, default, words in fields()]
+    return ["| field | default | what it says |", "|---|---|---|", *rows]
+
+
+def _shown(default: str) -> str:
+    return f"`{default}`" if default else ""

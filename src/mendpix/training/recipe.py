@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-Precision = Annotated[Literal["32", "bf16", "16"], BeforeValidator(str)]
+Precision = Annotated[
+    Literal["32", "bf16", "16"], BeforeValidator(lambda given: str(given).removeprefix("fp"))
+]
 
 
 class Table(BaseModel):
