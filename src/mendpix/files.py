@@ -272,5 +272,8 @@ def _changes(before: Picture, after: Picture, hole: Hole | None) -> tuple[float,
     known = np.ones(before.shape, bool) if hole is None else ~hole
     if not known.any():
         return 0.0, 0.0
-    difference = np.abs(before.pixels[known].astype(np.int16) - after.pixels[known])
-    return float(difference.max()), float(difference.mean())
+    low, high = np.minimum(before.pixels, after.pixels), np.maximum(before.pixels, after.pixels)
+    difference = high - low  # of bytes, so that large photos stay quick
+    difference[~known] = 0
+    count = np.count_nonzero(known) * difference.shape[2]
+    return float(difference.max()), float(difference.sum(dtype=np.int64)) / count

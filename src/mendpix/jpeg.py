@@ -120,10 +120,15 @@ def _put(coefficients: Any, picture: Picture, hole: Hole) -> None:
         hole = np.ones_like(hole)
     if picture.orientation >= 5:
         factors, tables = factors[:, ::-1].copy(), tables.swapaxes(1, 2).copy()
-    planes = _planes(picture.pixels)
+    weights = _TO_YCC if len(names) == 3 else np.ones((1, 1), np.float32)
     for at, grid in enumerate(grids):
         step = tuple((factors.max(axis=0) // factors[at]).tolist())
-        _renew(grid, planes[at], step, tables[which[at]], hole)
+        blocks = _blocks(picture.pixels, weights[at], step, hole, grid.shape[:2])
+        for rows, columns, values in blocks:
+            level = 128 if at == 0 else 0  # the middle of Y and of grey is not zero
+            frequencies = _COSINES @ (values - level) @ _COSINES.T
+            table = np.maximum(tables[which[at]], 1)  # 0: a damaged file
+            grid[rows, columns] = np.rint(frequencies / table)
         setattr(coefficients, names[at], grid)
     coefficients.content, coefficients.path = None, None  # else it copies from the source
     coefficients.markers = []
@@ -155,30 +160,28 @@ def turned(grid: Array, orientation: int) -> Array:
     return np.ascontiguousarray(blocks)
 
 
-def _planes(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """Y, Cb and Cr (or grey), each ``(H, W)``, with zero in the middle of their range."""
-    if pixels.shape[2] == 1:
-        return [pixels[..., 0].astype(np.float32) - 128]
-    return [pixels @ row - (128 if at == 0 else 0) for at, row in enumerate(_TO_YCC)]
+def _blocks(
+    pixels: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    step: tuple[int, ...],
+    hole: Hole,
+    size: tuple[int, ...],
+) -> Iterator[tuple[Array, Array, NDArray[np.float32]]]:
+    """Places and values ``(N, 8, 8)`` of the blocks that the hole touches, some at a time.
 
-
-def _renew(
-    grid: Array, plane: NDArray[np.float32], step: tuple[int, ...], table: Array, hole: Hole
-) -> None:
-    """Encode the blocks anew that the hole touches; each pixel of a block is a mean of ``step``."""
-    high, wide = (8 * size for size in step)
-    rows, columns = np.nonzero(_touched(hole, high, wide, grid.shape[:2]))
+    A value is the weighted sum of the channels, averaged over ``step`` pixels.
+    """
+    high, wide = (8 * length for length in step)
+    rows, columns = np.nonzero(_touched(hole, high, wide, size))
     for at in range(0, len(rows), 4096):  # bounds the memory
         some, others = rows[at : at + 4096], columns[at : at + 4096]
-        across = np.minimum(others[:, None] * wide + np.arange(wide), plane.shape[1] - 1)
-        down = np.minimum(some[:, None] * high + np.arange(high), plane.shape[0] - 1)
-        pixels = plane[down[:, :, None], across[:, None, :]]
-        blocks = pixels.reshape(-1, 8, step[0], 8, step[1]).mean(axis=(2, 4))
-        frequencies = _COSINES @ blocks @ _COSINES.T
-        grid[some, others] = np.rint(frequencies / np.maximum(table, 1))  # 0: a damaged file
+        down = np.minimum(some[:, None] * high + np.arange(high), pixels.shape[0] - 1)
+        across = np.minimum(others[:, None] * wide + np.arange(wide), pixels.shape[1] - 1)
+        values = pixels[down[:, :, None], across[:, None, :]] @ weights
+        yield some, others, values.reshape(-1, 8, step[0], 8, step[1]).mean(axis=(2, 4))
 
 
-def _touched(hole: Hole, high: int, wide: int, blocks: tuple[int, int]) -> Hole:
+def _touched(hole: Hole, high: int, wide: int, blocks: tuple[int, ...]) -> Hole:
     """Which blocks of ``high`` x ``wide`` pixels have a pixel in the hole."""
     padded = np.zeros((blocks[0] * high, blocks[1] * wide), bool)
     height, width = min(hole.shape[0], len(padded)), min(hole.shape[1], padded.shape[1])

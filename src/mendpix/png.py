@@ -23,6 +23,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "  # EXIF and XMP before PNG had a place for them
 _KEPT = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pHYs")
+_LARGE = 6_000_000  # values
 _READ = tuple(_RAW_PROFILE + kind for kind in ("exif", "APP1"))  # EXIF has its own place
 
 
@@ -113,7 +114,8 @@ def write_palette(indices: NDArray[np.uint8], colours: Array, said: Metadata) ->
 
 def _shallow(picture: Picture) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(joined(picture)).save(buffer, "PNG")
+    level = 6 if picture.pixels.size < _LARGE else 2  # 2: 5 % larger, four times as fast
+    Image.fromarray(joined(picture)).save(buffer, "PNG", compress_level=level)
     return buffer.getvalue()
 
 
