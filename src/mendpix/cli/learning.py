@@ -38,7 +38,7 @@ def train(
     size: Annotated[int | None, Option(min=1, help="Side of the crops in pixels.")] = None,
     lr: Annotated[float | None, Option(help="The network's learning rate.")] = None,
     seed: Annotated[int | None, Option(help="Of weights, order, crops and holes.")] = None,
-    precision: Annotated[str | None, Option(help="fp32, bf16 or fp16.")] = None,
+    precision: Annotated[str | None, Option(help="32, bf16 or 16 (GPU only).")] = None,
     sets: Annotated[
         list[str] | None, Option("--set", metavar="FIELD=VALUE", help="Any field of the recipe.")
     ] = None,
