@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import TensorError
 from ..features import FeatureNetwork
+from ..features.network import at_least_float32 as at_least_float32  # for every loss
 from ..prediction import Prediction, check_hole, check_photo, composite
 
 On = Literal["output", "composite"]
@@ -196,11 +197,6 @@ def choose(name: str, value: str, known: tuple[str, ...]) -> None:
     """
     if value not in known:
         raise ValueError(f"{name} is {value!r} but must be one of {', '.join(map(repr, known))}")
-
-
-def at_least_float32(tensor: Tensor) -> Tensor:
-    """Half precision becomes float32; float32 and float64 stay."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 @contextmanager
