@@ -1,5 +1,6 @@
 """Training runs: they learn, stop and resume exactly, and say in one line what went wrong."""
 
+import io
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
 
@@ -520,3 +522,55 @@ def test_tensorboard_reads_what_was_logged(whole: Path) -> None:
         number = struct.pack("<f", line["losses"]["l2"])
         assert any(b"losses/l2" + b"\x15" + number in record for record in records)
     assert sum(b"\x89PNG" in record for record in records) == 2
+
+
+def test_finetuning_takes_the_network_of_the_weights(
+    photos: Path, whole: Path, tmp_path: Path
+) -> None:
+    folder = enlarged(photos, tmp_path / "photos")
+    sets = ["data.short_side=64", "size=64", "batch=4", "validate_every=2"]
+    given: dict[str, Any] = {"overrides": {"steps": 2}, "sets": sets, "accelerator": "cpu"}
+    with pytest.raises(RecipeError, match="needs weights to go on from; add --from"):
+        training.train(folder, tmp_path / "run", "finetune-tiny", **given)
+    out = training.train(folder, tmp_path / "run", "finetune-tiny", start_from=whole, **given)
+    network, card = weights.load(out.folder)
+    assert card["recipe"]["network"] == {
+        "name": "partial-unet",
+        "options": {
+            "levels": 4,
+            "width": 4,
+            "mean": [0.0, 0.0, 0.0],
+            "std": [1.0, 1.0, 1.0],
+        },
+    }
+    before, _ = weights.load(whole)
+    norms = [name for name in network.state_dict() if "running_" in name]
+    assert norms
+    for name in norms:
+        assert torch.equal(network.state_dict()[name], before.state_dict()[name])
+
+
+def test_a_run_is_resumed_with_its_own_recipe(photos: Path, whole: Path, tmp_path: Path) -> None:
+    run(photos, tmp_path / "run", max_minutes=0.0)
+    resumed = training.train(photos, tmp_path / "run", resume=True, accelerator="cpu")
+    assert resumed.finished
+    same_state(tmp_path / "run", whole)
+    with pytest.raises(TrainingError, match=r"no run to resume: it has no recipe\.toml"):
+        training.train(photos, tmp_path / "none", resume=True)
+    with pytest.raises(RecipeError, match="say which --recipe: a TOML file, or one of context-enc"):
+        training.train(photos, tmp_path / "none")
+
+
+def test_the_card_lists_what_was_read_only(photos: Path, tmp_path: Path) -> None:
+    out = run(photos, tmp_path / "run", recipe(phases=[{"steps": 2}]))
+    assert len(models.card(out.folder / "last.safetensors")["data"]["files"]) == 8
+
+
+def test_the_display_shows_the_run(photos: Path, tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=160)
+    with training.Display(console) as watch:
+        run(photos, tmp_path / "run", recipe(phases=[{"steps": 6}]), watch=watch)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    for words in ("pictures to train on", "hole_l1", "psnr", "steps/s", "l2", "6/6"):
+        assert words in shown

@@ -139,5 +139,8 @@ def _tell(run: Run, photos: Photos, resumed: bool) -> None:
     if photos.skipped:
         words += f", {len(photos.skipped)} left out (log.jsonl says why)"
     run.watch(Moment(run.step, run.recipe.total, words=words))
+    if run.lpips is None:
+        why = "no LPIPS (small pictures, or 'mendpix weights get alexnet'): best goes by hole L1"
+        run.watch(Moment(run.step, run.recipe.total, words=why))
     if resumed:
         run.watch(Moment(run.step, run.recipe.total, words=f"resumed after step {run.step}"))

@@ -52,6 +52,7 @@ class Run:
         self.step = 0
         self.phase = -1
         self.events = Events(folder.path / "tensorboard")
+        self.lpips = validation.perceptual(recipe.size)
         self.best = float("inf")
         self.measured: dict[str, float] = {}
 
@@ -158,10 +159,12 @@ class Run:
         """Measure the released network on the held-out pictures; write it where it is the best."""
         if self.fabric.is_global_zero:
             batches = held_out_batches(self.photos, self.recipe, self.draw)
-            self.measured = validation.measure(self.released, batches, self.fabric.device)
+            device = self.fabric.device
+            self.measured = validation.measure(self.released, batches, device, self.lpips)
             self._note({"step": self.step, "validation": self.measured})
-            if self.measured["hole_l1"] < self.best:
-                self.best = self.measured["hole_l1"]
+            judged = self.measured.get("lpips", self.measured["hole_l1"])
+            if judged < self.best:
+                self.best = judged
                 self.folder.save_weights("best", self.released, self._card())
         self.fabric.barrier()
 

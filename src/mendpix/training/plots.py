@@ -131,7 +131,7 @@ def curves(told: History, last_sheet: Path | None = None) -> "Figure":
     grid = figure.add_gridspec(len(ratios), 3, height_ratios=ratios)
     axes = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
     _error(axes[0], told)
-    _lines(axes[1], {"PSNR": told.validation.get("psnr", ([], []))}, "PSNR, filled pictures (dB)")
+    _quality(axes[1], told)
     _lines(axes[2], told.terms, "weighted terms", log=True)
     _lines(axes[3], told.gradients, "norm of the gradients", log=True)
     _lines(axes[4], {"learning rate": told.rates.get("lr", ([], []))}, "learning rate")
@@ -148,13 +148,23 @@ def _error(axes: "Axes", told: History) -> None:
     _lines(axes, shown, "validation: mean L1 in the hole")
 
 
+def _quality(axes: "Axes", told: History) -> None:
+    """PSNR of the filled pictures; LPIPS against the right side, where it was measured."""
+    psnr, lpips = (told.validation.get(name, ([], [])) for name in ("psnr", "lpips"))
+    title = "PSNR, filled pictures (dB)" + ("; dashed: LPIPS, right" if lpips[0] else "")
+    _lines(axes, {"PSNR": psnr}, title)
+    if lpips[0]:
+        beside = axes.twinx()
+        beside.plot(*lpips, "--", color="tab:red", linewidth=1.4)
+        beside.tick_params(labelsize=8)
+
+
 def _lines(axes: "Axes", named: dict[str, Curve], title: str, log: bool = False) -> None:
     drawn = {name: curve for name, curve in named.items() if curve[0]}
     for name, (steps, heights) in drawn.items():
         axes.plot(steps, heights, "o-" if len(steps) < 3 else "-", label=name, linewidth=1.4)
-    positive = any(height > 0 for _, heights in drawn.values() for height in heights)
-    if log and positive:
-        axes.set_yscale("log")
+    if log:
+        _shrink(axes, [height for _, heights in drawn.values() for height in heights if height])
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -163,6 +173,14 @@ def _lines(axes: "Axes", named: dict[str, Curve], title: str, log: bool = False)
         axes.legend(fontsize=7, frameon=False)
     if not drawn:
         axes.text(0.5, 0.5, "nothing logged", ha="center", color="grey", transform=axes.transAxes)
+
+
+def _shrink(axes: "Axes", heights: list[float]) -> None:
+    """A logarithmic scale; where some are negative, as a game's, linear near 0."""
+    if heights and min(heights) > 0:
+        axes.set_yscale("log")
+    elif heights:
+        axes.set_yscale("symlog", linthresh=max(map(abs, heights)) / 1000)
 
 
 def _bars(axes: "Axes", shares: dict[str, Curve]) -> None:

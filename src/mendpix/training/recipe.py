@@ -169,7 +169,7 @@ class Recipe(Table):
     accumulate: int = Field(
         default=1,
         ge=1,
-        description="parts that a batch is cut into to save memory; batch norms see each part twice",
+        description="parts that a batch is cut into to save memory; batch norms see each twice",
     )
     ema: float = Field(
         default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none"

@@ -6,21 +6,45 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .. import features
+from ..errors import WeightsError
+from ..metrics import LPIPS
 from ..prediction import composite
 from .data import Batch
 
+NAMES = ("hole_l1", "psnr", "mean_colour_l1", "lpips")
+
+SMALLEST = 64
+"""Side below which LPIPS's network has nothing left to look at."""
+
+
+def perceptual(size: int) -> LPIPS | None:
+    """LPIPS (AlexNet), where its weights are at hand and pictures are large enough."""
+    if size < SMALLEST or features.find("alexnet") is None:
+        return None
+    try:
+        return LPIPS("alexnet")
+    except WeightsError:  # the heads are not at hand
+        return None
+
 
 @torch.no_grad()
-def measure(network: nn.Module, batches: Iterable[Batch], device: torch.device) -> dict[str, float]:
+def measure(
+    network: nn.Module,
+    batches: Iterable[Batch],
+    device: torch.device,
+    lpips: LPIPS | None = None,
+) -> dict[str, float]:
     """Means over the held-out pictures, of the filled picture in [0, 1].
 
     Returns: ``hole_l1``, the mean absolute error over missing values; ``psnr`` in dB over the
-        whole filled picture; ``mean_colour_l1``, what the mean of the known pixels would come to.
+        whole filled picture; ``mean_colour_l1``, what the mean of the known pixels would come to;
+        ``lpips`` where it is given.
     """
     with evaluating(network):
-        rows = [_rows(network, batch, device) for batch in batches]
+        rows = [_rows(network, batch, device, lpips) for batch in batches]
     table = torch.cat(rows).mean(0).tolist()
-    return dict(zip(("hole_l1", "psnr", "mean_colour_l1"), table, strict=True))
+    return dict(zip(NAMES, table, strict=False))
 
 
 @contextmanager
@@ -35,15 +59,16 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _rows(network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+def _rows(network: nn.Module, batch: Batch, device: torch.device, lpips: LPIPS | None) -> Tensor:
     photo, hole = batch.photo.to(device), batch.hole.to(device)
     made = composite(network(photo, hole).image.float().clamp(0, 1), photo, hole)
     known = (1 - hole).sum((2, 3), keepdim=True).clamp(min=1)
     plain = composite(((photo * (1 - hole)).sum((2, 3), keepdim=True) / known), photo, hole)
     error = (made - photo).square().mean((1, 2, 3)).clamp(min=1e-10)
-    return torch.stack(
-        [_l1(made, photo, hole), -10 * error.log10(), _l1(plain, photo, hole)], 1
-    ).cpu()
+    columns = [_l1(made, photo, hole), -10 * error.log10(), _l1(plain, photo, hole)]
+    if lpips is not None:
+        columns.append(lpips.distance(made, photo))
+    return torch.stack(columns, 1).cpu()
 
 
 def _l1(made: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
