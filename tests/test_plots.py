@@ -43,12 +43,23 @@ def test_history_is_what_was_logged(tmp_path: Path, torn: bool) -> None:
 
 def test_curves_hold_the_logged_values(tmp_path: Path) -> None:
     figure = plots.curves(plots.history(a_run(tmp_path / "run")))
-    error, _, terms, *_, shares = figure.axes
+    error, _, terms, _, _, shares = figure.axes
     network, plain = error.lines
     np.testing.assert_allclose(network.get_ydata(), [0.19, 0.18, 0.17, 0.16])
     np.testing.assert_allclose(plain.get_ydata(), [0.18] * 4)
     assert [line.get_label() for line in terms.lines] == ["l1", "style"]
     assert sorted(bar.get_width() for bar in shares.patches) == [25, 75]
+
+
+def test_negative_terms_and_lpips_are_drawn(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    with (run / "log.jsonl").open("a") as log:
+        log.write(json.dumps({"step": 50, "losses": {"adversarial": -0.5}}) + "\n")
+        log.write(json.dumps({"step": 50, "validation": {"lpips": 0.25}}) + "\n")
+    figure = plots.curves(plots.history(run))
+    terms = figure.axes[2]
+    assert terms.get_ylim()[0] < -0.5
+    assert figure.axes[-1].lines[0].get_ydata() == [0.25]
 
 
 def test_a_picture_of_a_run(tmp_path: Path) -> None:
