@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from mendpix import images
 from mendpix.errors import PictureError
 from mendpix.images import Picture
+from mendpix.metadata import Metadata
+from mendpix.picture import turned
 
 RNG = np.random.default_rng(7)
-DEEP = "uint16"
 
 
 def values(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -95,11 +97,7 @@ def test_any_orientation_is_written_upright(
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture = images.from_array(array)
-    said = type(picture.metadata)(exif=exif.tobytes().removeprefix(b"Exif\0\0"))
-    from dataclasses import replace
-
-    from mendpix.picture import turned
-
+    said = Metadata(exif=exif.tobytes().removeprefix(b"Exif\0\0"))
     upright = turned(replace(picture, metadata=said), orientation)
     images.write(folder / f"a{suffix}", upright)
     again = images.read(folder / f"a{suffix}")
@@ -110,8 +108,6 @@ def test_any_orientation_is_written_upright(
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
 def test_read_upright_like_pillow(tmp_path: Path, suffix: str, orientation: int) -> None:
-    from PIL import ImageOps
-
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = Image.fromarray(values((24, 16, 3), "uint8"))
@@ -260,3 +256,50 @@ def test_device_is_not_replaced(tmp_path: Path) -> None:
     assert Path("/dev/full").is_char_device()
     with pytest.raises(PictureError, match="device"):
         images.read(tmp_path / "full.png")
+
+
+def test_pillow_images_keep_their_kind() -> None:
+    rgb = values((9, 14, 3), "uint8")
+    for mode in ("L", "LA", "RGB", "RGBA", "P", "1"):
+        image = Image.fromarray(rgb).convert(mode)
+        again = images.to_pil(images.from_pil(image))
+        assert again.mode == {"P": "RGB", "1": "L"}.get(mode, mode)
+        np.testing.assert_array_equal(again, image.convert(again.mode))
+    deep = Image.fromarray(values((9, 14), "uint16"))
+    np.testing.assert_array_equal(images.to_pil(images.from_pil(deep)), deep)
+    single = Image.fromarray(values((9, 14), "float32"))
+    np.testing.assert_array_equal(images.to_pil(images.from_pil(single)), single)
+    with pytest.raises(PictureError, match="CMYK"):
+        images.from_pil(Image.new("CMYK", (4, 4)))
+
+
+def test_many_channels_show_their_first_three() -> None:
+    bands = values((9, 14, 8), "uint8")
+    np.testing.assert_array_equal(images.to_pil(images.from_array(bands)), bands[..., :3])
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (0, 4), (2, 3, 4, 5)])
+def test_arrays_that_are_no_pictures(shape: tuple[int, ...]) -> None:
+    with pytest.raises(PictureError, match="is no picture; give HxW"):
+        images.from_array(np.zeros(shape, np.uint8))
+    with pytest.raises(PictureError, match="bool is no picture"):
+        images.from_array(np.zeros((4, 4), bool))
+
+
+def test_changed_counts_every_bit_outside_the_hole() -> None:
+    before = images.from_array(values((6, 7, 4), "uint8"))
+    assert before.alpha is not None
+    pixels, alpha, hole = before.pixels.copy(), before.alpha.copy(), np.zeros((6, 7), bool)
+    pixels[0, 0, 2] ^= 1
+    pixels[1, 1] ^= 1
+    alpha[2, 2] ^= 1
+    hole[1, 1] = True
+    after = before.replace(pixels=pixels, alpha=alpha)
+    assert images.changed(before, after, hole) == 2
+    grey = images.from_array(values((6, 7), "uint8"))
+    colour = images.from_array(np.repeat(grey.pixels, 3, axis=2))
+    assert images.changed(grey, colour, hole) == 0
+    with pytest.raises(PictureError, match=r"7x6 but .* 3x3"):
+        images.changed(grey, images.from_array(values((3, 3), "uint8")), hole)
+    with pytest.raises(PictureError, match=r"uint8 values but .* uint16"):
+        images.changed(grey, images.from_array(values((6, 7), "uint16")), hole)

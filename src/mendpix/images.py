@@ -90,7 +90,11 @@ def from_pil(image: Image.Image) -> Picture:
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """A Pillow image, upright. Pillow has no 16-bit and no float colour: they become 8 bits."""
+    """A Pillow image, upright.
+
+    Pillow has no 16-bit and no float colour: they become 8 bits. Of more than four channels, it
+    shows the first three.
+    """
     image = pillow.image(picture)
     said = picture.metadata.upright(metadata.viewable(picture.pixels))
     found = {"exif": said.exif, "icc_profile": said.icc, "xmp": said.xmp, "dpi": said.dpi}

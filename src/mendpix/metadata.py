@@ -217,7 +217,11 @@ def _upright_xmp(packet: bytes) -> bytes:
 
 
 def viewable(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Any pixels ``(H, W, C)`` as 8 bits, for thumbnails and viewers: coarse on purpose."""
+    """Any pixels ``(H, W, C)`` as 8 bits, for thumbnails and viewers: coarse on purpose.
+
+    Of more than four channels, the first three.
+    """
+    pixels = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] > 4 else pixels
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.uint16:
