@@ -21,7 +21,7 @@ from mendpix.patchmatch.seams import spread
 
 _GUIDED_SWEEPS = 4  # searches before the first vote may replace the guide's colours
 _GUIDED_THICK = 12.0  # instead of Options.thick: the guide knows what coarser sizes would find
-_FEWEST_SOURCES = 64  # patches that a coarse size must offer to be worth starting from
+_FEWEST_SOURCES = 600  # patches a coarser size must offer; with fewer it pastes what does not fit
 
 
 class Completion:
