@@ -13,6 +13,7 @@ from mendpix.errors import MendError
 from mendpix.fillers import Faithful, Filler, Progress, load
 from mendpix.filling import MaskOptions, fill_picture, reading_of
 from mendpix.pairing import ENDING, Pairing
+from mendpix.patchmatch.crew import processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +197,6 @@ def loaded(settings: Settings) -> Faithful:
     return load(
         settings.model, seed=settings.seed, device=settings.device, threads=settings.threads
     )
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _at_work: tuple[Settings, Filler]
