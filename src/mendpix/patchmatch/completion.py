@@ -114,7 +114,7 @@ class Completion:
         reach = max(level.hole.shape) if far else self.options.fine_reach
         for turn in range(self.options.sweeps):
             first = turn == 0
-            users = self.users(level)
+            users = level.users()
             for colour in level.colours:
                 self.sweep_(
                     level,
@@ -169,13 +169,6 @@ class Completion:
                 seed,
             ),
         )
-
-    def users(self, level: Level) -> Ints:
-        """Per pixel, the last target matched to the patch there, -1 where none is."""
-        users = np.full(level.hole.shape, -1, np.int32)
-        found = level.match[:, 0] >= 0
-        users[level.match[found, 0], level.match[found, 1]] = np.flatnonzero(found)
-        return users
 
     def vote(self, level: Level, sharpness: float, order: Ints | None = None) -> None:
         """Let the patches set the missing pixels, or those in ``order``."""

@@ -70,6 +70,13 @@ class Level:
     def features(self) -> int:
         return int(self.look.shape[2])
 
+    def users(self) -> Ints:
+        """Per pixel, the last target matched to the patch there, -1 where none is."""
+        users = np.full(self.hole.shape, -1, np.int32)
+        found = self.match[:, 0] >= 0
+        users[self.match[found, 0], self.match[found, 1]] = np.flatnonzero(found)
+        return users
+
     def guide(self, guide: Floats, weight: float) -> None:
         """Write the guide's colours, ``(h, w, C)`` of the finest size, behind the voted ones."""
         height, width = self.hole.shape

@@ -18,10 +18,12 @@ def looks(photo: Floats, known: Hole, guided: bool, window: int, options: Option
     channels = photo.shape[2]
     count = channels + (2 if options.texture else 0) + (channels if guided else 0)
     look = np.zeros((*photo.shape[:2], count), np.uint8)
-    colours = np.where(known[..., None], photo, np.float32(0))
-    look[..., :channels] = as_bytes(colours, 1.0)
+    grey = np.zeros(known.shape, np.float32)
+    for i in range(channels):  # one by one: a large photo's copy would be most of the memory
+        colour = np.where(known, photo[..., i], np.float32(0))
+        look[..., i] = as_bytes(colour, 1.0)
+        grey += colour / np.float32(channels)
     if options.texture:
-        grey = colours.mean(axis=2)
         for axis in (0, 1):
             look[..., channels + axis] = as_bytes(
                 texture(grey, known, axis, window), options.texture
