@@ -574,3 +574,25 @@ def test_the_display_shows_the_run(photos: Path, tmp_path: Path) -> None:
     shown = console.file.getvalue()
     for words in ("pictures to train on", "hole_l1", "psnr", "steps/s", "l2", "6/6"):
         assert words in shown
+
+
+def test_stages_that_learn_in_turn(photos: Path, tmp_path: Path) -> None:
+    """CR-Fill's four stages: a term of a part that stands still has no share of the gradient."""
+    small = {"name": "crfill", "options": {"width": 4}}
+    sets = ["size=32", "data.short_side=40", "batch=2", "network.options.width=4", "warmup=0"]
+    judge = 'discriminator={name="patchgan", options={width=4, layers=2}}'
+    sets += [f"losses.{name}.{judge}" for name in ("adversarial", "contextual-adversarial")]
+    out = training.train(
+        photos,
+        tmp_path / "run",
+        "crfill-tiny",
+        overrides={"steps": 4},
+        sets=sets,
+        accelerator="cpu",
+    )
+    assert models.card(out.folder / "last.safetensors")["recipe"]["network"] == small
+    shares = [line["gradient_shares"] for line in lines(out.folder, "gradient_shares")]
+    assert [set(line) for line in shares[:2]] == [{"coarse"}, {"coarse", "fine", "adversarial"}]
+    assert shares[1]["coarse"] == 0
+    assert min(shares[3].values()) > 0
+    assert len(shares[3]) == 5

@@ -67,6 +67,9 @@ def shares(scene: Scene, losses: Mapping[str, Tensor]) -> dict[str, float]:
     made = [p for p in scene.prediction[:3] if isinstance(p, Tensor) and p.requires_grad]
     norms = {}
     for name, value in losses.items():
+        if not value.requires_grad:  # it judges a part that a phase keeps from learning
+            norms[name] = 0.0
+            continue
         slopes = torch.autograd.grad(value, made, retain_graph=True, allow_unused=True)
         norms[name] = sum(float(s.float().square().sum()) for s in slopes if s is not None) ** 0.5
     total = sum(norms.values())
