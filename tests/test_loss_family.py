@@ -177,6 +177,7 @@ def test_mistakes_are_one_line(name: str) -> None:
         ((picture, target, hole[..., :8]), "hole is 1x1x16x8 but the photo is 1x3x16x16"),
         ((picture[:, :1], target, hole), r"must be \(N, 3, H, W\)"),
         ((picture, target, hole.bool()), "must be floating point"),
+        ((picture, target, hole.to("meta")), "hole is on meta but the photo is on cpu; move one"),
     ]
     for pictures, message in cases:
         with pytest.raises(TensorError, match=message) as caught:
@@ -185,7 +186,9 @@ def test_mistakes_are_one_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_sizes_that_differ(name: str) -> None:
+def test_sizes_and_devices_that_differ(name: str) -> None:
     picture, target, hole = scene(16, 16)
+    with pytest.raises(TensorError, match="is on meta but the target is on cpu; move one"):
+        FAMILY[name]()(made_of(picture.to("meta")), target, hole)
     with pytest.raises(TensorError, match="give both the same"):
         FAMILY[name]()(made_of(picture[..., :12]), target, hole)
