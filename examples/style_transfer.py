@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mendpix.losses import Content, Style
 
-SIZE, STEPS, STYLE_WEIGHT = (384, 288), 100, 1000.0
+SIZE, STEPS, STYLE_WEIGHT = (256, 192), 40, 1000.0
 
 
 def read(path: str) -> Tensor:
@@ -24,19 +24,17 @@ def paint(content: Tensor, style: Tensor, steps: int = STEPS) -> Tensor:
     everywhere = torch.ones_like(content[:, :1])
     keeps, resembles = Content(pooling="average"), Style(pooling="average")
     painting = content.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([painting], max_iter=steps, line_search_fn="strong_wolfe")
-
-    def cost() -> Tensor:
+    optimiser = torch.optim.Adam([painting], lr=0.03)
+    for _ in range(steps):
         optimiser.zero_grad()
         loss = keeps(painting, content, everywhere)
         loss = loss + STYLE_WEIGHT * resembles(painting, style, everywhere)
         loss.backward()
-        return loss
-
-    optimiser.step(cost)
+        optimiser.step()
     return painting.detach().clamp(0, 1)
 
 
 if __name__ == "__main__":
     painted = paint(read(sys.argv[1]), read(sys.argv[2]))[0].permute(1, 2, 0).numpy()
-    cv2.imwrite(sys.argv[3], cv2.cvtColor(painted * 255, cv2.COLOR_RGB2BGR).round())
+    pixels = cv2.cvtColor((painted * 255).round().astype("uint8"), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(sys.argv[3], pixels)
