@@ -11,13 +11,12 @@ from .contextual import ContextualReconstruction, CRFillSum
 from .features import (
     Content,
     FeatureLoss,
-    PartialConvPerceptual,
-    PartialConvStyle,
     Perceptual,
     Style,
     Texture,
 )
 from .pan import PerceptualAdversarial
+from .partial_conv import PartialConvPerceptual, PartialConvStyle
 from .pixel import L1, L2, OverlapL2, Pixel, TotalVariation
 from .weighted import ContextEncoderSum, PartialConvSum, WeightedSum
 

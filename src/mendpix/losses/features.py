@@ -23,7 +23,6 @@ ENHANCENET_PERCEPTUAL = {"pool2": 0.2, "pool5": 0.02}
 ENHANCENET_TEXTURE = {"conv1_1": 3e-7, "conv2_1": 1e-6, "conv3_1": 1e-6}
 GATYS_CONTENT = {"conv4_2": 1.0}
 GATYS_STYLE = {f"conv{block}_1": 0.2 for block in range(1, 6)}
-PARTIAL_CONV = {"pool1": 1.0, "pool2": 1.0, "pool3": 1.0}
 
 
 class FeatureLoss(Loss):
@@ -241,61 +240,6 @@ class Style(FeatureLoss):
         if self.squared:
             return reduced((gram(made) / size - gram(wanted) / size).square(), "sum", len(made))
         return reduced(gram(wanted) - gram(made), "sum", len(made)) / size**2
-
-
-class PartialConvPerceptual(Perceptual):
-    """The perceptual term of partial convolutions: mean absolute differences, output + composite.
-
-    ``L_perceptual`` of Liu et al. 2018, https://arxiv.org/abs/1804.07723: VGG-16's first three
-    pooling layers.
-
-    Args:
-        network, layers, normalise_input, on, part: as in :class:`FeatureLoss`.
-
-    Shape:
-        as every loss; returns a scalar >= 0.
-    """
-
-    def __init__(
-        self,
-        network: str | FeatureNetwork = "vgg16",
-        layers: Mapping[str, float] = PARTIAL_CONV,
-        normalise_input: bool = True,
-        on: On | Literal["both"] = "both",
-        part: Part = "image",
-    ) -> None:
-        super().__init__(
-            network, layers, "none", power=1, normalise_input=normalise_input, on=on, part=part
-        )
-
-
-class PartialConvStyle(FeatureLoss):
-    """The style term of partial convolutions: mean absolute differences of scaled Gram matrices.
-
-    ``L_style`` of Liu et al. 2018, https://arxiv.org/abs/1804.07723:
-    ``sum_p 1/C^2 ||(G_p(x) - G_p(y)) / (C H W)||_1`` on VGG-16's first three pooling layers; the
-    paper has it once on the output and once on the composite.
-
-    Args:
-        network, layers, normalise_input, on, part: as in :class:`FeatureLoss`.
-
-    Shape:
-        as every loss; returns a scalar >= 0.
-    """
-
-    def __init__(
-        self,
-        network: str | FeatureNetwork = "vgg16",
-        layers: Mapping[str, float] = PARTIAL_CONV,
-        normalise_input: bool = True,
-        on: On | Literal["both"] = "both",
-        part: Part = "image",
-    ) -> None:
-        super().__init__(network, layers, "max", normalise_input, on, part)
-
-    def compare(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """The differences of one layer's scaled Gram matrices."""
-        return (gram(made) - gram(wanted)).abs().mean() / made[0].numel()
 
 
 def gram(x: Tensor, patch_size: int | None = None) -> Tensor:

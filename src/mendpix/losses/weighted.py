@@ -10,7 +10,7 @@ from ..features import FeatureNetwork
 from ..prediction import Prediction
 from .adversarial import Adversarial
 from .base import Loss, Part, Scene
-from .features import PartialConvPerceptual, PartialConvStyle
+from .partial_conv import PartialConvPerceptual, PartialConvStyle
 from .pixel import L1, L2, OverlapL2, TotalVariation
 
 Named = Mapping[str, tuple[float, Loss]]
