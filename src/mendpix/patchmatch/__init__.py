@@ -90,7 +90,7 @@ class PatchMatch:
                 gap = np.ascontiguousarray(missing[window.slices])
                 done = self._complete(cut, gap, self._guide(photo, window), crew)
                 inside = hole[window.slices]
-                filled[window.slices][inside] = done[inside]
+                filled[window.slices][inside] = done[inside[gap]]
         return filled
 
     def prepare(self) -> None:
@@ -98,6 +98,7 @@ class PatchMatch:
         compiling.kernels()
 
     def _complete(self, photo: Photo, gap: Hole, guide: Photo | None, crew: Crew) -> Photo:
+        """The colours of the gap's pixels, ``(m, C)``."""
         from mendpix.patchmatch.completion import Completion
 
         return Completion(photo, gap, guide, self.seed, self.options, crew).run()

@@ -86,7 +86,7 @@ class Completion:
         return self.options.last_rounds if number == 0 else self.options.rounds
 
     def run(self) -> Floats:
-        """The photo with its hole filled; known pixels as they were."""
+        """The missing pixels' colours, ``(m, C)``, in the order of ``hole.nonzero()``."""
         coarsest = self.levels[-1]
         if self.guided:
             self.follow(coarsest)
@@ -266,8 +266,7 @@ class Completion:
             level.cost[lost] = NONE - 1
 
     def finish(self, level: Level) -> Floats:
-        """The photo with each missing pixel copied from one place, brightness evened out."""
-        out = self.photo.copy()
+        """Each missing pixel's colour, copied from one place, brightness evened out."""
         origin = np.empty((len(level.pixels), 2), np.int32)
         self.crew.each(
             everyone(level.pixels),
@@ -284,14 +283,14 @@ class Completion:
                 origin,
             ),
         )
+        copied: Floats = self.photo[origin[:, 0], origin[:, 1]]
+        if self.options.seam <= 0:
+            return copied
         rows, columns = level.pixels.T
-        copied = self.photo[origin[:, 0], origin[:, 1]]
-        out[rows, columns] = copied
-        if self.options.seam > 0:
-            voted = level.look[rows, columns, : out.shape[2]].astype(np.float32)
-            step = (voted - as_bytes(copied, 1.0)) / np.float32(255)
-            out[rows, columns] = np.clip(copied + spread(step, level, self.options.seam), 0, 1)
-        return out
+        voted = level.look[rows, columns, : copied.shape[1]].astype(np.float32)
+        step = (voted - as_bytes(copied, 1.0)) / np.float32(255)
+        evened = copied + spread(step, level, self.options.seam)
+        return np.asarray(np.clip(evened, 0, 1), dtype=np.float32)
 
 
 def everyone(rows: Ints) -> Ints:
