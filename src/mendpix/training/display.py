@@ -31,8 +31,7 @@ class Display:
         self._measured: dict[str, float] = {}
 
     def __enter__(self) -> "Display":
-        self.progress.start()
-        return self
+        return self  # the bar appears with the first moment: a mistake said before it stands alone
 
     def __exit__(
         self,
@@ -43,13 +42,15 @@ class Display:
         self.progress.stop()
 
     def __call__(self, moment: Moment) -> None:
-        """Show a moment of the run."""
+        """Show a moment of the run; the log holds every term, the bar their sum."""
+        self.progress.start()
         self.progress.update(self.task, completed=moment.step, total=moment.total)
         if moment.words:
             self.progress.console.print(moment.words, highlight=False)
         if moment.losses:
             rate = f"{moment.rate:.2f} steps/s"
-            self.progress.update(self.task, rate=rate, losses=_words(moment.losses))
+            total = sum(v for name, v in moment.losses.items() if "/" not in name)
+            self.progress.update(self.task, rate=rate, losses=f"loss {total:.4g}")
         if moment.measured != self._measured:
             self._measured = dict(moment.measured)
             shown = _words(moment.measured)
