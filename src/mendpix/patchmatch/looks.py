@@ -33,8 +33,10 @@ def looks(photo: Floats, known: Hole, guided: bool, window: int, options: Option
 
 def as_bytes(values: Floats, weight: float) -> Bytes:
     """Values in [0,1] times the weight, as 255ths."""
-    scaled = np.clip(values * np.float32(255 * weight) + np.float32(0.5), 0, 255)
-    return np.asarray(scaled, dtype=np.uint8)
+    scaled = values * np.float32(255 * weight)
+    scaled += np.float32(0.5)
+    np.clip(scaled, 0, 255, out=scaled)
+    return scaled.astype(np.uint8)
 
 
 def texture(grey: Floats, known: Hole, axis: int, window: int) -> Floats:
@@ -50,5 +52,7 @@ def texture(grey: Floats, known: Hole, axis: int, window: int) -> Floats:
     size = (window, window)
     total = cv2.boxFilter(step, -1, size, borderType=cv2.BORDER_CONSTANT)
     share = cv2.boxFilter(both, -1, size, borderType=cv2.BORDER_CONSTANT)
-    mean = total / np.maximum(share, np.float32(1e-6))
-    return np.where(share > 1e-6, mean, np.float32(0)).astype(np.float32)
+    seen = share > 1e-6
+    np.divide(total, share, out=total, where=seen)
+    total[~seen] = 0
+    return np.asarray(total, dtype=np.float32)
