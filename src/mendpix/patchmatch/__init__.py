@@ -86,7 +86,7 @@ class PatchMatch:
         with Crew(self.threads, progress) as crew:
             for share, window in shares(missing, hole):
                 crew.begin(share)
-                cut = np.ascontiguousarray(photo[window.slices])
+                cut = photo[window.slices]
                 gap = np.ascontiguousarray(missing[window.slices])
                 done = self._complete(cut, gap, self._guide(photo, window), crew)
                 inside = hole[window.slices]
