@@ -259,10 +259,11 @@ class Completion:
         """Give targets that found no match any source."""
         count = int(np.count_nonzero(lost))
         if count:
-            places = np.argwhere(level.source)
+            places = np.flatnonzero(level.source)
             self.sweep += 1
             rng = np.random.default_rng([self.key, self.sweep])
-            level.match[lost] = places[rng.integers(len(places), size=count)]
+            drawn = places[rng.integers(len(places), size=count)]
+            level.match[lost] = np.stack(np.divmod(drawn, level.source.shape[1]), axis=1)
             level.cost[lost] = NONE - 1
 
     def finish(self, level: Level) -> Floats:
