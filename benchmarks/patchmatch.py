@@ -3,6 +3,7 @@
     MENDPIX_SHARED=FOLDER MENDPIX_HOME=FOLDER/weights python benchmarks/patchmatch.py
         [--limit N] [--methods patchmatch,telea,...] [--out FILE.md] [--pictures FOLDER]
     python benchmarks/patchmatch.py --large PHOTO
+    python benchmarks/patchmatch.py --sizes PHOTO
 
 The data folder holds ``eval/manifest.csv`` with pairs of photo and mask and their bucket.
 ``pip install patchmatch-cython`` for the methods "cython" and "cython-4"; MENDPIX_HOME holds
@@ -215,33 +216,59 @@ def mean(rows: list[Row], method: str, bucket: str | None, measure: str) -> floa
     return float(how(values)) if values else float("nan")
 
 
+def cut(photo: Path, shape: tuple[int, int]) -> Photo:
+    """The upper left of a photograph."""
+    picture = cv2.imread(str(photo), cv2.IMREAD_COLOR)
+    if picture is None or picture.shape[0] < shape[0] or picture.shape[1] < shape[1]:
+        raise SystemExit(f"{photo} is no picture of at least {shape[1]}x{shape[0]} pixels")
+    return picture[: shape[0], : shape[1], ::-1].astype(np.float32) / np.float32(255)
+
+
 def large(photo: Path) -> None:
     """Twelve megapixels cut from a larger photograph, 3 % missing: as one piece, as strokes."""
-    picture = cv2.imread(str(photo), cv2.IMREAD_COLOR)
-    if picture is None or picture.shape[0] < LARGE[0] or picture.shape[1] < LARGE[1]:
-        raise SystemExit(f"{photo} is no picture of at least {LARGE[1]}x{LARGE[0]} pixels")
-    cut = np.ascontiguousarray(picture[: LARGE[0], : LARGE[1], ::-1])
-    for name, hole in {"one piece": ellipse(), "strokes": strokes()}.items():
+    known = cut(photo, LARGE)
+    for name, hole in {"one piece": ellipse(LARGE, 0.03), "strokes": strokes(LARGE, 0.03)}.items():
         worker = Worker(OURS)
-        done = worker.fill(cut.astype(np.float32) / np.float32(255), hole)
+        done = worker.fill(known, hole)
         worker.pipe.send(None)
         if done is not None:
             print(f"{name}: {hole.mean():.1%} missing, {done[1]:.2f} s, {done[2]:.0f} MiB more")
 
 
-def ellipse() -> Hole:
-    hole = np.zeros(LARGE, np.uint8)
-    cv2.ellipse(hole, (2000, 1600), (440, 260), 20, 0, 360, 1, -1)
+def sizes(photo: Path, repeats: int = 3) -> None:
+    """Squares of a photograph, a tenth missing: seconds of both, by turns, and their ratio."""
+    workers = {method: Worker(method) for method in (OURS, THEIRS)}
+    for side in (512, 1024):
+        known = cut(photo, (side, side))
+        for name, shape in {"one piece": ellipse, "strokes": strokes}.items():
+            hole = shape((side, side), 0.1)
+            times: dict[str, list[float]] = {method: [] for method in workers}
+            for method in [*workers] * repeats:
+                done = workers[method].fill(known, hole)
+                if done is not None:
+                    times[method].append(done[1])
+            ours, theirs = (median(times[method]) for method in (OURS, THEIRS))
+            print(f"{side} {name}: {ours:.2f} s, {theirs:.2f} s, ratio {theirs / ours:.1f}")
+    for worker in workers.values():
+        worker.pipe.send(None)
+
+
+def ellipse(shape: tuple[int, int], share: float) -> Hole:
+    hole = np.zeros(shape, np.uint8)
+    width = (share * hole.size / np.pi * 1.7) ** 0.5
+    axes = (round(width), round(width / 1.7))
+    cv2.ellipse(hole, (shape[1] // 2, shape[0] // 2), axes, 20, 0, 360, 1, -1)
     return hole > 0
 
 
-def strokes() -> Hole:
-    rng, hole = np.random.default_rng(0), np.zeros(LARGE, np.uint8)
-    while hole.mean() < 0.03:
-        x, y = int(rng.integers(LARGE[1])), int(rng.integers(LARGE[0]))
+def strokes(shape: tuple[int, int], share: float) -> Hole:
+    rng, hole = np.random.default_rng(0), np.zeros(shape, np.uint8)
+    reach, width = max(shape) // 20, max(3, max(shape) // 330)
+    while hole.mean() < share:
+        x, y = int(rng.integers(shape[1])), int(rng.integers(shape[0]))
         for _ in range(8):
-            to = x + int(rng.integers(-200, 200)), y + int(rng.integers(-200, 200))
-            cv2.line(hole, (x, y), to, 1, 12)
+            to = x + int(rng.integers(-reach, reach)), y + int(rng.integers(-reach, reach))
+            cv2.line(hole, (x, y), to, 1, width)
             x, y = to
     return hole > 0
 
@@ -253,9 +280,13 @@ def main() -> None:
     options.add_argument("--out", type=Path, help="where to write the table")
     options.add_argument("--pictures", type=Path, help="folder for the filled pictures")
     options.add_argument("--large", type=Path, help="a photo of 12 megapixels or more")
+    options.add_argument("--sizes", type=Path, help="a photo of 1024x1024 or more")
     asked = options.parse_args()
     if asked.large:
         large(asked.large)
+        return
+    if asked.sizes:
+        sizes(asked.sizes)
         return
     data = os.environ.get("MENDPIX_SHARED")
     if not data:

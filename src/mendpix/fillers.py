@@ -71,32 +71,38 @@ class Faithful:
         """
         check(photo, hole)
         filled = photo.copy()
-        if not hole.any():
-            return filled
-        shown, missing = self._hidden(photo, hole)
-        if missing.all() or not np.isfinite(shown[~missing]).any():
+        if hole.any():
+            filled[hole] = self.missing(photo.copy(), hole, progress)
+        return filled
+
+    def missing(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """Only the values ``(N, C)`` of the missing pixels, without a second copy of the photo.
+
+        ``photo`` is used up: it is changed. Raises what a call raises, except for wrong arrays,
+        which are not looked for.
+        """
+        gap = self._hidden(photo, hole)
+        if not (np.isfinite(photo[..., 0]) & ~gap).any():
             raise MaskError(
                 f"all {hole.size} pixels are missing or unusable, so nothing is left to fill "
                 "from; leave some known, or invert the mask"
             )
-        made = self._by_channels(shown, missing, progress)[hole]
+        made = self._by_channels(photo, gap, progress)[hole]
         if not np.isfinite(made).all():
             raise MendError(f"{type(self.inner).__name__} gave values that are no numbers")
-        filled[hole] = made
-        return filled
+        return made
 
-    def _hidden(self, photo: Photo, hole: Hole) -> tuple[Photo, Hole]:
-        """The photo with nothing to see under the hole, and what the filler is to call missing."""
+    def _hidden(self, photo: Photo, hole: Hole) -> Hole:
+        """Leave nothing to see under the hole; what the filler is to call missing."""
         unusable = ~np.isfinite(photo).all(axis=2) & ~hole
-        shown = photo.copy()
-        shown[hole] = 0
+        photo[hole] = 0
         if not unusable.any():
-            return shown, hole
+            return hole
         if getattr(self.inner, "skips_nan", False):
-            shown[unusable] = np.nan
-            return shown, hole
-        shown[unusable] = 0
-        return shown, hole | unusable
+            photo[unusable] = np.nan
+            return hole
+        photo[unusable] = 0
+        return hole | unusable
 
     def _by_channels(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
         count = photo.shape[2]
@@ -130,11 +136,11 @@ def check(photo: Photo, hole: Hole) -> None:
             f"hole is {hole.dtype} of shape {hole.shape} but must be bool {photo.shape[:2]}; "
             "give mask > 0 at the photo's size"
         )
-    known = photo[~hole]
-    known = known[np.isfinite(known)]
-    if known.size and (known.min() < -SLACK or known.max() > 1 + SLACK):
+    known = np.isfinite(photo) & ~hole[..., None]
+    low, high = photo.min(where=known, initial=0), photo.max(where=known, initial=1)
+    if low < -SLACK or high > 1 + SLACK:
         raise TensorError(
-            f"photo spans [{known.min():g}, {known.max():g}] where known but must lie in [0, 1]; "
+            f"photo spans [{low:g}, {high:g}] where known but must lie in [0, 1]; "
             "divide by 255, or let mendpix.fill() scale it"
         )
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mendpix import holes, images
 from mendpix.errors import MaskError, PictureError, TensorError
-from mendpix.fillers import Filler, Progress, load
+from mendpix.fillers import Faithful, Filler, Progress, load
 from mendpix.holes import Hole, Reading
 from mendpix.images import Picture
 
@@ -113,7 +113,8 @@ def fill_picture(
     if (unusable | hole).all():
         unusable = ~_finite(picture) & ~hole
     values[unusable] = np.nan
-    made = filler(values, hole, progress)[hole]
+    filler = filler if isinstance(filler, Faithful) else Faithful(filler)
+    made = filler.missing(values, hole, progress)
     pixels = picture.pixels.copy()
     pixels[hole] = images.decode(made, scale, pixels.dtype)
     if not opaque or picture.alpha is None:
