@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import MendError
-    from .fillers import Filler, load
-    from .filling import fill
-    from .images import Picture
-    from .training import Recipe, train
+    from mendpix.errors import MendError
+    from mendpix.fillers import Filler, load
+    from mendpix.filling import fill
+    from mendpix.images import Picture
+    from mendpix.training import Recipe, train
 
 __version__ = "0.1.0"
 

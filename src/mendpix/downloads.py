@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from .errors import DownloadError
+from mendpix.errors import DownloadError
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes that there will be (0: not known)."""

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import WeightsError
+from mendpix.errors import WeightsError
 
 CARD = "mendpix"
 """The key of the safetensors header's metadata under which the card lies, as JSON."""

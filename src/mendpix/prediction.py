@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .errors import TensorError
+from mendpix.errors import TensorError
 
 SLACK = 0.05
 """How far outside [0, 1] a photo may lie: half precision rounds, cubic resizing overshoots."""

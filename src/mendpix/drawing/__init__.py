@@ -5,9 +5,9 @@ the same one. :data:`GENERATORS` holds every kind with its options; any of them 
 generators of one's own are drawn in the same way, and :func:`mixture` draws now this, now that.
 """
 
-from .base import Generator, Hole
-from .kinds import GENERATORS, Mixture, chosen, draw, mixture
-from .sheets import Drawn, draw_folder, sheet
+from mendpix.drawing.base import Generator, Hole
+from mendpix.drawing.kinds import GENERATORS, Mixture, chosen, draw, mixture
+from mendpix.drawing.sheets import Drawn, draw_folder, sheet
 
 __all__ = [
     "GENERATORS",

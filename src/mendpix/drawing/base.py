@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MaskError
+from mendpix.errors import MaskError
 
 Hole = NDArray[np.bool_]
 Canvas = NDArray[np.uint8]

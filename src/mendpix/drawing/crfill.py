@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .base import Canvas, Hole, Random, Range, Span, as_hole, blank, flipped, whole
-from .masks import Objects
+from mendpix.drawing.base import Canvas, Hole, Random, Range, Span, as_hole, blank, flipped, whole
+from mendpix.drawing.masks import Objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MaskError
-from .base import TRIES, Generator, Hole, Random
-from .crfill import CrFill
-from .masks import Objects, Varied
-from .regions import Regions
-from .shapes import Blocks, Boxes, Centre, Drawings, TurnedBoxes, Walk
-from .strokes import DeepFill, FreeForm, Gmcnn, Irregular, Lama
+from mendpix.drawing.base import TRIES, Generator, Hole, Random
+from mendpix.drawing.crfill import CrFill
+from mendpix.drawing.masks import Objects, Varied
+from mendpix.drawing.regions import Regions
+from mendpix.drawing.shapes import Blocks, Boxes, Centre, Drawings, TurnedBoxes, Walk
+from mendpix.drawing.strokes import DeepFill, FreeForm, Gmcnn, Irregular, Lama
+from mendpix.errors import MaskError
 
 GENERATORS: dict[str, Generator] = {
     "centre": Centre(),

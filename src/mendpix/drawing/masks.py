@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MaskError
-from .base import TRIES, Canvas, Hole, Random, Span, as_hole, blank, unit, whole
+from mendpix.drawing.base import TRIES, Canvas, Hole, Random, Span, as_hole, blank, unit, whole
+from mendpix.errors import MaskError
 
 SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"])
 

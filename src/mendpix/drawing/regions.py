@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Hole, Random, Range, unit, within
+from mendpix.drawing.base import Hole, Random, Range, unit, within
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Canvas, Hole, Random, Span, as_hole, blank, pixels, unit, whole
+from mendpix.drawing.base import Canvas, Hole, Random, Span, as_hole, blank, pixels, unit, whole
 
 
 @dataclass(frozen=True, slots=True)

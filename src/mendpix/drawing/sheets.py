@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import images
-from ..errors import MaskError
-from .base import Generator, Hole
-from .kinds import draw
+from mendpix import images
+from mendpix.drawing.base import Generator, Hole
+from mendpix.drawing.kinds import draw
+from mendpix.errors import MaskError
 
 _GAP = 4  # pixels of grey between the holes of a sheet
 _GREY = 96

@@ -6,7 +6,7 @@ from math import cos, hypot, pi, sin
 import cv2
 import numpy as np
 
-from .base import (
+from mendpix.drawing.base import (
     Canvas,
     Hole,
     Random,
@@ -20,7 +20,7 @@ from .base import (
     whole,
     within,
 )
-from .shapes import Boxes
+from mendpix.drawing.shapes import Boxes
 
 Point = tuple[int, int]
 

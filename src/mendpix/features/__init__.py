@@ -12,8 +12,8 @@ One never stands in for another.
 
 from functools import cache
 
-from .files import Source, fetch, find, identity, source_of, table, tensors_of
-from .network import LAYOUTS, FeatureNetwork, Pooling
+from mendpix.features.files import Source, fetch, find, identity, source_of, table, tensors_of
+from mendpix.features.network import LAYOUTS, FeatureNetwork, Pooling
 
 __all__ = [
     "LAYOUTS",

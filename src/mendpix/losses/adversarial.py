@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..errors import TensorError
-from ..prediction import Judgement, Prediction
-from .base import Loss, On, Part, Scene, at_least_float32, choose, full_precision
+from mendpix.errors import TensorError
+from mendpix.losses.base import Loss, On, Part, Scene, at_least_float32, choose, full_precision
+from mendpix.prediction import Judgement, Prediction
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..errors import TensorError
-from ..features import FeatureNetwork
-from ..features.network import at_least_float32 as at_least_float32  # for every loss
-from ..prediction import Prediction, check_hole, check_photo, composite
+from mendpix.errors import TensorError
+from mendpix.features import FeatureNetwork
+from mendpix.features.network import at_least_float32 as at_least_float32  # for every loss
+from mendpix.prediction import Prediction, check_hole, check_photo, composite
 
 On = Literal["output", "composite"]
 Part = Literal["image", "coarse", "aux"]

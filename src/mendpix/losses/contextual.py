@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from .adversarial import Adversarial
-from .base import On, Part
-from .pixel import L1
-from .weighted import WeightedSum
+from mendpix.losses.adversarial import Adversarial
+from mendpix.losses.base import On, Part
+from mendpix.losses.pixel import L1
+from mendpix.losses.weighted import WeightedSum
 
 CRFILL_WEIGHTS = {
     "coarse": 1.0,

@@ -10,10 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .. import features
-from ..features import FeatureNetwork, Pooling
-from .base import Loss, On, Part, Scene, choose, full_precision
-from .pixel import Reduction, differences
+from mendpix import features
+from mendpix.features import FeatureNetwork, Pooling
+from mendpix.losses.base import Loss, On, Part, Scene, choose, full_precision
+from mendpix.losses.pixel import Reduction, differences
 
 Normalize = Literal["none", "channel_mean", "global_mean"]
 

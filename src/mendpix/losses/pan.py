@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..prediction import Judgement
-from .adversarial import Adversarial, check_taps, weights_of
-from .base import On, Part
+from mendpix.losses.adversarial import Adversarial, check_taps, weights_of
+from mendpix.losses.base import On, Part
+from mendpix.prediction import Judgement
 
 
 class PerceptualAdversarial(Adversarial):

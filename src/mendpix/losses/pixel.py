@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Loss, On, Part, Scene, choose, full_precision, shared_mean
+from mendpix.losses.base import Loss, On, Part, Scene, choose, full_precision, shared_mean
 
 Region = Literal["whole", "hole", "known"]
 Divide = Literal["image", "region"]

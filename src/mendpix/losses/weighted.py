@@ -6,12 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..features import FeatureNetwork
-from ..prediction import Prediction
-from .adversarial import Adversarial
-from .base import Loss, Part, Scene
-from .partial_conv import PartialConvPerceptual, PartialConvStyle
-from .pixel import L1, L2, OverlapL2, TotalVariation
+from mendpix.features import FeatureNetwork
+from mendpix.losses.adversarial import Adversarial
+from mendpix.losses.base import Loss, Part, Scene
+from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
+from mendpix.losses.pixel import L1, L2, OverlapL2, TotalVariation
+from mendpix.prediction import Prediction
 
 Named = Mapping[str, tuple[float, Loss]]
 

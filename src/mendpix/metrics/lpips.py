@@ -13,11 +13,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .. import features
-from ..errors import TensorError, WeightsError
-from ..features import FeatureNetwork
-from ..prediction import check_photo
-from .pictures import Bits, On, PictureMetric
+from mendpix import features
+from mendpix.errors import TensorError, WeightsError
+from mendpix.features import FeatureNetwork
+from mendpix.metrics.pictures import Bits, On, PictureMetric
+from mendpix.prediction import check_photo
 
 Name = Literal["alexnet", "vgg16"]
 

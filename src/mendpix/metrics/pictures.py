@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import TensorError
-from ..prediction import check_hole, check_photo, composite
+from mendpix.errors import TensorError
+from mendpix.prediction import check_hole, check_photo, composite
 
 On = Literal["composite", "output"]
 Bits = Literal["", "round", "truncate"]

@@ -6,12 +6,12 @@ A network is called ``network(photo, hole) -> Prediction``, a discriminator
 
 from torch import nn
 
-from .context_encoder import ContextEncoder, RandomContextEncoder
-from .crfill import CRFill
-from .discriminators import ContextDiscriminator, PANDiscriminator
-from .pan import PANInpainting, PANUNet
-from .partial_unet import PartialUNet
-from .patch_discriminators import PatchGAN, SNPatchGAN
+from mendpix.networks.context_encoder import ContextEncoder, RandomContextEncoder
+from mendpix.networks.crfill import CRFill
+from mendpix.networks.discriminators import ContextDiscriminator, PANDiscriminator
+from mendpix.networks.pan import PANInpainting, PANUNet
+from mendpix.networks.partial_unet import PartialUNet
+from mendpix.networks.patch_discriminators import PatchGAN, SNPatchGAN
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "context-encoder": ContextEncoder,

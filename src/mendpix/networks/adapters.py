@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from .context_encoder import ContextEncoder, ContextEncoderOptions
-from .crfill import UNUSED, CRFill, CRFillOptions
-from .discriminators import ContextDiscriminator, ContextDiscriminatorOptions
-from .partial_unet import PartialUNet, PartialUNetOptions
-from .patch_discriminators import CRFILL, SNPatchGAN, SNPatchOptions
+from mendpix.networks.context_encoder import ContextEncoder, ContextEncoderOptions
+from mendpix.networks.crfill import UNUSED, CRFill, CRFillOptions
+from mendpix.networks.discriminators import ContextDiscriminator, ContextDiscriminatorOptions
+from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
+from mendpix.networks.patch_discriminators import CRFILL, SNPatchGAN, SNPatchOptions
 
 Tensors = Mapping[str, Tensor]
 

@@ -9,11 +9,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..errors import TensorError
-from ..prediction import Prediction, check_input, check_spread
-from . import initial
-from .corruption import Corruption, Fill, set_square
-from .layers import ChannelwiseLinear
+from mendpix.errors import TensorError
+from mendpix.networks import initial
+from mendpix.networks.corruption import Corruption, Fill, set_square
+from mendpix.networks.layers import ChannelwiseLinear
+from mendpix.prediction import Prediction, check_input, check_spread
 
 # Widths in units of ``options.width``. Every step halves (encoder) or doubles (decoder) the map,
 # which is 4x4 on both sides of the bottleneck; one more step gives the three colours.

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .copying import BLOCK, ContextualOptions, Copy, Grid, Tile, logits, shares
+from mendpix.networks.copying import BLOCK, ContextualOptions, Copy, Grid, Tile, logits, shares
 
 __all__ = ["AS_SHIPPED", "CLEAN", "ContextualOptions", "overlaps", "reconstruct", "weights"]
 

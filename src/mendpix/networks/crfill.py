@@ -13,10 +13,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import TensorError
-from ..prediction import Prediction, check_input, composite
-from .contextual import AS_SHIPPED, ContextualOptions, reconstruct
-from .layers import GatedConv2d
+from mendpix.errors import TensorError
+from mendpix.networks.contextual import AS_SHIPPED, ContextualOptions, reconstruct
+from mendpix.networks.layers import GatedConv2d
+from mendpix.prediction import Prediction, check_input, composite
 
 
 class Row(NamedTuple):

@@ -10,11 +10,11 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ..errors import TensorError
-from ..prediction import Judgement, check_hole, check_photo, check_place
-from . import initial
-from .context_encoder import scaled
-from .corruption import centre
+from mendpix.errors import TensorError
+from mendpix.networks import initial
+from mendpix.networks.context_encoder import scaled
+from mendpix.networks.corruption import centre
+from mendpix.prediction import Judgement, check_hole, check_photo, check_place
 
 # Context Encoders, in units of ``options.width``, by side of what is judged: 4x4, stride 2.
 CONTEXT_ENCODER = {64: (1, 2, 4, 8), 128: (1, 1, 2, 4, 8)}

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .. import windows
-from ..errors import TensorError, WeightsError
-from ..prediction import SLACK, Prediction
-from ..windows import Window
-from . import weights
+from mendpix import windows
+from mendpix.errors import TensorError, WeightsError
+from mendpix.networks import weights
+from mendpix.prediction import SLACK, Prediction
+from mendpix.windows import Window
 
 Photo = NDArray[np.float32]
 Hole = NDArray[np.bool_]

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import WeightsError
-from .adapters import ADAPTERS, Adapter, Tensors
+from mendpix.errors import WeightsError
+from mendpix.networks.adapters import ADAPTERS, Adapter, Tensors
 
 
 def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:

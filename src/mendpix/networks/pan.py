@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..prediction import Prediction, check_input, check_spread
-from . import initial
-from .context_encoder import EncoderDecoder, scaled
-from .corruption import Corruption, Fill, set_square
+from mendpix.networks import initial
+from mendpix.networks.context_encoder import EncoderDecoder, scaled
+from mendpix.networks.corruption import Corruption, Fill, set_square
+from mendpix.prediction import Prediction, check_input, check_spread
 
 
 class Plan(NamedTuple):

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import TensorError
-from ..prediction import Judgement
-from . import initial
-from .context_encoder import scaled
-from .discriminators import Judge
-from .layers import SpectralConv2d
+from mendpix.errors import TensorError
+from mendpix.networks import initial
+from mendpix.networks.context_encoder import scaled
+from mendpix.networks.discriminators import Judge
+from mendpix.networks.layers import SpectralConv2d
+from mendpix.prediction import Judgement
 
 # SN-PatchGAN, in units of ``options.width``: six 5x5 convolutions of stride 2.
 SN_PATCH = (1, 2, 4, 4, 4, 4)

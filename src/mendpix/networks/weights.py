@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .. import __version__, models
-from ..errors import MendError, WeightsError
-from . import DISCRIMINATORS, NETWORKS, foreign
+from mendpix import __version__, models
+from mendpix.errors import MendError, WeightsError
+from mendpix.networks import DISCRIMINATORS, NETWORKS, foreign
 
 KINDS = {"network": NETWORKS, "discriminator": DISCRIMINATORS}
 

@@ -7,17 +7,17 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 
-from ..errors import TrainingError
-from . import estimate, objective, schedule, starting
-from . import folder as folders
-from .data import Photos, gather
-from .display import Display
-from .folder import Folder
-from .loop import Run
-from .moments import Moment, Outcome, Watch
-from .processes import synced
-from .reading import about, diff, fields, parse, read, shipped, text
-from .recipe import Recipe
+from mendpix.errors import TrainingError
+from mendpix.training import estimate, objective, schedule, starting
+from mendpix.training import folder as folders
+from mendpix.training.data import Photos, gather
+from mendpix.training.display import Display
+from mendpix.training.folder import Folder
+from mendpix.training.loop import Run
+from mendpix.training.moments import Moment, Outcome, Watch
+from mendpix.training.processes import synced
+from mendpix.training.reading import about, diff, fields, parse, read, shipped, text
+from mendpix.training.recipe import Recipe
 
 __all__ = [
     "Display",

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import TrainingError
-from . import shards
-from .recipe import Data, Recipe
+from mendpix.errors import TrainingError
+from mendpix.training import shards
+from mendpix.training.recipe import Data, Recipe
 
 Photo = NDArray[np.uint8]
 Hole = NDArray[np.bool_]

@@ -11,7 +11,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from .moments import Moment
+from mendpix.training.moments import Moment
 
 
 class Display:

@@ -16,12 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TrainingError
-from . import shards
-from .data import found, is_held_out, licences
-from .reading import read
-from .recipe import Data, Recipe
-from .rehearsal import Forecast, rehearse
+from mendpix.errors import TrainingError
+from mendpix.training import shards
+from mendpix.training.data import found, is_held_out, licences
+from mendpix.training.reading import read
+from mendpix.training.recipe import Data, Recipe
+from mendpix.training.rehearsal import Forecast, rehearse
 
 PLAIN_SIZE = 256  # side that pictures should have where no recipe says another
 NEAR = 12  # of 256 bits of a fingerprint: as many differ between copies of one picture, or fewer

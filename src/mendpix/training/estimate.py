@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import TrainingError
-from .holes import centre
-from .objective import Objective, scene, weights_at
-from .recipe import Recipe
+from mendpix.errors import TrainingError
+from mendpix.training.holes import centre
+from mendpix.training.objective import Objective, scene, weights_at
+from mendpix.training.recipe import Recipe
 
 SPARE = 1.3
 """What allocators and temporary maps take beside what is kept for the way back."""

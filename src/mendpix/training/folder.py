@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import __version__
-from ..errors import TrainingError
-from ..networks import weights
-from . import state
-from .data import Photos
-from .recipe import Recipe
-from .toml import written
+from mendpix import __version__
+from mendpix.errors import TrainingError
+from mendpix.networks import weights
+from mendpix.training import state
+from mendpix.training.data import Photos
+from mendpix.training.recipe import Recipe
+from mendpix.training.toml import written
 
 FREE = {"log_every", "sheet_every", "save_every", "from_weights"}
 """Fields that may change when a run is resumed: the weights do not depend on them."""

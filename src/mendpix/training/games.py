@@ -12,12 +12,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ..errors import TrainingError
-from ..prediction import Prediction
-from . import objective
-from .data import Batch
-from .objective import Objective
-from .processes import average, gathered
+from mendpix.errors import TrainingError
+from mendpix.prediction import Prediction
+from mendpix.training import objective
+from mendpix.training.data import Batch
+from mendpix.training.objective import Objective
+from mendpix.training.processes import average, gathered
 
 Losses = dict[str, Tensor]
 

@@ -3,10 +3,10 @@
 import numpy as np
 from torch import nn
 
-from .. import drawing
-from ..errors import MaskError, RecipeError
-from .data import Draw, Hole, generator
-from .recipe import Recipe
+from mendpix import drawing
+from mendpix.errors import MaskError, RecipeError
+from mendpix.training.data import Draw, Hole, generator
+from mendpix.training.recipe import Recipe
 
 CENTRE = "centre"
 

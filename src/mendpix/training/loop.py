@@ -8,21 +8,21 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from .. import __version__
-from ..errors import TrainingError
-from . import folder as folders
-from . import schedule, sheets, state, validation
-from .clock import Clock, stop_on_interrupt
-from .data import Ahead, Batch, Photos, Samples, held_out_batches
-from .folder import Folder
-from .games import Game, cut
-from .holes import drawer
-from .moments import Moment, Outcome, Watch
-from .objective import Objective, weights_at
-from .players import averaged, optimiser
-from .processes import gathered
-from .recipe import Recipe
-from .tensorboard import Events
+from mendpix import __version__
+from mendpix.errors import TrainingError
+from mendpix.training import folder as folders
+from mendpix.training import schedule, sheets, state, validation
+from mendpix.training.clock import Clock, stop_on_interrupt
+from mendpix.training.data import Ahead, Batch, Photos, Samples, held_out_batches
+from mendpix.training.folder import Folder
+from mendpix.training.games import Game, cut
+from mendpix.training.holes import drawer
+from mendpix.training.moments import Moment, Outcome, Watch
+from mendpix.training.objective import Objective, weights_at
+from mendpix.training.players import averaged, optimiser
+from mendpix.training.processes import gathered
+from mendpix.training.recipe import Recipe
+from mendpix.training.tensorboard import Events
 
 
 class Run:

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import RecipeError, WeightsError
-from ..losses import LOSSES
-from ..losses.adversarial import Adversarial
-from ..losses.base import Loss, Scene
-from ..networks import DISCRIMINATORS, NETWORKS
-from ..networks.weights import options_from
-from ..prediction import Prediction
-from .recipe import Judge, Network, Phase, Recipe, Term, near
+from mendpix.errors import RecipeError, WeightsError
+from mendpix.losses import LOSSES
+from mendpix.losses.adversarial import Adversarial
+from mendpix.losses.base import Loss, Scene
+from mendpix.networks import DISCRIMINATORS, NETWORKS
+from mendpix.networks.weights import options_from
+from mendpix.prediction import Prediction
+from mendpix.training.recipe import Judge, Network, Phase, Recipe, Term, near
 
 
 class Objective(nn.Module):

@@ -9,8 +9,8 @@ from torch.optim import SGD, Adam, AdamW
 from torch.optim.optimizer import Optimizer as TorchOptimizer
 from torch.optim.swa_utils import AveragedModel
 
-from .games import Player
-from .recipe import Optimiser
+from mendpix.training.games import Player
+from mendpix.training.recipe import Optimiser
 
 
 def optimiser(fabric: Fabric, module: nn.Module, said: Optimiser) -> Player:

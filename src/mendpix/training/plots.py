@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TrainingError
+from mendpix.errors import TrainingError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import RecipeError
-from .recipe import Recipe, near
+from mendpix.errors import RecipeError
+from mendpix.training.recipe import Recipe, near
 
 
 def shipped() -> list[str]:

@@ -7,12 +7,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from . import estimate, objective, schedule
-from .data import Batch, assembled
-from .games import Game
-from .holes import drawer
-from .players import optimiser
-from .recipe import Recipe
+from mendpix.training import estimate, objective, schedule
+from mendpix.training.data import Batch, assembled
+from mendpix.training.games import Game
+from mendpix.training.holes import drawer
+from mendpix.training.players import optimiser
+from mendpix.training.recipe import Recipe
 
 _GIB = 2**30
 

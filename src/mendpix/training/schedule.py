@@ -7,8 +7,8 @@ from itertools import accumulate
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..errors import RecipeError
-from .recipe import Phase, Recipe, near
+from mendpix.errors import RecipeError
+from mendpix.training.recipe import Phase, Recipe, near
 
 
 def phase_at(recipe: Recipe, step: int) -> tuple[int, Phase, int]:

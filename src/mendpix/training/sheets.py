@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..prediction import composite
-from .data import Batch
-from .validation import evaluating
+from mendpix.prediction import composite
+from mendpix.training.data import Batch
+from mendpix.training.validation import evaluating
 
 SHOWN = 6
 """Rows of a sheet."""

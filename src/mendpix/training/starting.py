@@ -5,10 +5,10 @@ from pathlib import Path
 
 from torch import nn
 
-from ..errors import RecipeError, TrainingError
-from ..networks import NETWORKS, weights
-from .reading import shipped
-from .recipe import Network, Recipe
+from mendpix.errors import RecipeError, TrainingError
+from mendpix.networks import NETWORKS, weights
+from mendpix.training.reading import shipped
+from mendpix.training.recipe import Network, Recipe
 
 
 def own_recipe(out: Path, resume: bool) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import TrainingError
+from mendpix.errors import TrainingError
 
 CURRENT, PREVIOUS, DRAFT = "current.pt", "previous.pt", "draft.pt"
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .. import features
-from ..errors import WeightsError
-from ..metrics import LPIPS
-from ..prediction import composite
-from .data import Batch
+from mendpix import features
+from mendpix.errors import WeightsError
+from mendpix.metrics import LPIPS
+from mendpix.prediction import composite
+from mendpix.training.data import Batch
 
 NAMES = ("hole_l1", "psnr", "mean_colour_l1", "lpips")
 
