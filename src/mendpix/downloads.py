@@ -166,17 +166,28 @@ def held(part: Path) -> Iterator[Path]:
     Windows has no such locks here: two processes at once may there spoil each other's part, which
     the hash then finds out.
     """
-    with part.open("ab") as file:
-        if sys.platform != "win32":
-            import fcntl
+    while True:
+        with part.open("ab") as file:
+            if sys.platform != "win32":
+                import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX)
-        part.touch()  # whoever held it before may have removed it
-        try:
-            yield part
-        finally:
-            if part.is_file() and not part.stat().st_size:
-                part.unlink()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is(file, part):
+                continue  # whoever held it before moved it away: the lock is on another file
+            try:
+                yield part
+            finally:
+                if _is(file, part) and not part.stat().st_size:
+                    part.unlink()
+            return
+
+
+def _is(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file is the one that the path names now."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
