@@ -207,3 +207,17 @@ def test_the_oxford_scale(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert 5 < found["conv1_1"].mean() < 80
     assert 50 < found["pool2"].mean() < 700
     assert 50 < found["conv4_2"].mean() < 1500
+
+
+def test_cards_name_the_networks_that_losses_looked_through(
+    home: Path,
+) -> None:
+    home.mkdir(exist_ok=True)
+    save_file(thin("vgg16"), home / files.SOURCES["vgg16"].file)
+    features.load.cache_clear()
+    files.tensors_of.cache_clear()
+    named, own = features.load("vgg16"), features.FeatureNetwork("vgg16", thin("vgg16"))
+    seen = features.used(torch.nn.ModuleList([named, own, torch.nn.Linear(1, 1)]))
+    assert seen == {"vgg16": features.identity("vgg16")}
+    features.load.cache_clear()
+    files.tensors_of.cache_clear()

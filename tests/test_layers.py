@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from mendpix.errors import TensorError
 from mendpix.networks.layers import (
     ChannelwiseLinear,
     GatedConv2d,
@@ -201,6 +202,17 @@ def test_a_gain_past_half_precision_stays_finite() -> None:
     features, left = layer(torch.zeros(1, 8192, 4, 4, dtype=torch.float16), hole)
     assert features.isfinite().all()
     assert (left == 0).sum() == 4
+
+
+def test_holes_that_do_not_fit_and_other_padding_are_refused() -> None:
+    layer, x = PartialConv2d(4, 2, 3), torch.rand(1, 4, 8, 8)
+    with pytest.raises(TensorError, match="hole has 3 channels but x has 4; give 1 or as many"):
+        layer(x, torch.zeros(1, 3, 8, 8))
+    with pytest.raises(TensorError, match="x has 2 parts but hole has 1"):
+        layer([x[:, :2], x[:, 2:]], torch.zeros(1, 1, 8, 8))
+    mirrored = PartialConv2d(4, 2, 3, padding=1, padding_mode="reflect")
+    with pytest.raises(ValueError, match="padding_mode is 'reflect'"):
+        mirrored(x, torch.zeros(1, 1, 8, 8))
 
 
 def test_partial_padding_scales_the_border_alone() -> None:

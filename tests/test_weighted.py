@@ -12,6 +12,7 @@ from mendpix.losses import (
     Content,
     ContextEncoderSum,
     CRFillSum,
+    OverlapL2,
     PartialConvPerceptual,
     PartialConvStyle,
     PartialConvSum,
@@ -149,6 +150,9 @@ def test_context_encoders_objective(form: str) -> None:
         weight = hole + 10 * (1 - hole)
         error = (weight * (2 * prediction - 2 * target).square()).mean()
         torch.testing.assert_close(loss.values["l2"], 0.999 * error)
+    else:
+        framed = OverlapL2(4, 10)(*pictures)
+        torch.testing.assert_close(loss.values["l2"], 0.999 * framed)
     with pytest.raises(ValueError, match=r"wtl2 is 1 but must lie in \(0, 1\)"):
         ContextEncoderSum(judge, wtl2=1.0)
     with pytest.raises(ValueError, match="form is 'square'"):

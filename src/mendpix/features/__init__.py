@@ -12,6 +12,8 @@ One never stands in for another.
 
 from functools import cache
 
+from torch import nn
+
 from mendpix.features.files import Source, fetch, find, identity, source_of, table, tensors_of
 from mendpix.features.network import LAYOUTS, FeatureNetwork, Pooling
 
@@ -25,6 +27,7 @@ __all__ = [
     "identity",
     "load",
     "table",
+    "used",
 ]
 
 
@@ -41,4 +44,15 @@ def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> Feature
     Raises:
         WeightsError: an unknown name, or weights that are not at hand and could not be fetched.
     """
-    return FeatureNetwork(source_of(name).layout, tensors_of(name), pooling, normalise)
+    network = FeatureNetwork(source_of(name).layout, tensors_of(name), pooling, normalise)
+    network.source = name
+    return network
+
+
+def used(module: nn.Module) -> dict[str, str]:
+    """The feature networks inside a module by name, with their hashes: for cards.
+
+    Those made from tensors of the caller's own have no name and are left out.
+    """
+    found = {part.source for part in module.modules() if isinstance(part, FeatureNetwork)}
+    return {name: identity(name) for name in sorted(found - {""})}

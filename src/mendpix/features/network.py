@@ -99,6 +99,7 @@ class FeatureNetwork(nn.Module):
         if pooling not in ("max", "average"):
             raise ValueError(f"pooling is {pooling!r} but must be 'max' or 'average'")
         self.layout = layout
+        self.source = ""  # whose weights these are, where they are a released network's
         self.steps = LAYOUTS[layout]
         check_tensors(layout, tensors)
         for key, value in tensors.items():

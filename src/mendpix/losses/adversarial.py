@@ -14,8 +14,8 @@ game                D, real               D, fake           G
 
 Sources: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661 (``s`` is the sigmoid; minimax
 saturates where D wins); hinge as in SN-PatchGAN, https://arxiv.org/abs/1806.03589; Mao et al. 2017,
-https://arxiv.org/abs/1611.04076, without its factor 1/2; Arjovsky et al. 2017,
-https://arxiv.org/abs/1701.07875, without its clipping of weights.
+https://arxiv.org/abs/1611.04076, with no factor 1/2, as CR-Fill's code has it; Arjovsky et al.,
+https://arxiv.org/abs/1701.07875 (2017), without its clipping of weights.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mendpix.errors import TensorError
+
 Size = int | tuple[int, int]
 Parts = Tensor | Sequence[Tensor]
 
@@ -27,6 +29,9 @@ class PartialConv2d(nn.Conv2d):
             the part (a batch of 1 serves every picture). None: nothing is missing, which is
             padding by partial convolution, https://arxiv.org/abs/1811.11718
         returns: ``(N, c_out, h, w)`` and the new hole ``(N, 1, h, w)``.
+
+    Raises:
+        TensorError: a hole of other than one channel or the part's.
     """
 
     def forward(self, x: Parts, hole: Parts | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
@@ -36,6 +41,7 @@ class PartialConv2d(nn.Conv2d):
             return features, 1 - valid
         parts = _listed(x)
         valids = [1 - gap for gap in _listed(hole)]
+        _check_holes(parts, valids)
         known = [part * valid for part, valid in zip(parts, valids, strict=True)]
         total, entries = channel_sum(valids, [part.shape[1] for part in parts])
         joined = known[0] if len(known) == 1 else torch.cat(known, dim=1)
@@ -51,6 +57,10 @@ class PartialConv2d(nn.Conv2d):
 
         Returns: features, and where they are valid ``(N, 1, h, w)``.
         """
+        if self.padding_mode != "zeros":
+            raise ValueError(
+                f"padding_mode is {self.padding_mode!r} but padding is missing: 'zeros'"
+            )
         gain, valid = self.gain(total, entries)
         features = self._conv_forward(known, self.weight, None)
         if gain.dtype != features.dtype:  # a gain past fp16's largest would make inf * 0
@@ -73,6 +83,17 @@ class PartialConv2d(nn.Conv2d):
             count = F.conv2d(total, window, None, self.stride, self.padding, self.dilation)
         valid = count.clamp(max=1)  # fractions, which the paper does not know, scale the output
         return (valid * (window.numel() * entries)).div_(count.add_(1e-8)), valid
+
+
+def _check_holes(parts: Sequence[Tensor], valids: Sequence[Tensor]) -> None:
+    """One hole for each part, of one channel or as many as the part has."""
+    if len(parts) != len(valids):
+        raise TensorError(f"x has {len(parts)} parts but hole has {len(valids)}; give one for each")
+    for part, valid in zip(parts, valids, strict=True):
+        if valid.shape[1] not in (1, part.shape[1]):
+            raise TensorError(
+                f"hole has {valid.shape[1]} channels but x has {part.shape[1]}; give 1 or as many"
+            )
 
 
 class PartialPadConv2d(PartialConv2d):

@@ -80,12 +80,17 @@ def card(
     read: Sequence[str],
     step: int,
     measured: Mapping[str, float],
+    features: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the weights say of how they were made, every picture read named with its licence."""
+    """What the weights say of how they were made, every picture read named with its licence.
+
+    ``features`` names the frozen networks that the losses looked through, with their hashes.
+    """
     return {
         "recipe": recipe.model_dump(mode="json"),
         "steps": step,
         "validation": dict(measured),
+        "features": dict(features),
         "data": {
             "folder": photos.folder.resolve().name,
             "files": {file: photos.licences.get(file, "not stated") for file in read},

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from mendpix import __version__
+from mendpix import __version__, features
 from mendpix.errors import TrainingError
 from mendpix.training import folder as folders
 from mendpix.training import schedule, sheets, state, validation
@@ -46,6 +46,7 @@ class Run:
         self.network, self.objective = network, objective
         for module in (network, objective):
             fabric.to_device(module).to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.seen = features.used(objective)
         self.judges = nn.ModuleList(self.objective.judges())
         self.average = averaged(self.network, recipe.ema)
         self.game = self._game()
@@ -178,7 +179,7 @@ class Run:
 
     def _card(self) -> dict[str, Any]:
         read = self.samples.read(self.step)
-        return folders.card(self.recipe, self.photos, read, self.step, self.measured)
+        return folders.card(self.recipe, self.photos, read, self.step, self.measured, self.seen)
 
     def _random_states(self) -> list[dict[str, Tensor]]:
         gathers = {k: gathered(self.fabric, v) for k, v in state.random_state().items()}
