@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import mendpix
+from mendpix import images
 from mendpix.errors import MaskError, PictureError, TensorError
 from mendpix.fillers import load
 from mendpix.filling import fill_picture
@@ -225,3 +226,29 @@ def test_a_cancelled_fill_stops() -> None:
 
     with pytest.raises(mendpix.errors.Cancelled):  # type: ignore[attr-defined]
         fill_picture(Picture(values(np.uint8)), hole(), load("patchmatch"), progress=stop)
+
+
+def test_a_photo_is_never_written_over(tmp_path: Path) -> None:
+    photo, mask = tmp_path / "photo.png", tmp_path / "mask.png"
+    Image.fromarray(values(np.uint8)).save(photo)
+    Image.fromarray(hole().astype(np.uint8) * 255).save(mask)
+    before = photo.read_bytes()
+    for out in (photo, mask):
+        with pytest.raises(mendpix.MendError, match="write to another out"):
+            mendpix.fill(photo, mask, out=out)
+    assert photo.read_bytes() == before
+
+
+def test_a_path_to_deep_colour_warns_that_pillow_rounds(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.tif"
+    images.write(photo, Picture(values(np.uint16)))
+    with pytest.warns(UserWarning, match="rounds uint16 colours to 8 bits"):
+        mendpix.fill(photo, hole(), model="telea")
+    mendpix.fill(photo, hole(), model="telea", out=tmp_path / "out.tif")
+    filled = images.read(tmp_path / "out.tif")
+    same_outside(values(np.uint16), filled.pixels)
+
+
+def test_a_model_is_a_name_a_path_or_a_filler() -> None:
+    with pytest.raises(mendpix.MendError, match="model is a int"):
+        mendpix.fill(values(np.uint8), hole(), model=3)  # type: ignore[arg-type]

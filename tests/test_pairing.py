@@ -53,7 +53,7 @@ def test_nothing_to_pair(tmp_path: Path) -> None:
 
 def test_outputs_of_a_folder(tmp_path: Path) -> None:
     photos = made(tmp_path / "photos", "a.jpg", "b.heic")
-    pairing = pair(photos, photos / "a.jpg" / "nowhere.png")
+    pairing = pair(photos, made(tmp_path / "other", "mask.png") / "mask.png")
     out = tmp_path / "out"
     assert [task.out for task in plan(pairing, out)] == [out / "a.jpg", out / "b.png"]
     assert [task.out for task in plan(pairing, None)] == [None, None]
@@ -70,13 +70,13 @@ def test_originals_are_never_outputs(tmp_path: Path) -> None:
     with pytest.raises(MendError, match="is a photo or mask of this fill"):
         plan(single, link)
     with pytest.raises(MendError, match="is a photo or mask of this fill"):
-        plan(pair(photos, tmp_path / "elsewhere.png"), photos)
+        plan(pair(photos, made(tmp_path, "elsewhere.png") / "elsewhere.png"), photos)
 
 
 def test_many_photos_do_not_go_into_one_file(tmp_path: Path) -> None:
     photos = made(tmp_path / "photos", "a.jpg", "b.jpg")
     with pytest.raises(MendError, match="name a folder"):
-        plan(pair(photos, tmp_path / "mask.png"), tmp_path / "out.png")
+        plan(pair(photos, made(tmp_path, "mask.png") / "mask.png"), tmp_path / "out.png")
 
 
 def test_an_existing_neighbour_needs_force(tmp_path: Path) -> None:
@@ -85,3 +85,11 @@ def test_an_existing_neighbour_needs_force(tmp_path: Path) -> None:
     with pytest.raises(MendError, match=r"a-filled\.jpg is there already; replace it with --force"):
         plan(single, None)
     assert plan(single, None, force=True) == [Task(photos / "a.jpg", photos / "mask.png", None)]
+
+
+def test_what_is_not_there_is_said_before_any_work(tmp_path: Path) -> None:
+    photos = made(tmp_path / "photos", "a.jpg", "b.jpg")
+    with pytest.raises(MendError, match=r"nowhere\.png does not exist"):
+        pair(photos, tmp_path / "nowhere.png")
+    with pytest.raises(MendError, match="does not exist"):
+        pair(tmp_path / ("x" * 300), None)

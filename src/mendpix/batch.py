@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mendpix import holes, images
-from mendpix.errors import MendError
+from mendpix.errors import MendError, PictureError
 from mendpix.fillers import Faithful, Filler, Progress, load
 from mendpix.filling import MaskOptions, fill_picture, reading_of
 from mendpix.pairing import ENDING, Pairing
@@ -126,7 +126,7 @@ def fill_file(
     reading = reading_of(task.mask, picture, settings.mask)
     opaque = settings.mask.from_alpha
     filled = fill_picture(picture, reading.hole, filler, opaque=opaque, progress=progress)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    _make(out.parent)
     written = images.write(out, filled, reading.hole, settings.keep_palette)
     return Outcome(
         task.photo,
@@ -140,6 +140,13 @@ def fill_file(
         mean_change=written.mean_change,
         warnings=reading.warnings,
     )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise PictureError(f"{folder} cannot be made: {problem.strerror}") from None
 
 
 def run(
@@ -188,8 +195,10 @@ def _tried(
 ) -> Outcome:
     try:
         return fill_file(task, settings, filler, progress)
-    except MendError as error:
-        return Outcome(task.photo, task.mask, task.out, error=str(error))
+    except (MendError, OSError) as error:
+        text = str(error)
+        named = text if str(task.photo) in text else f"{task.photo}: {text}"
+        return Outcome(task.photo, task.mask, task.out, error=named)
 
 
 def loaded(settings: Settings) -> Faithful:

@@ -43,9 +43,11 @@ class Telea:
             return self._fill(levels.astype(np.uint8), where) / np.float32(255)
         # OpenCV's float path is not for [0, 1]: its Telea adds half a level for rounding
         deep = np.rint(photo.clip(0, 1) * 65535).astype(np.uint16)
-        planes = [
-            self._fill(np.ascontiguousarray(deep[..., i]), where) for i in range(deep.shape[2])
-        ]
+        planes = []
+        for index in range(deep.shape[2]):
+            planes.append(self._fill(np.ascontiguousarray(deep[..., index]), where))
+            if progress is not None:
+                progress((index + 1) / deep.shape[2])
         return np.stack(planes, axis=-1) / np.float32(65535)
 
     def _fill(self, values: NDArray[Any], where: NDArray[np.uint8]) -> Photo:

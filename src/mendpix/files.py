@@ -75,6 +75,8 @@ def _content(path: Path) -> bytes:
         raise PictureError(f"{path} is a folder where a picture file belongs")
     if path.is_block_device() or path.is_char_device():
         raise PictureError(f"{path} is a device where a picture file belongs")
+    if path.is_fifo() or path.is_socket():
+        raise PictureError(f"{path} is a pipe where a picture file belongs; save it to a file")
     try:
         content = path.read_bytes()
     except FileNotFoundError:

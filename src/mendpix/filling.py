@@ -1,5 +1,6 @@
 """Filling pictures: any kind in, the same kind out, known values as they were read."""
 
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mendpix import holes, images
-from mendpix.errors import MaskError, PictureError, TensorError
+from mendpix.errors import MaskError, MendError, PictureError, TensorError
 from mendpix.fillers import Faithful, Filler, Progress, load
 from mendpix.holes import Hole, Reading
 from mendpix.images import Picture
@@ -74,7 +75,8 @@ def fill(
     Warns:
         UserWarning: what is odd about the mask, such as that it is empty or probably inverted.
     """
-    filler = load(model, seed=seed, device=device) if isinstance(model, str | Path) else model
+    filler = _filler(model, seed, device)
+    _check_out(out, photo, mask)
     options = MaskOptions(grow, invert, fit_mask, from_alpha)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(photo, torch.Tensor):
@@ -88,7 +90,30 @@ def fill(
     filled = fill_picture(picture, reading.hole, filler, opaque=from_alpha, progress=progress)
     if out is not None:
         images.write(out, filled, reading.hole, keep_palette)
+    elif isinstance(photo, str | Path) and _outgrows_pillow(filled):
+        warnings.warn(
+            f"a Pillow image rounds {filled.pixels.dtype} colours to 8 bits; write them with out=, "
+            "or give and get an array",
+            stacklevel=2,
+        )
     return cast(Kind, _like(photo, filled))
+
+
+def _filler(model: str | Path | Filler, seed: int, device: str) -> Filler:
+    if isinstance(model, str | Path):
+        return load(model, seed=seed, device=device)
+    if not callable(model):
+        raise MendError(f"model is a {type(model).__name__}; give a name, a path or a filler")
+    return model
+
+
+def _check_out(out: Path | str | None, *inputs: object) -> None:
+    """Refuse to write over what the fill is made from."""
+    for given in inputs:
+        if out is None or not isinstance(given, str | Path):
+            continue
+        if os.path.realpath(out) == os.path.realpath(given):
+            raise MendError(f"{out} is the photo or mask of this fill; write to another out")
 
 
 def fill_picture(
@@ -173,6 +198,12 @@ def reading_of(mask: Mask, picture: Picture, options: MaskOptions) -> Reading:
 
 def _named(mask: Mask) -> str:
     return str(mask) if isinstance(mask, str | Path) else type(mask).__name__
+
+
+def _outgrows_pillow(picture: Picture) -> bool:
+    """Whether Pillow has no mode for these values: colour, or grey with alpha, beyond 8 bits."""
+    plain_grey = picture.pixels.shape[2] == 1 and picture.alpha is None
+    return picture.pixels.dtype != np.uint8 and not plain_grey
 
 
 def _like(photo: object, filled: Picture) -> object:

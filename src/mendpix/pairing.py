@@ -1,5 +1,6 @@
 """Which photo goes with which mask and which output, by name and never by sort order."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,12 @@ def pair(photo: Path, mask: Path | None) -> Pairing:
     Two folders are paired by file stem; one mask serves every photo of a folder.
 
     Raises:
-        MendError: nothing there, nothing pairs, two files of one stem, or a folder of masks for
-            a single photo.
+        MendError: a path that is not there, nothing pairs, two files of one stem, or a folder of
+            masks for a single photo.
     """
+    for path in (photo, mask):
+        if path is not None and not os.path.lexists(path):
+            raise MendError(f"{path} does not exist; check the path")
     if not photo.is_dir():
         if mask is not None and mask.is_dir():
             raise MendError(f"{photo} is one picture but {mask} is a folder; name one mask file")

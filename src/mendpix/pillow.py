@@ -52,7 +52,10 @@ def unlimited() -> Iterator[None]:
 
 def check_size(width: int, height: int, name: str) -> None:
     """Raise PictureError where a picture has more pixels than anything but an attack."""
-    most = int(os.environ.get(_LIMIT, MOST_PIXELS))
+    given = os.environ.get(_LIMIT, str(MOST_PIXELS))
+    if not given.isdecimal():
+        raise PictureError(f"{_LIMIT} is {given!r} but must be a number of pixels; unset it")
+    most = int(given)
     if width * height > most:
         raise PictureError(
             f"{name} is {width}x{height}, {width * height / 1e6:.0f} megapixels, above the "

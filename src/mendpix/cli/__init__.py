@@ -10,7 +10,7 @@ from mendpix.errors import Cancelled, MendError
 
 app = typer.Typer(
     name="mendpix",
-    help="Fill holes in pictures; train, measure and serve the networks that do it.",
+    help="Fill holes in pictures, and train the networks that do it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,6 +40,10 @@ def main() -> None:
         app()
     except MendError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as problem:  # a full disk behind a pipe, a name too long for the file system
+        place = f"{problem.filename}: " if problem.filename else ""
+        typer.echo(f"error: {place}{problem.strerror or problem}", err=True)
         sys.exit(2)
     except Cancelled:
         sys.exit(130)
