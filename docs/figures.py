@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mendpix.networks.context_encoder import ContextEncoder
 from mendpix.networks.crfill import CRFill
-from mendpix.networks.pan import PANUNet
+from mendpix.networks.pan import PANInpainting, PANUNet
 from mendpix.networks.partial_unet import PartialUNet
 
 FOLDER = Path(__file__).parent / "papers" / "figures"
@@ -96,6 +96,7 @@ FIGURES = {
     "crfill": (CRFill, 256, "CR-Fill with its branch: channels convolved and kernel above"),
     "context-encoder": (ContextEncoder, 128, "Context Encoder, centre form"),
     "pan": (PANUNet, 256, "PAN's transformation network"),
+    "pan-inpainting": (PANInpainting, 128, "PAN's inpainting network"),
 }
 
 
