@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mendpix import holes, images
 from mendpix.errors import MendError, PictureError
-from mendpix.fillers import Faithful, Filler, Progress, load
+from mendpix.fillers import Faithful, Filler, Progress, load, portion
 from mendpix.filling import MaskOptions, fill_picture, reading_of
 from mendpix.pairing import ENDING, Pairing
 from mendpix.patchmatch.crew import processors
@@ -168,7 +168,7 @@ def run(
     if jobs <= 1:
         filler = loaded(settings)
         for index, task in enumerate(tasks):
-            told = None if progress is None else _part(progress, index, len(tasks))
+            told = portion(progress, index, len(tasks))
             yield _tried(task, settings, filler, told)
         return
     loaded(settings).prepare()  # a wrong name fails here, and kernels compile once, not per job
@@ -184,10 +184,6 @@ def run(
         finally:
             for one in waiting:
                 one.cancel()
-
-
-def _part(progress: Progress, index: int, count: int) -> Progress:
-    return lambda share: progress((index + share) / count)
 
 
 def _tried(

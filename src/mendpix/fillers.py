@@ -111,13 +111,14 @@ class Faithful:
         planes = []
         for index in range(count):
             grey = np.repeat(photo[..., index : index + 1], 3, axis=2)
-            told = None if progress is None else _part(progress, index, count)
+            told = portion(progress, index, count)
             planes.append(self.inner(grey, hole, told).mean(axis=2))
         return np.stack(planes, axis=2)
 
 
-def _part(progress: Progress, index: int, count: int) -> Progress:
-    return lambda share: progress((index + share) / count)
+def portion(progress: Progress | None, index: int, count: int) -> Progress | None:
+    """What the ``index``-th of ``count`` equal parts of a work tells its progress to."""
+    return None if progress is None else lambda share: progress((index + share) / count)
 
 
 def check(photo: Photo, hole: Hole) -> None:

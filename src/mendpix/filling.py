@@ -13,7 +13,7 @@ from PIL import Image
 
 from mendpix import holes, images
 from mendpix.errors import MaskError, MendError, PictureError, TensorError
-from mendpix.fillers import Faithful, Filler, Progress, load
+from mendpix.fillers import Faithful, Filler, Progress, load, portion
 from mendpix.holes import Hole, Reading
 from mendpix.images import Picture
 
@@ -230,7 +230,7 @@ def _fill_tensor(
         reading = reading_of(_mask_of(mask, index, len(photo)), picture, options)
         for text in reading.warnings:
             warnings.warn(text, stacklevel=3)
-        told = None if progress is None else _part(progress, index, len(photo))
+        told = portion(progress, index, len(photo))
         made = fill_picture(picture, reading.hole, filler, progress=told).pixels
         hole = photo.new_tensor(reading.hole, dtype=photo.bool().dtype)
         filled[index][:, hole] = photo.new_tensor(made[reading.hole].T)
@@ -247,7 +247,3 @@ def _mask_of(mask: Any, index: int, count: int) -> Any:
         )
     one = mask[index if mask.shape[0] > 1 else 0, 0].detach().float().cpu().numpy()
     return one >= 0.5
-
-
-def _part(progress: Progress, index: int, count: int) -> Progress:
-    return lambda share: progress((index + share) / count)
