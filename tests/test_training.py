@@ -297,13 +297,18 @@ def test_two_processes_are_one_with_the_whole_batch(photos: Path, tmp_path: Path
     script.write_text(CHILD.replace('accelerator="cpu"', 'accelerator="cpu", devices=2'))
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    subprocess.run(
-        [sys.executable, *words, str(photos), str(tmp_path / "two"), json.dumps(made)],
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    for name in ("lost", "two"):  # the launcher itself may fail to meet; then once more
+        done = subprocess.run(
+            [sys.executable, *words, str(photos), str(tmp_path / name), json.dumps(made)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if done.returncode == 0:
+            (tmp_path / name).rename(tmp_path / "two")
+            break
+    assert done.returncode == 0, done.stderr
     run(photos, tmp_path / "one", training.parse(made))
     one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     for name in one:
