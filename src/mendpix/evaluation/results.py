@@ -1,0 +1,259 @@
+"""Results: everything that an evaluation found and everything that fixes how it was found.
+
+A results folder holds ``results.json`` (all of it), ``results.csv`` (one row per picture, model
+and metric), ``manifest.json`` (what it takes to repeat it) and ``pictures/``: ``truth/``,
+``hole/`` and one folder per model, each with one PNG per picture.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mendpix.errors import MendError, PictureError
+
+FORMAT = 1
+"""Of the files; readers refuse what they were not written for."""
+
+ALL = "all"
+"""The bucket of everything."""
+
+TRUTH, HOLE = "truth", "hole"
+"""The folders of pictures that belong to no model."""
+
+COLUMNS = ("picture", "bucket", "ratio", "model", "metric", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of an evaluation, with its hole.
+
+    Attributes:
+        name: the photo's stem; no two pictures share one.
+        photo, mask: the files' paths below the folders that were given; a mask that was drawn is
+            ``"drawn: KIND, seed S, index I"``.
+        ratio: the share of pixels that are missing, in [0, 1], of the hole that the protocol
+            puts into buckets.
+        bucket: its label, such as ``"(0.01,0.1]"``, or "" where it falls into none.
+        source, licence: what a manifest.csv says of the photo.
+        photo_sha256, mask_sha256: of the files; "" for a mask that was drawn.
+        truth_sha256, hole_sha256: of the pixels, after all that the protocol does to them.
+    """
+
+    name: str
+    photo: str
+    mask: str
+    ratio: float
+    bucket: str
+    source: str = ""
+    licence: str = ""
+    photo_sha256: str = ""
+    mask_sha256: str = ""
+    truth_sha256: str = ""
+    hole_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one metric says of one model's fill of one picture, in float64."""
+
+    picture: str
+    model: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """What one metric says of all of a model's fills of a bucket at once.
+
+    Attributes:
+        bucket: a label, or :data:`ALL`.
+        count: of pictures.
+        note: what to know before believing it, "" for nothing.
+    """
+
+    model: str
+    metric: str
+    bucket: str
+    value: float
+    count: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one fill took; no part of what is promised to repeat.
+
+    Attributes:
+        seconds: of the fill alone.
+        megabytes: by which the process's largest memory ever (MiB) exceeded what it held once
+            the model was loaded.
+    """
+
+    picture: str
+    model: str
+    seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """An evaluation's results.
+
+    Attributes:
+        protocol: its ``name`` and every setting that is frozen with it.
+        metrics: by name, in the order of the tables: ``title``, ``unit``, ``better`` (``"lower"``
+            or ``"higher"``), ``digits`` to print, ``set`` (of all pictures at once, or of each).
+        models: by name, in the order given: ``kind`` (``"filler"`` or ``"folder"``), ``spec``
+            (what was loaded), ``seed``, ``sha256`` of its file or "", and its ``card``.
+        pictures: sorted by name.
+        rows: sorted by picture, then as ``models`` and ``metrics`` are.
+        sets: what metrics of whole sets say.
+        costs: time and memory of each fill; none for pictures that were made elsewhere.
+        versions: of mendpix and of what it computes with.
+        inputs: the folders ``photos`` and ``masks`` relative to the results folder, and ``seed``.
+        remarks: what a reader of the table has to know.
+    """
+
+    protocol: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]]
+    pictures: list[Shot]
+    rows: list[Row]
+    sets: list[SetRow] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def buckets(self) -> list[str]:
+        """The labels of the buckets that hold pictures, in order of size, without :data:`ALL`."""
+        return sorted({shot.bucket for shot in self.pictures if shot.bucket}, key=_bounds)
+
+    def values(self, model: str, metric: str, bucket: str = ALL) -> dict[str, float]:
+        """By picture, in the order of their names."""
+        within = {s.name for s in self.pictures if bucket in (ALL, s.bucket)}
+        found = {
+            row.picture: row.value
+            for row in self.rows
+            if row.model == model and row.metric == metric and row.picture in within
+        }
+        return dict(sorted(found.items()))
+
+    def digest(self) -> str:
+        """The sha256, in hex, of the rows and what metrics of sets say, to the last digit."""
+        sets = [(s.model, s.metric, s.bucket, repr(s.value), s.count) for s in self.sets]
+        rows = [(r.picture, r.model, r.metric, repr(r.value)) for r in self.rows]
+        return hashlib.sha256(json.dumps([rows, sorted(sets)]).encode()).hexdigest()
+
+    def manifest(self) -> dict[str, Any]:
+        """What it takes to repeat the evaluation, and to know that nothing differs."""
+        return {
+            "format": FORMAT,
+            "protocol": self.protocol,
+            "inputs": self.inputs,
+            "models": self.models,
+            "pictures": [asdict(shot) for shot in self.pictures],
+            "versions": self.versions,
+            "digest": self.digest(),
+        }
+
+    def as_csv(self) -> str:
+        """One row per picture, model and metric."""
+        shots = {shot.name: shot for shot in self.pictures}
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in self.rows:
+            shot = shots[row.picture]
+            values = (row.picture, shot.bucket, shot.ratio, row.model, row.metric, row.value)
+            writer.writerow(values)
+        return text.getvalue()
+
+    def write(self, folder: Path | str) -> None:
+        """Write ``results.json``, ``results.csv`` and ``manifest.json`` into a folder.
+
+        Raises:
+            PictureError: a folder that cannot be written.
+        """
+        folder = Path(folder)
+        whole = {"format": FORMAT, **_plain(asdict(self))}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _store(folder / "results.json", json.dumps(whole, indent=1, allow_nan=False))
+            _store(folder / "results.csv", self.as_csv())
+            _store(folder / "manifest.json", json.dumps(_plain(self.manifest()), indent=1))
+        except OSError as problem:
+            raise PictureError(f"{folder} cannot be written: {problem.strerror}") from None
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "Results":
+        """The results in a folder, or in its ``results.json``.
+
+        Raises:
+            MendError: there are none, or of another format.
+        """
+        path = Path(folder)
+        held = read_json(path / "results.json" if path.is_dir() else path)
+        try:
+            return cls(
+                pictures=[Shot(**shot) for shot in held.pop("pictures")],
+                rows=[Row(**_numbers(row)) for row in held.pop("rows")],
+                sets=[SetRow(**_numbers(row)) for row in held.pop("sets")],
+                costs=[Cost(**cost) for cost in held.pop("costs")],
+                **{name: value for name, value in held.items() if name != "format"},
+            )
+        except (KeyError, TypeError) as problem:
+            raise MendError(f"{path} holds no results of an evaluation: {problem}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of an evaluation, as it was written.
+
+    Raises:
+        MendError: it is not there, no JSON, or of another format.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise MendError(f"{path} cannot be read: {problem.strerror}") from None
+    except ValueError as problem:
+        raise MendError(f"{path} is no JSON: {problem}") from None
+    found = held.get("format") if isinstance(held, dict) else None
+    if not isinstance(held, dict) or found != FORMAT:
+        raise MendError(f"{path} has format {found} but {FORMAT} is what can be read here")
+    return held
+
+
+def _bounds(label: str) -> tuple[float, str]:
+    """Where a bucket begins, to sort by."""
+    try:
+        return float(label.strip("([").split(",")[0]), label
+    except ValueError:
+        return float("inf"), label
+
+
+def _store(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text + "\n" if not text.endswith("\n") else text, encoding="utf-8")
+    part.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """With numbers that JSON does not know as text: "inf", "-inf", "nan"."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not float("-inf") < value < float("inf"):
+        return str(value)
+    return value
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "value": float(row["value"])}
