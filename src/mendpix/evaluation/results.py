@@ -106,8 +106,9 @@ class Results:
 
     Attributes:
         protocol: its ``name`` and every setting that is frozen with it.
-        metrics: by name, in the order of the tables: ``title``, ``unit``, ``better`` (``"lower"``
-            or ``"higher"``), ``digits`` to print, ``set`` (of all pictures at once, or of each).
+        metrics: by name, in the order of the tables: ``label``, ``unit``, ``better`` (``"lower"``
+            or ``"higher"``), ``digits`` to print, ``how`` it is computed, ``set`` (of all
+            pictures at once, or of each).
         models: by name, in the order given: ``kind`` (``"filler"`` or ``"folder"``), ``spec``
             (what was loaded), ``seed``, ``sha256`` of its file or "", and its ``card``.
         pictures: sorted by name.
