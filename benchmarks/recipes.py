@@ -92,7 +92,7 @@ def minutes(run: Path) -> float:
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
     rated = [(line["step"], line["rate"]) for line in lines if line.get("rate")]
     before = [0, *(step for step, _ in rated)]
-    return sum((s - b) / rate for b, (s, rate) in zip(before, rated, strict=False)) / 60
+    return float(sum((s - b) / rate for b, (s, rate) in zip(before, rated, strict=False)) / 60)
 
 
 def lines(run: Path, folder: Path, count: int, weights: str) -> Iterator[str]:
