@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mendpix.errors import MendError, PictureError
 
@@ -115,6 +116,7 @@ class Results:
         rows: sorted by picture, then as ``models`` and ``metrics`` are.
         sets: what metrics of whole sets say.
         costs: time and memory of each fill; none for pictures that were made elsewhere.
+        fills: model -> picture -> sha256 of the pixels that were measured.
         versions: of mendpix and of what it computes with.
         inputs: the folders ``photos`` and ``masks`` relative to the results folder, and ``seed``.
         remarks: what a reader of the table has to know.
@@ -127,6 +129,7 @@ class Results:
     rows: list[Row]
     sets: list[SetRow] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
+    fills: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -159,6 +162,8 @@ class Results:
             "inputs": self.inputs,
             "models": self.models,
             "pictures": [asdict(shot) for shot in self.pictures],
+            "metrics": self.metrics,
+            "fills": self.fills,
             "versions": self.versions,
             "digest": self.digest(),
         }
@@ -175,6 +180,10 @@ class Results:
             writer.writerow(values)
         return text.getvalue()
 
+    def as_json(self) -> str:
+        """All of it; numbers that JSON does not know are text."""
+        return _json({"format": FORMAT, **asdict(self)})
+
     def write(self, folder: Path | str) -> None:
         """Write ``results.json``, ``results.csv`` and ``manifest.json`` into a folder.
 
@@ -182,12 +191,11 @@ class Results:
             PictureError: a folder that cannot be written.
         """
         folder = Path(folder)
-        whole = {"format": FORMAT, **_plain(asdict(self))}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _store(folder / "results.json", json.dumps(whole, indent=1, allow_nan=False))
+            _store(folder / "results.json", self.as_json())
             _store(folder / "results.csv", self.as_csv())
-            _store(folder / "manifest.json", json.dumps(_plain(self.manifest()), indent=1))
+            _store(folder / "manifest.json", _json(self.manifest()))
         except OSError as problem:
             raise PictureError(f"{folder} cannot be written: {problem.strerror}") from None
 
@@ -210,6 +218,18 @@ class Results:
             )
         except (KeyError, TypeError) as problem:
             raise MendError(f"{path} holds no results of an evaluation: {problem}") from None
+
+
+def picture_file(folder: Path | str, model: str, name: str) -> Path:
+    """Where a model's fill of a picture lies (or its truth or hole), whatever their names hold."""
+    return Path(folder) / "pictures" / file_name(model) / f"{file_name(name)}.png"
+
+
+def file_name(name: str) -> str:
+    """A name as one part of a path: what is no letter, digit, or one of ``-_.`` is written as
+    ``%`` and its code, as is a dot that comes first."""
+    safe = quote(name, safe="")
+    return "%2E" + safe[1:] if safe.startswith(".") else safe
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -241,8 +261,12 @@ def _bounds(label: str) -> tuple[float, str]:
 def _store(path: Path, text: str) -> None:
     """Whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text + "\n" if not text.endswith("\n") else text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
+
+
+def _json(held: dict[str, Any]) -> str:
+    return json.dumps(_plain(held), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -113,16 +113,25 @@ def _means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
 
 def estimate(results: Results, model: str, metric: str, bucket: str = ALL) -> Estimate:
     """A cell of the table: of a metric of each picture."""
-    values = results.values(model, metric, bucket)
+    return estimated(results.values(model, metric, bucket))
+
+
+def estimated(values: Mapping[str, float]) -> Estimate:
+    """The mean of values by picture, with its interval."""
     return Estimate(mean(values), *interval(values), len(values))
 
 
 def difference(results: Results, a: str, b: str, metric: str, bucket: str = ALL) -> Difference:
     """``a`` minus ``b`` over the pictures that both have."""
     ours, theirs = results.values(a, metric, bucket), results.values(b, metric, bucket)
-    values = {name: _minus(ours[name], theirs[name]) for name in ours if name in theirs}
+    found = paired(ours, theirs)
     better = str(results.metrics[metric]["better"])
-    return Difference(a, b, metric, bucket, mean(values), *interval(values), len(values), better)
+    return Difference(a, b, metric, bucket, found.mean, found.low, found.high, found.count, better)
+
+
+def paired(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
+    """Of the first values minus the second, by picture, over the pictures that both have."""
+    return estimated({name: _minus(ours[name], theirs[name]) for name in ours if name in theirs})
 
 
 def _minus(a: float, b: float) -> float:
