@@ -1,262 +1,191 @@
 """Training speed: ours against a straightforward loop, as a ratio in one run.
 
     python benchmarks/training.py [--size 256] [--batch 2] [--rounds 3] [--photos FOLDER]
+                                  [--device cuda] [--precision bf16] [--variants]
 
-partial-conv: the plain side is a U-Net whose partial convolutions count known entries with a
-second full convolution, as public ports do, and an objective whose terms each send their pictures
-through VGG-16. crfill (its last stage): the plain side uses our network and discriminators, since
-plain ones would be another network, in a loop that predicts once for each player, judges real and
-made pictures one after the other and keeps the default memory layout. Both sides make steps by
-turns on the same pictures; medians are compared. With --photos, a short run of our trainer on
-these photos tells the share of time that it waits for data.
+The plain side (plain_training.py) is written with plain layers: partial convolutions that count
+known entries with a second full convolution and terms that each send their pictures through
+VGG-16; for crfill (its last stage) gated convolutions, patches copied as kernels of convolutions,
+spectral norm as torch has it, and a loop that predicts once, or anew for each player. Both sides
+take steps by turns on the same pictures; medians are compared. Of our side the multiplications are
+counted and set against what the device's own matrix product reaches.
+
+--variants also measures our side without channels_last and with torch.compile. With --photos, short
+runs of our trainer on these photos tell the share of time that it waits for data, for each cache.
 """
 
 import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from lightning_fabric import Fabric
+from torch.utils.flop_counter import FlopCounterMode
 
-from mendpix import features, training
-from mendpix.networks.partial_unet import LEVELS
+import plain_training as plain
+from mendpix import training
 from mendpix.training.data import Batch
 from mendpix.training.objective import weights_at
+from mendpix.training.processes import PRECISIONS
 from mendpix.training.recipe import Recipe
 from mendpix.training.rehearsal import stage
 
 Step = Callable[[], object]
 
+SETS = {"partial-conv": ("network.options.levels=7",), "crfill": ()}
+"""Levels: eight need 256 pixels exactly; seven are measured at every multiple of 128."""
 
-class PlainPartialConv(nn.Module):
-    """W(x * valid) * window / known entries, entries counted by a convolution with ones."""
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, bias: bool) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)
-        self.bias = nn.Parameter(torch.zeros(c_out, 1, 1)) if bias else None
-        self.count = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)
-        nn.init.ones_(self.count.weight).requires_grad_(False)
-        self.window = c_in * kernel * kernel
-
-    def forward(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            known = self.count(valid)
-            seen = (known > 0).float()
-            gain = self.window / known.clamp(min=1e-8) * seen
-        made = self.conv(x * valid) * gain
-        return made if self.bias is None else (made + self.bias) * seen, seen
+CACHES = ("ram", "disk", "device", "none")
 
 
-class PlainBlock(nn.Module):
-    """Partial convolution, batch norm, activation."""
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, act: nn.Module | None,
-                 norm: bool = True) -> None:  # fmt: skip
-        super().__init__()
-        self.conv = PlainPartialConv(c_in, c_out, kernel, stride, bias=not norm)
-        self.norm, self.act = nn.BatchNorm2d(c_out) if norm else None, act
-
-    def forward(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        x, valid = self.conv(x, valid)
-        x = self.norm(x) if self.norm else x
-        return self.act(x) if self.act else x, valid
+def our_step(recipe: Recipe, fabric: Fabric) -> tuple[Step, Batch]:
+    """A step of the trainer's own two-step, and the batch it takes."""
+    game, batch = stage(recipe, recipe.batch, fabric)
+    weights = weights_at(recipe, recipe.stretches[-1], recipe.total - 1)
+    return lambda: game.step([batch], weights), batch
 
 
-class PlainUNet(nn.Module):
-    """The paper's network, masks as wide as the features they go with."""
-
-    def __init__(self, levels: int, width: int = 64) -> None:
-        super().__init__()
-        rows = [LEVELS[min(level, len(LEVELS) - 1)] for level in range(levels)]
-        widths = [3, *(units * width for _, units in rows)]
-        self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
-        for level, (kernel, _) in enumerate(rows):
-            block = PlainBlock(widths[level], widths[level + 1], kernel, 2, nn.ReLU(), level > 0)
-            self.encoder.append(block)
-        for level in range(levels, 0, -1):
-            act = nn.LeakyReLU(0.2) if level > 1 else None
-            c_in = widths[level] + widths[level - 1]
-            self.decoder.append(PlainBlock(c_in, widths[level - 1], 3, 1, act, level > 1))
-
-    def forward(self, photo: Tensor, hole: Tensor) -> Tensor:
-        valid = (1 - hole).expand_as(photo)
-        x, skips = photo * valid, [(photo * valid, valid)]
-        for block in self.encoder:
-            x, valid = block(x, valid)
-            skips.append((x, valid))
-        skips.pop()
-        for block in self.decoder:
-            skip, its_valid = skips.pop()
-            x = torch.cat([F.interpolate(x, scale_factor=2), skip], 1)
-            valid = torch.cat([F.interpolate(valid, scale_factor=2), its_valid], 1)
-            x, valid = block(x, valid)
-        return x
+def plain_steps(name: str, batch: Batch) -> dict[str, Step]:
+    """The plain loops that a recipe is held against."""
+    if name == "partial-conv":
+        return {"plain": plain.partial_conv(batch, 7)}
+    return {
+        "plain": plain.crfill(batch, twice=False),
+        "plain, two predictions": plain.crfill(batch, twice=True),
+    }
 
 
-def plain_objective(vgg: nn.Module, out: Tensor, true: Tensor, hole: Tensor) -> Tensor:
-    """The six terms, each on its own."""
-    comp = hole * out + (1 - hole) * true
-    loss = F.l1_loss(out * (1 - hole), true * (1 - hole)) + 6 * F.l1_loss(out * hole, true * hole)
-    loss = loss + 0.05 * (perceptual(vgg, out, true) + perceptual(vgg, comp, true))
-    loss = loss + 120 * (style(vgg, out, true) + style(vgg, comp, true))
-    return loss + 0.1 * total_variation(comp, hole)
+def seconds(step: Step, device: torch.device) -> float:
+    """Of one step. On one thread the processor's time: others on the machine are not in it."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
+    begun = clock()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return clock() - begun
 
 
-def layers(vgg: nn.Module, picture: Tensor) -> list[Tensor]:
-    """The first three pooling layers."""
-    return list(vgg(picture, ("pool1", "pool2", "pool3")).values())
-
-
-def perceptual(vgg: nn.Module, made: Tensor, true: Tensor) -> Tensor:
-    """Differences of features."""
-    pairs = zip(layers(vgg, made), layers(vgg, true), strict=True)
-    return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum()
-
-
-def style(vgg: nn.Module, made: Tensor, true: Tensor) -> Tensor:
-    """Differences of Gram matrices."""
-    pairs = zip(layers(vgg, made), layers(vgg, true), strict=True)
-    return torch.stack([F.l1_loss(gram(a), gram(b)) for a, b in pairs]).sum()
-
-
-def gram(x: Tensor) -> Tensor:
-    """Gram matrices ``(N, C, C)`` over the number of values."""
-    flat = x.flatten(2)
-    return flat @ flat.mT / flat[0].numel()
-
-
-def total_variation(comp: Tensor, hole: Tensor) -> Tensor:
-    """Jumps in the hole and its rim."""
-    near = F.max_pool2d(hole, 3, 1, 1)
-    down = (comp.diff(dim=2).abs() * near[:, :, 1:] * near[:, :, :-1]).sum()
-    across = (comp.diff(dim=3).abs() * near[..., 1:] * near[..., :-1]).sum()
-    return (down + across) / comp.numel()
-
-
-def plain_partial_conv(batch: Batch, levels: int) -> Step:
-    """A step of the plain loop."""
-    network, vgg = PlainUNet(levels), features.load("vgg16")
-    learner = torch.optim.Adam((p for p in network.parameters() if p.requires_grad), 2e-4)
-
-    def step() -> None:
-        learner.zero_grad()
-        loss = plain_objective(vgg, network(*batch[:2]), batch.photo, batch.hole)
-        loss.backward()
-        learner.step()
-        loss.item()
-
-    return step
-
-
-def plain_crfill(recipe: Recipe, batch: Batch) -> Step:
-    """A step of the plain loop with our network: it predicts anew for each player."""
-    game, _ = stage(recipe, 2)
-    network, (judge, aux_judge) = game.network, game.objective.judges()
-    learner = torch.optim.Adam(network.parameters(), 1e-4, (0.0, 0.9))
-    judges = torch.optim.Adam([*judge.parameters(), *aux_judge.parameters()], 4e-4, (0.0, 0.9))
-    photo, hole = batch[:2]
-
-    def composites() -> tuple[Tensor, ...]:
-        made = network(photo, hole)
-        kept = (1 - hole) * photo
-        return made.coarse, made.image, made.image * hole + kept, made.aux * hole + kept, made.aux
-
-    def step() -> None:
-        with torch.no_grad():
-            _, _, comp, aux_comp, _ = composites()
-        judges.zero_grad()
-        price = torch.zeros(())
-        for judged, made in ((judge, comp), (aux_judge, aux_comp)):
-            price = price + F.relu(1 - judged(photo, hole).logits).mean()
-            price = price + F.relu(1 + judged(made, hole).logits).mean()
-        price.backward()
-        judges.step()
-        coarse, image, comp, aux_comp, aux = composites()
-        learner.zero_grad()
-        loss = 2 * (F.l1_loss(coarse, photo) + F.l1_loss(image, photo))
-        loss = loss + F.l1_loss(aux, photo) - judge(comp, hole).logits.mean()
-        loss = loss - 0.5 * aux_judge(aux_comp, hole).logits.mean()
-        loss.backward()
-        learner.step()
-        loss.item()
-
-    return step
-
-
-def our_step(recipe: Recipe, batch: Batch) -> Step:
-    """A step of the trainer's own two-step, in the layout that the recipe says."""
-    game, _ = stage(recipe, 2)
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    game.network.to(memory_format=layout)
-    game.objective.to(memory_format=layout)
-    photo, hole = (x.contiguous(memory_format=layout) for x in batch[:2])
-    phase = recipe.stretches[-1]
-    weights = weights_at(recipe, phase, recipe.total - 1)
-    return lambda: game.step([Batch(photo, hole, batch.files)], weights)
-
-
-def compare(name: str, ours: Step, plain: Step, batch: int, rounds: int) -> None:
-    """Print images a second of both and the ratio."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    # On one thread the processor's time is taken: others at work on the machine are not in it.
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    ours(), plain()  # allocations and first calls
+def by_turns(steps: Mapping[str, Step], rounds: int, device: torch.device) -> dict[str, float]:
+    """Median seconds of each, taken by turns after a first step of each; memory is printed."""
+    for name, step in steps.items():
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        seconds(step, device)  # allocations, first calls, compilation
+        if device.type == "cuda":
+            print(f"  {name}: {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB at most")
+    taken: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds):
-        for side in (0, 1) if turn % 2 else (1, 0):
-            begun = clock()
-            (ours, plain)[side]()
-            seconds[side].append(clock() - begun)
-    own, other = map(median, seconds)
+        for name in list(steps)[:: 1 if turn % 2 else -1]:
+            taken[name].append(seconds(steps[name], device))
+    return {name: median(times) for name, times in taken.items()}
+
+
+def report(title: str, base: str, found: Mapping[str, float], batch: int) -> None:
+    """Print images a second of each and how many times as fast ``base`` is."""
+    print(title)
+    for name, taken in found.items():
+        beside = "" if name == base else f"   {base} is {taken / found[base]:.2f} times as fast"
+        print(f"  {name:24} {batch / taken:8.2f} images/s{beside}", flush=True)
+
+
+def matmul_rate(device: torch.device, precision: str) -> float:
+    """Operations a second of a large matrix product, the best of five."""
+    side = 8192 if device.type == "cuda" else 1024
+    kind = {"32": torch.float32, "bf16": torch.bfloat16, "16": torch.float16}[precision]
+    a, b = torch.randn(2, side, side, device=device, dtype=kind)
+    torch.mm(a, b)
+    return 2 * side**3 / min(seconds(lambda: torch.mm(a, b), device) for _ in range(5))
+
+
+def operations(step: Step) -> int:
+    """Multiplications and additions of one step's convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return int(counter.get_total_flops())
+
+
+def variants(recipe: Recipe, fabric: Fabric) -> dict[str, Step]:
+    """Our step as the recipe has it, and with one thing changed."""
+    changes: dict[str, dict[str, Any]] = {
+        "ours": {},
+        "without channels_last": {"channels_last": False},
+        "with torch.compile": {"compile": True},
+    }
+    made = {}
+    for name, change in changes.items():
+        made[name], _ = our_step(recipe.model_copy(update=change), fabric)
+    return made
+
+
+def waiting(recipe: Recipe, photos: Path, device: str) -> None:
+    """Print the share of time that short runs wait for data, for each way to keep pictures."""
+    for cache in CACHES:
+        data = recipe.data.model_copy(update={"cache": cache})
+        short = recipe.model_copy(update={"data": data, "log_every": 1})
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / "run"
+            training.train(photos, run, short, accelerator=device)  # type: ignore[arg-type]
+            lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        told = [line for line in lines if "waited" in line][2:]  # the first ones begin cold
+        share, rate = (median(line[key] for line in told) for key in ("waited", "rate"))
+        print(
+            f"  cache {cache:7} waits {100 * share:5.2f} % of the time at "
+            f"{rate * recipe.batch:.2f} images/s",
+            flush=True,
+        )
+
+
+def measure(name: str, asked: argparse.Namespace, fabric: Fabric) -> None:
+    changes = {"batch": asked.batch, "size": asked.size, "precision": asked.precision}
+    recipe = training.read(name, changes, SETS[name])
+    device = fabric.device
+    ours, batch = our_step(recipe, fabric)
+    steps = {"ours": ours, **plain_steps(name, batch)}
+    found = by_turns(steps, asked.rounds, device)
+    report(name, "ours", found, asked.batch)
+    count, rate = operations(ours), matmul_rate(device, asked.precision)
     print(
-        f"{name:13} ours {batch / own:6.2f} images/s   plain {batch / other:6.2f} images/s   "
-        f"ours is {other / own:.2f} times as fast",
+        f"  {count / asked.batch / 1e9:.0f} G operations an image; ours runs at "
+        f"{100 * count / found['ours'] / rate:.0f} % of the matrix product's "
+        f"{rate / 1e9:.0f} G operations/s",
         flush=True,
     )
-
-
-def waiting(recipe: Recipe, photos: Path, name: str) -> None:
-    """Print the share of time that a short run waits for data."""
-    short = recipe.model_copy(update={"log_every": 1})
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        training.train(photos, run, short)
-        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    shares = [line["waited"] for line in lines if "waited" in line][1:]
-    print(f"{name:13} waits for data {100 * median(shares):.2f} % of the time", flush=True)
+    if asked.variants:
+        found = by_turns(variants(recipe, fabric), asked.rounds, device)
+        report(f"{name}, variants", "ours", found, asked.batch)
+    if asked.photos:
+        print(f"{name}, short runs")
+        short = recipe.model_copy(update={"steps": asked.steps, "phases": recipe.phases[-1:]})
+        waiting(short, asked.photos, asked.device)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--size", type=int, default=256)
     options.add_argument("--batch", type=int, default=2)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--steps", type=int, default=8, help="of a short run")
     options.add_argument("--photos", type=Path)
-    options.add_argument("--only", choices=("partial-conv", "crfill"))
+    options.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    options.add_argument("--precision", choices=("32", "bf16", "16"), default="32")
+    options.add_argument("--variants", action="store_true")
+    options.add_argument("--only", choices=tuple(SETS))
     asked = options.parse_args()
-    changes = {"batch": asked.batch, "size": asked.size}
+    precision: Any = PRECISIONS[asked.precision]
+    fabric = Fabric(accelerator=asked.device, devices=1, precision=precision)
+    where = torch.cuda.get_device_name() if asked.device == "cuda" else "CPU"
     print(
-        f"{asked.size}x{asked.size}, batch {asked.batch}, {torch.get_num_threads()} thread(s), CPU"
+        f"{asked.size}x{asked.size}, batch {asked.batch}, {where}, "
+        f"{torch.get_num_threads()} thread(s), precision {asked.precision}"
     )
-    if asked.only != "crfill":
-        recipe = training.read("partial-conv", changes, ("network.options.levels=7",))
-        _, batch = stage(recipe, asked.batch)
-        plain = plain_partial_conv(batch, 7)
-        compare("partial-conv", our_step(recipe, batch), plain, asked.batch, asked.rounds)
-    if asked.only != "partial-conv":
-        recipe = training.read("crfill", changes)
-        _, batch = stage(recipe, asked.batch)
-        plain = plain_crfill(recipe, batch)
-        compare("crfill", our_step(recipe, batch), plain, asked.batch, asked.rounds)
-    if asked.photos:
-        once = {**changes, "steps": 8}
-        recipe = training.read("partial-conv", once, ("network.options.levels=7",))
-        waiting(recipe, asked.photos, "partial-conv")
+    for name in [asked.only] if asked.only else SETS:
+        measure(name, asked, fabric)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from mendpix.training.display import Display
 from mendpix.training.folder import Folder
 from mendpix.training.loop import Run
 from mendpix.training.moments import Moment, Outcome, Watch
-from mendpix.training.processes import synced
+from mendpix.training.processes import PRECISIONS, synced
 from mendpix.training.reading import about, diff, fields, parse, read, shipped, text
 from mendpix.training.recipe import Recipe
 
@@ -91,7 +91,6 @@ def train(
 
 
 def _fabric(recipe: Recipe, devices: int, nodes: int, accelerator: str) -> Fabric:
-    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[recipe.precision]
     if recipe.precision == "16" and (accelerator == "cpu" or not torch.cuda.is_available()):
         raise TrainingError("precision=16 needs a CUDA GPU; use bf16 or 32 here")
     parts = devices * nodes * recipe.accumulate
@@ -106,7 +105,7 @@ def _fabric(recipe: Recipe, devices: int, nodes: int, accelerator: str) -> Fabri
         strategy=strategy,
         devices=devices,
         num_nodes=nodes,
-        precision=precision,  # type: ignore[arg-type]
+        precision=PRECISIONS[recipe.precision],  # type: ignore[arg-type]
     )
     fabric.launch()
     return fabric

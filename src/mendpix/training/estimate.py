@@ -1,9 +1,7 @@
 """How much memory a step will take, before the first one is taken."""
 
 import copy
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import TrainingError
 from mendpix.training.holes import centre
+from mendpix.training.memory import available
 from mendpix.training.objective import Objective, scene, weights_at
 from mendpix.training.recipe import Recipe
 
@@ -78,33 +77,6 @@ def _walk(
 
 def _size(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
-
-
-def available() -> int | None:
-    """Bytes of memory that are free for this process; None where nothing tells."""
-    found = [_machine(), _group()]
-    return min((value for value in found if value is not None), default=None)
-
-
-def _machine() -> int | None:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return None
-
-
-def _group() -> int | None:
-    """What a container's limit leaves."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit = (folder / "memory.max").read_text().strip()
-        used = int((folder / "memory.current").read_text())
-        return None if limit == "max" else max(0, int(limit) - used)
-    except (OSError, ValueError):
-        return None
 
 
 def check(

@@ -6,6 +6,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+"""Fabric's names for a recipe's precisions."""
+
 
 def average(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
     """Gradients averaged over all processes, in one exchange."""

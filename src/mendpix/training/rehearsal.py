@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -11,8 +12,12 @@ from mendpix.training import estimate, objective, schedule
 from mendpix.training.data import Batch, assembled
 from mendpix.training.games import Game
 from mendpix.training.holes import drawer
+from mendpix.training.memory import SHARE, available
 from mendpix.training.players import optimiser
+from mendpix.training.processes import PRECISIONS
 from mendpix.training.recipe import Recipe
+
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 _GIB = 2**30
 
@@ -22,9 +27,10 @@ class Forecast:
     """What training would take, by a measured step.
 
     Attributes:
-        device: ``"cpu"``; training elsewhere takes other times.
+        device: what was measured, ``"cpu"`` or ``"cuda"``; elsewhere it takes other times.
         parameters: of the network and the discriminators.
-        memory: bytes: weights, gradients, averages, what a step keeps, cached pictures.
+        memory: bytes on that device: weights, gradients, averages, what a step keeps.
+        pictures: bytes of the cached pictures.
         seconds: of one step with the recipe's batch.
         steps: of the recipe.
     """
@@ -32,6 +38,7 @@ class Forecast:
     device: str
     parameters: int
     memory: int
+    pictures: int
     seconds: float
     steps: int
 
@@ -40,64 +47,84 @@ class Forecast:
         """The whole run's."""
         return self.seconds * self.steps / 3600
 
+    def _room(self) -> str:
+        free = available()
+        if free is None or self.pictures < free * SHARE:
+            return ""
+        return f"{free / _GIB:.2g} GiB of memory are free; they will be mapped from disk"
+
     def rows(self) -> list[tuple[str, str, str]]:
         """What is foretold, for a table."""
         length = f"{self.hours:.1f} hours" if self.hours >= 2 else f"{60 * self.hours:.0f} minutes"
         speed = f"{self.seconds:.2g} s a step, {self.steps} steps"
         patience = "try the recipe's -tiny form, or an accelerator" if self.hours > 48 else ""
         return [
-            ("memory", f"about {self.memory / _GIB:.1f} GiB", ""),
+            ("memory", f"about {self.memory / _GIB:.2g} GiB for a step", ""),
+            ("cached pictures", f"about {self.pictures / _GIB:.2g} GiB", self._room()),
             ("time", f"about {length} on the {self.device.upper()} ({speed})", patience),
         ]
 
 
-def rehearse(recipe: Recipe, cached_pixels: int = 0) -> Forecast:
-    """Take a few steps with at most two random pictures on the CPU; scale to the recipe's batch.
+def rehearse(recipe: Recipe, cached_pixels: int = 0, accelerator: Accelerator = "auto") -> Forecast:
+    """Take a few steps with at most two random pictures; scale to the recipe's batch.
 
     Args:
         cached_pixels: pixels of pictures that are kept in memory.
+        accelerator: where; the machine's best without it.
 
     Raises:
         MendError: what the recipe's parts raise when they are built.
     """
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=1,
+        precision=PRECISIONS[recipe.precision],  # type: ignore[arg-type]
+    )
     torch_state = torch.get_rng_state()
     try:
-        return _rehearsed(recipe, cached_pixels)
+        return _rehearsed(recipe, cached_pixels, fabric)
     finally:
         torch.set_rng_state(torch_state)
 
 
-def _rehearsed(recipe: Recipe, cached_pixels: int) -> Forecast:
-    game, batch = stage(recipe, min(2, recipe.batch))
-    fixed, each = estimate.memory(recipe, game.network, game.objective)
+def _rehearsed(recipe: Recipe, cached_pixels: int, fabric: Fabric) -> Forecast:
+    torch.manual_seed(recipe.seed)
+    fixed, each = estimate.memory(recipe, objective.network(recipe), objective.build(recipe))
+    game, batch = stage(recipe, min(2, recipe.batch), fabric)
     phase = recipe.stretches[-1]
     weights = objective.weights_at(recipe, phase, recipe.total - 1)
     _step(game, batch, weights)  # also allocates the optimisers' averages
     seconds = min(_step(game, batch, weights) for _ in range(2))
     count = sum(p.numel() for player in game.players() for p in player.module.parameters())
     memory = estimate.SPARE * (fixed + each * recipe.batch / recipe.accumulate)
-    memory += 3 * cached_pixels
     scaled = seconds * recipe.batch / len(batch.files)
-    return Forecast("cpu", count, round(memory), scaled, recipe.total)
+    where = fabric.device.type
+    return Forecast(where, count, round(memory), 3 * cached_pixels, scaled, recipe.total)
 
 
-def stage(recipe: Recipe, count: int) -> tuple[Game, Batch]:
+def stage(recipe: Recipe, count: int, fabric: Fabric) -> tuple[Game, Batch]:
     """The players, fresh, in the last phase, where most counts; noise with drawn holes."""
-    fabric = Fabric(accelerator="cpu", devices=1)
     torch.manual_seed(recipe.seed)
     network, terms = objective.network(recipe), objective.build(recipe)
+    draw = drawer(recipe, network)
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    for module in (network, terms):
+        fabric.to_device(module).to(memory_format=layout)  # type: ignore[call-overload]
     schedule.enter(recipe.stretches[-1], network)
     maker = optimiser(fabric, network, recipe.optimiser)
     judges = nn.ModuleList(terms.judges())
     other = optimiser(fabric, judges, recipe.discriminators) if len(judges) else None
-    game = Game(fabric, network, terms, maker, other)
-    draw = drawer(recipe, network)
+    called = torch.compile(network) if recipe.compile else network
     noise = torch.randint(0, 256, (count, recipe.size, recipe.size, 3), dtype=torch.uint8).numpy()
-    return game, assembled(list(noise), [draw(n) for n in range(count)], ["noise"] * count)
+    photo, hole, files = assembled(list(noise), [draw(n) for n in range(count)], ["noise"] * count)
+    photo, hole = (fabric.to_device(x).contiguous(memory_format=layout) for x in (photo, hole))
+    return Game(fabric, called, terms, maker, other), Batch(photo, hole, files)  # type: ignore[arg-type]
 
 
 def _step(game: Game, batch: Batch, weights: dict[str, float]) -> float:
     """Seconds of one step."""
     begun = time.perf_counter()
     game.step([batch], weights)
+    if batch.photo.is_cuda:
+        torch.cuda.synchronize()
     return time.perf_counter() - begun
