@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -116,6 +117,31 @@ class Faithful:
         return np.stack(planes, axis=2)
 
 
+class Started:
+    """A filler that mends a first fill, with the built-in one that makes it.
+
+    Args:
+        first: fills the hole of the photo.
+        second: is shown what the first one filled, and the same hole.
+    """
+
+    channels: Literal[3] = 3
+
+    def __init__(self, first: Filler, second: Filler) -> None:
+        self.first, self.second = first, second
+        self.card: dict[str, Any] = dict(getattr(second, "card", {}))
+
+    def prepare(self) -> None:
+        """Do now what the first fill would do once."""
+        for filler in (self.first, self.second):
+            getattr(filler, "prepare", lambda: None)()
+
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """Both fills, one after the other; see :class:`Filler`."""
+        begun = self.first(photo, hole, portion(progress, 0, 2))
+        return self.second(begun, hole, portion(progress, 1, 2))
+
+
 def portion(progress: Progress | None, index: int, count: int) -> Progress | None:
     """What the ``index``-th of ``count`` equal parts of a work tells its progress to."""
     return None if progress is None else lambda share: progress((index + share) / count)
@@ -213,14 +239,19 @@ def load(
         raise MendError(_unknown(name))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return Faithful(_network(path, device, threads))
+    network = _network(path, device, threads)
+    start = getattr(network, "start", "")
+    if not start:
+        return Faithful(network)
+    first = _built_in(start, "cpu", {"seed": seed, "threads": threads}, {})
+    return Faithful(Started(first, network))
 
 
 def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
     if device not in ("auto", "cpu"):
         raise MendError(f"{name} runs on the CPU, not on {device}; leave the device out")
     make = BUILT_IN[name]()
-    known = inspect.signature(make).parameters
+    known = _options(make)
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "none"
@@ -228,6 +259,15 @@ def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str,
     common = {key: value for key, value in common.items() if key in known}
     filler: Filler = make(**common, **options)
     return filler
+
+
+def _options(make: type[Any]) -> list[str]:
+    """The options a filler is built with; where it takes an ``Options``, that one's fields too."""
+    known = list(inspect.signature(make).parameters)
+    if "changes" in known:
+        known.remove("changes")
+        known += [field.name for field in fields(make.options_type)]
+    return known
 
 
 def _unknown(name: str) -> str:

@@ -9,6 +9,7 @@ from mendpix.losses.adversarial import GAMES, Adversarial
 from mendpix.losses.base import Loss, Scene
 from mendpix.losses.contextual import ContextualReconstruction, CRFillSum
 from mendpix.losses.features import Content, FeatureLoss, Perceptual, Style, Texture
+from mendpix.losses.learned import LearnedPerceptual
 from mendpix.losses.pan import PerceptualAdversarial
 from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
 from mendpix.losses.pixel import L1, L2, OverlapL2, Pixel, TotalVariation
@@ -28,6 +29,7 @@ LOSSES: dict[str, type[Loss]] = {
     "partial-conv-style": PartialConvStyle,
     "adversarial": Adversarial,
     "pan": PerceptualAdversarial,
+    "lpips": LearnedPerceptual,
     "contextual": ContextualReconstruction,
 }
 """The losses that a recipe can name."""
@@ -43,6 +45,7 @@ __all__ = [
     "ContextEncoderSum",
     "ContextualReconstruction",
     "FeatureLoss",
+    "LearnedPerceptual",
     "Loss",
     "OverlapL2",
     "PartialConvPerceptual",

@@ -9,6 +9,7 @@ from torch import nn
 from mendpix.networks.context_encoder import ContextEncoder, RandomContextEncoder
 from mendpix.networks.crfill import CRFill
 from mendpix.networks.discriminators import ContextDiscriminator, PANDiscriminator
+from mendpix.networks.mender import Mender
 from mendpix.networks.pan import PANInpainting, PANUNet
 from mendpix.networks.partial_unet import PartialUNet
 from mendpix.networks.patch_discriminators import PatchGAN, SNPatchGAN
@@ -20,6 +21,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "pan-inpainting": PANInpainting,
     "partial-unet": PartialUNet,
     "crfill": CRFill,
+    "mender": Mender,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {

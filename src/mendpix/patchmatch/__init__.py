@@ -46,6 +46,7 @@ class PatchMatch:
 
     channels: ClassVar[Literal["any"]] = "any"
     skips_nan: ClassVar[bool] = True
+    options_type: ClassVar[type[Options]] = Options
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from torch import Tensor
 from mendpix.errors import TrainingError
 from mendpix.training import shards
 from mendpix.training.recipe import Data, Recipe
+from mendpix.training.starts import Starts
 
 Photo = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
@@ -32,13 +33,30 @@ SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 VALIDATION = 1 << 40
 """Sample indices of held-out pictures begin here, far from those of training."""
 
+TRIES, LEAST, MOST = 8, 0.03, 0.7
+"""A square of a photo that has its hole already: places tried, and how much may be missing."""
+
 
 class Batch(NamedTuple):
-    """Pictures of one step on one process: ``(N, 3, H, W)`` in [0, 1], ``(N, 1, H, W)``, files."""
+    """Pictures of one step on one process: ``(N, 3, H, W)`` in [0, 1], ``(N, 1, H, W)``, files.
+
+    ``started`` is the photo with its hole filled first, where the network mends such a fill.
+    """
 
     photo: Tensor
     hole: Tensor
     files: list[str]
+    started: Tensor | None = None
+
+    @property
+    def shown(self) -> Tensor:
+        """What the network is shown."""
+        return self.photo if self.started is None else self.started
+
+    def part(self, places: slice) -> "Batch":
+        """Some of its pictures."""
+        started = None if self.started is None else self.started[places]
+        return Batch(self.photo[places], self.hole[places], self.files[places], started)
 
 
 @dataclass
@@ -174,8 +192,10 @@ def generator(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
 class Samples:
     """Training samples by index: the file (each once per epoch), its square, flip and hole."""
 
-    def __init__(self, photos: Photos, recipe: Recipe, draw: Draw) -> None:
-        self.photos, self.recipe, self.draw = photos, recipe, draw
+    def __init__(
+        self, photos: Photos, recipe: Recipe, draw: Draw, starts: Starts | None = None
+    ) -> None:
+        self.photos, self.recipe, self.draw, self.starts = photos, recipe, draw, starts
         self._epoch: tuple[int, list[int]] = (-1, [])
 
     def file(self, index: int) -> str:
@@ -196,33 +216,63 @@ class Samples:
 
     def photo(self, index: int, file: str) -> Photo:
         """The sample's square ``(size, size, 3)``."""
+        return self._squares(index, [self.photos.picture(file)])[0]
+
+    def started(self, index: int, file: str, starts: Starts) -> tuple[Photo, Hole, Photo]:
+        """The sample's square, its hole, and the square with that hole filled first."""
+        whole = self.photos.picture(file)
+        filled, hole = starts.of(file, whole, index // len(self.photos.train))
+        square, gap, first = self._squares(
+            index, [whole, hole.astype(np.uint8)[..., None] * 255, filled]
+        )
+        missing = gap.reshape(square.shape[:2]) > 0
+        return square, missing, np.where(missing[..., None], first, square)
+
+    def _squares(self, index: int, layers: Sequence[Photo]) -> list[Photo]:
+        """The same square of a photo's layers; with a hole among them, one that shows some."""
         random = generator(self.recipe.seed, index, purpose=2)
-        whole, options, size = self.photos.picture(file), self.recipe.data, self.recipe.size
-        side = min(round(size * random.uniform(*options.scale)), *whole.shape[:2])
-        places = [random.integers(0, n - side + 1) for n in whole.shape[:2]]
-        if options.crop == "centre":
-            places = [(n - side) // 2 for n in whole.shape[:2]]
-        square = whole[places[0] : places[0] + side, places[1] : places[1] + side]
+        options, size, shape = self.recipe.data, self.recipe.size, layers[0].shape[:2]
+        side = min(round(size * random.uniform(*options.scale)), *shape)
+        for _ in range(TRIES):
+            top, left = (random.integers(0, n - side + 1) for n in shape)
+            if options.crop == "centre":
+                top, left = ((n - side) // 2 for n in shape)
+            cut = [layer[top : top + side, left : left + side] for layer in layers]
+            if len(cut) == 1 or LEAST < cut[1].mean() / 255 < MOST:
+                break
         if side != size:
             how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-            square = np.asarray(cv2.resize(square, (size, size), interpolation=how), np.uint8)
-        return square[:, ::-1] if random.random() < options.flip else square
+            cut = [np.asarray(cv2.resize(c, (size, size), interpolation=how)) for c in cut]
+        flipped = random.random() < options.flip
+        return [c[:, ::-1] for c in cut] if flipped else cut
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The samples of these indices."""
         files = [self.file(index) for index in indices]
-        pictures = [self.photo(index, file) for index, file in zip(indices, files, strict=True)]
-        return assembled(pictures, [self.draw(index) for index in indices], files)
+        pairs = list(zip(indices, files, strict=True))
+        if self.starts is None:
+            pictures = [self.photo(index, file) for index, file in pairs]
+            return assembled(pictures, [self.draw(index) for index in indices], files)
+        made = [self.started(index, file, self.starts) for index, file in pairs]
+        photos, holes, firsts = zip(*made, strict=True)
+        return assembled(photos, holes, files, firsts)
 
 
-def held_out_batches(photos: Photos, recipe: Recipe, draw: Draw) -> Iterator[Batch]:
+def held_out_batches(
+    photos: Photos, recipe: Recipe, draw: Draw, starts: Starts | None = None
+) -> Iterator[Batch]:
     """The held-out pictures, their centre squares, each with the same hole at every validation."""
     files = photos.held_out[: recipe.validate_count]
     for start in range(0, len(files), recipe.batch):
         names = files[start : start + recipe.batch]
         squares = [_centre(photos.picture(name), recipe.size) for name in names]
         places = range(VALIDATION + start, VALIDATION + start + len(names))
-        yield assembled(squares, [draw(index) for index in places], names)
+        holes = [draw(index) for index in places]
+        firsts = None
+        if starts is not None:
+            parts = zip(names, squares, holes, strict=True)
+            firsts = [starts.of_square(*part) for part in parts]
+        yield assembled(squares, holes, names, firsts)
 
 
 def _centre(photo: Photo, size: int) -> Photo:
@@ -230,11 +280,20 @@ def _centre(photo: Photo, size: int) -> Photo:
     return photo[top : top + size, left : left + size]
 
 
-def assembled(photos: Sequence[Photo], holes: Sequence[Hole], files: list[str]) -> Batch:
+def assembled(
+    photos: Sequence[Photo],
+    holes: Sequence[Hole],
+    files: list[str],
+    firsts: Sequence[Photo] | None = None,
+) -> Batch:
     """Arrays as one batch of tensors."""
-    stacked = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)
     missing = torch.from_numpy(np.stack(holes))[:, None]
-    return Batch(stacked.float() / 255, missing.float(), files)
+    started = None if firsts is None else _tensor(firsts)
+    return Batch(_tensor(photos), missing.float(), files, started)
+
+
+def _tensor(photos: Sequence[Photo]) -> Tensor:
+    return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).float() / 255
 
 
 class Ahead:

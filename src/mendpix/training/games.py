@@ -97,7 +97,7 @@ class Game:
     def predict(self, batch: Batch) -> Prediction:
         """The network's prediction, ready for gradients."""
         with self.fabric.autocast():
-            prediction: Prediction = self.network(batch.photo, batch.hole)
+            prediction: Prediction = self.network(batch.shown, batch.hole)
         return prediction
 
     def _plays(self, weights: Mapping[str, float]) -> bool:
@@ -179,7 +179,4 @@ def cut(batch: Batch, count: int) -> list[Batch]:
     """A batch as ``count`` parts."""
     size = len(batch.files) // count
     places = range(0, size * count, size)
-    return [
-        Batch(batch.photo[at : at + size], batch.hole[at : at + size], batch.files[at : at + size])
-        for at in places
-    ]
+    return [batch.part(slice(at, at + size)) for at in places]

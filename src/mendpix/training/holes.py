@@ -1,5 +1,7 @@
 """The recipe's mixture of holes: one per sample index, the same whenever it is asked for."""
 
+from collections.abc import Callable
+
 import numpy as np
 from torch import nn
 
@@ -7,6 +9,9 @@ from mendpix import drawing
 from mendpix.errors import MaskError, RecipeError
 from mendpix.training.data import Draw, Hole, generator
 from mendpix.training.recipe import Recipe
+from mendpix.training.starts import Starts
+
+Shape = int | tuple[int, int]
 
 CENTRE = "centre"
 
@@ -17,21 +22,50 @@ def drawer(recipe: Recipe, network: nn.Module) -> Draw:
     Raises:
         RecipeError: an unknown generator or option, or holes the network cannot take.
     """
-    kinds = [holes.kind for holes in recipe.holes]
-    _check(recipe, network, kinds)
-    made = [drawing.chosen(holes.kind, holes.options) for holes in recipe.holes]
     square = centre(recipe.size, int(getattr(network, "hole_side", recipe.size // 2)))
-    shares = np.array([holes.share for holes in recipe.holes])
-    bounds = np.cumsum(shares / shares.sum())[:-1]
+    draw_mixed = _mixture(recipe, network)
 
     def draw(index: int) -> Hole:
         if recipe.one_hole:
             index -= index % recipe.batch
+        return draw_mixed(recipe.size, index, square)
+
+    return draw
+
+
+def first_fills(recipe: Recipe, network: nn.Module) -> Starts | None:
+    """First fills of whole photos, for a network that mends one; None for all others.
+
+    Raises:
+        RecipeError: as for :func:`drawer`, or no such filler or option of it.
+    """
+    name = getattr(network, "start", "")
+    if not name:
+        return None
+    mixed, data = _mixture(recipe, network), recipe.data
+    return Starts(
+        name,
+        lambda shape, index: mixed(shape, index, None),
+        recipe.seed,
+        data.start_options,
+        data.start_holes,
+    )
+
+
+def _mixture(recipe: Recipe, network: nn.Module) -> Callable[[Shape, int, Hole | None], Hole]:
+    """Draws from the recipe's mixture, at any size; given a square, kind 'centre' is that."""
+    kinds = [holes.kind for holes in recipe.holes]
+    _check(recipe, network, kinds)
+    made = [drawing.chosen(holes.kind, holes.options) for holes in recipe.holes]
+    shares = np.array([holes.share for holes in recipe.holes])
+    bounds = np.cumsum(shares / shares.sum())[:-1]
+
+    def draw(shape: Shape, index: int, square: Hole | None) -> Hole:
         chance = generator(recipe.seed, index, purpose=3).random()
         number = int(np.searchsorted(bounds, chance, side="right"))
-        if kinds[number] == CENTRE and not recipe.holes[number].options:
+        if square is not None and kinds[number] == CENTRE and not recipe.holes[number].options:
             return square
-        return drawing.draw(made[number], recipe.size, recipe.seed, index)
+        return drawing.draw(made[number], shape, recipe.seed, index)
 
     return draw
 

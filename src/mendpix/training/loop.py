@@ -16,7 +16,7 @@ from mendpix.training.clock import Clock, stop_on_interrupt
 from mendpix.training.data import Ahead, Batch, Photos, Samples, held_out_batches
 from mendpix.training.folder import Folder
 from mendpix.training.games import Game, cut
-from mendpix.training.holes import drawer
+from mendpix.training.holes import drawer, first_fills
 from mendpix.training.moments import Moment, Outcome, Watch
 from mendpix.training.objective import Objective, weights_at
 from mendpix.training.players import averaged, optimiser
@@ -41,7 +41,8 @@ class Run:
         self.fabric, self.recipe, self.photos, self.folder = fabric, recipe, photos, folder
         self.watch = watch
         self.draw = drawer(recipe, network)
-        self.samples = Samples(photos, recipe, self.draw)
+        self.starts = first_fills(recipe, network)
+        self.samples = Samples(photos, recipe, self.draw, self.starts)
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.network, self.objective = network, objective
         for module in (network, objective):
@@ -113,8 +114,7 @@ class Run:
 
     def _learn(self, batch: Batch, clock: Clock) -> None:
         _, phase, first = schedule.phase_at(self.recipe, self.step)
-        photo, hole = (self._placed(tensor) for tensor in batch[:2])
-        parts = cut(Batch(photo, hole, batch.files), self.recipe.accumulate)
+        parts = cut(self._placed(batch), self.recipe.accumulate)
         weights = weights_at(self.recipe, phase, self.step)
         try:
             turn = self.game.step(parts, weights, look=self.step == first)
@@ -130,7 +130,12 @@ class Run:
         if self.step % self.recipe.log_every == 0 or self.step == self.recipe.total:
             self._report(turn.losses, {k: float(v) for k, v in turn.norms.items()}, clock)
 
-    def _placed(self, tensor: Tensor) -> Tensor:
+    def _placed(self, batch: Batch) -> Batch:
+        photo, hole, files, started = batch
+        laid = None if started is None else self._laid(started)
+        return Batch(self._laid(photo), self._laid(hole), files, laid)
+
+    def _laid(self, tensor: Tensor) -> Tensor:
         return self.fabric.to_device(tensor).contiguous(memory_format=self.layout)
 
     def _report(self, losses: dict[str, float], norms: dict[str, float], clock: Clock) -> None:
@@ -149,7 +154,7 @@ class Run:
             self.validate()
         if (self.step % recipe.sheet_every == 0 or last) and self.fabric.is_global_zero:
             path = self.folder.path / "sheets" / f"{self.step:07d}.png"
-            batch = next(held_out_batches(self.photos, recipe, self.draw))
+            batch = next(held_out_batches(self.photos, recipe, self.draw, self.starts))
             drawn = sheets.draw(self.released, batch, self.fabric.device, path)
             self.events.picture(self.step, "sheet", drawn)
         if self.step % recipe.save_every == 0 or last:
@@ -159,7 +164,7 @@ class Run:
     def validate(self) -> None:
         """Measure the released network on the held-out pictures; write it where it is the best."""
         if self.fabric.is_global_zero:
-            batches = held_out_batches(self.photos, self.recipe, self.draw)
+            batches = held_out_batches(self.photos, self.recipe, self.draw, self.starts)
             device = self.fabric.device
             self.measured = validation.measure(self.released, batches, device, self.lpips)
             self._note({"step": self.step, "validation": self.measured})

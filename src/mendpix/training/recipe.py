@@ -137,6 +137,13 @@ class Data(Table):
         default=(1.0, 1.0),
         description="the square is cut this many times larger, at random, then resized",
     )
+    start_options: dict[str, Any] = Field(
+        default={},
+        description="options of the filler that fills holes first, for networks with a 'start'",
+    )
+    start_holes: int = Field(
+        default=1, ge=1, description="how many different holes and first fills a photo has"
+    )
     held_out: float = Field(
         default=0.05, gt=0, lt=1, description="share of files kept for validation"
     )

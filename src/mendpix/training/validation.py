@@ -61,7 +61,8 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 def _rows(network: nn.Module, batch: Batch, device: torch.device, lpips: LPIPS | None) -> Tensor:
     photo, hole = batch.photo.to(device), batch.hole.to(device)
-    made = composite(network(photo, hole).image.float().clamp(0, 1), photo, hole)
+    shown = batch.shown.to(device)
+    made = composite(network(shown, hole).image.float().clamp(0, 1), photo, hole)
     known = (1 - hole).sum((2, 3), keepdim=True).clamp(min=1)
     plain = composite(((photo * (1 - hole)).sum((2, 3), keepdim=True) / known), photo, hole)
     error = (made - photo).square().mean((1, 2, 3)).clamp(min=1e-10)

@@ -1,0 +1,72 @@
+"""The learned perceptual distance as a loss: VGG-16's features, weighed as people see."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mendpix.features import FeatureNetwork
+from mendpix.features.heads import LAYERS, heads
+from mendpix.losses.base import On, Part, Scene, choose, full_precision
+from mendpix.losses.features import FeatureLoss
+
+FLAT = 1e-2
+"""Added to a feature vector's squared length: where nothing fires, the slope stays small."""
+
+
+class LearnedPerceptual(FeatureLoss):
+    """``sum_l mean_hw sum_c w_lc (a_lc - b_lc)^2`` on features of unit length: LPIPS as a loss.
+
+    Zhang et al. 2018, https://arxiv.org/abs/1801.03924, with the released heads w >= 0 of VGG-16.
+    The metric's own network, AlexNet, is not offered: who trains on the judge learns to please it.
+    Lengths are ``sqrt(|a|^2 + 0.01)`` where the metric has ``|a| + 1e-10``: its slope at places
+    where nothing fires is unbounded.
+
+    Args:
+        network: ``"vgg16"``, or a feature network of that layout.
+        divide: ``"image"``: the mean over all places, as the metric takes it. ``"hole"``: that
+            divided by the missing share of the batch, so that small holes teach as much.
+        on, part: as in :class:`FeatureLoss`.
+
+    Shape:
+        as every loss; returns a scalar >= 0.
+
+    Raises:
+        ValueError: another network.
+        WeightsError: weights or heads that are not at hand.
+    """
+
+    def __init__(
+        self,
+        network: str | FeatureNetwork = "vgg16",
+        divide: Literal["image", "hole"] = "image",
+        on: On = "composite",
+        part: Part = "image",
+    ) -> None:
+        choose("divide", divide, ("image", "hole"))
+        if isinstance(network, str):
+            choose("network", network, ("vgg16",))
+        layers = dict.fromkeys(LAYERS["vgg16"], 1.0)
+        super().__init__(network, layers, on=on, part=part)
+        self.divide: Literal["image", "hole"] = divide
+        self.heads = dict(zip(LAYERS["vgg16"], heads("vgg16"), strict=True))
+
+    def judge(self, scene: Scene) -> Tensor:
+        """The mean distance of the batch."""
+        wanted = scene.target_features(self.network, self.layers)
+        made = scene.features(self.network, self.layers, self.part, self.on)
+        with full_precision(scene.target):
+            parts = [
+                (self._error(made[name], wanted[name]) * head.to(wanted[name].device)).sum(1).mean()
+                for name, head in self.heads.items()
+            ]
+            total = torch.stack(parts).sum()
+            return total if self.divide == "image" else total / scene.hole.mean().clamp(min=1e-3)
+
+    @staticmethod
+    def _error(made: Tensor, wanted: Tensor) -> Tensor:
+        return (_unit(made.float()) - _unit(wanted.float())).square()
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x * (x.square().sum(1, keepdim=True) + FLAT).rsqrt()
