@@ -60,7 +60,8 @@ class Faithful:
 
     def prepare(self) -> None:
         """Do now what the first fill would do once: compile what is to be compiled."""
-        getattr(self.inner, "prepare", lambda: None)()
+        for filler in (self.inner, getattr(self.inner, "start", None)):
+            getattr(filler, "prepare", lambda: None)()
 
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True; see :class:`Filler`.
@@ -115,31 +116,6 @@ class Faithful:
             told = portion(progress, index, count)
             planes.append(self.inner(grey, hole, told).mean(axis=2))
         return np.stack(planes, axis=2)
-
-
-class Started:
-    """A filler that mends a first fill, with the built-in one that makes it.
-
-    Args:
-        first: fills the hole of the photo.
-        second: is shown what the first one filled, and the same hole.
-    """
-
-    channels: Literal[3] = 3
-
-    def __init__(self, first: Filler, second: Filler) -> None:
-        self.first, self.second = first, second
-        self.card: dict[str, Any] = dict(getattr(second, "card", {}))
-
-    def prepare(self) -> None:
-        """Do now what the first fill would do once."""
-        for filler in (self.first, self.second):
-            getattr(filler, "prepare", lambda: None)()
-
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """Both fills, one after the other; see :class:`Filler`."""
-        begun = self.first(photo, hole, portion(progress, 0, 2))
-        return self.second(begun, hole, portion(progress, 1, 2))
 
 
 def portion(progress: Progress | None, index: int, count: int) -> Progress | None:
@@ -218,12 +194,13 @@ def load(
 
     Args:
         model: "auto" (the best there is), "patchmatch", "telea", "navier-stokes", "mean-colour",
-            a weights file (this project's ``.safetensors``, or a released ``.pth``), or the
-            folder of a training run.
+            a weights file (this project's ``.safetensors``, or a released ``.pth``), an exported
+            network (``.onnx``), or the folder of a training run.
         seed: of a filler that draws random numbers; the same seed gives the same bytes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
         threads: how many a filler may use; None: one per processor.
-        options: of the filler's own, such as PatchMatch's ``guide``.
+        options: of the filler's own, such as PatchMatch's ``guide``, or the ``adapter`` of an
+            exported network that does not describe itself.
 
     Returns: a filler whose known values come back bit-identical.
 
@@ -232,19 +209,17 @@ def load(
         WeightsError: a file that does not hold a network's weights.
     """
     name = str(model)
+    common = {"seed": seed, "threads": threads}
     if name in BUILT_IN:
-        return Faithful(_built_in(name, device, {"seed": seed, "threads": threads}, options))
+        return Faithful(_built_in(name, device, common, options))
     path = Path(model).expanduser()
     if not path.exists():
         raise MendError(_unknown(name))
+    if path.suffix == ".onnx":
+        return Faithful(_exported(path, device, common, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    network = _network(path, device, threads)
-    start = getattr(network, "start", "")
-    if not start:
-        return Faithful(network)
-    first = _built_in(start, "cpu", {"seed": seed, "threads": threads}, {})
-    return Faithful(Started(first, network))
+    return Faithful(_started(_network(path, device, threads), common))
 
 
 def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
@@ -287,3 +262,25 @@ def _network(path: Path, device: str, threads: int | None) -> Filler:
         ) from None
     filler: Filler = load_filler(path, device, threads)
     return filler
+
+
+def _exported(path: Path, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
+    from mendpix.runtime import OnnxFiller
+
+    adapter = options.pop("adapter", None)
+    if options:
+        raise MendError(f"{path} has no option {', '.join(sorted(options))}; it takes adapter")
+    return _started(OnnxFiller(path, adapter, threads=common["threads"], device=device), common)
+
+
+def _started(filler: Any, common: dict[str, Any]) -> Filler:
+    """A network's filler, given the one that it wants its holes filled with first."""
+    if filler.starts_with:
+        if filler.starts_with not in BUILT_IN or filler.starts_with == "auto":
+            raise MendError(
+                f"the network wants holes filled by {filler.starts_with!r} first, which is no "
+                f"built-in filler; known are {', '.join(BUILT_IN)}"
+            )
+        filler.start = _built_in(filler.starts_with, "cpu", common, {})
+    made: Filler = filler
+    return made

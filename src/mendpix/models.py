@@ -15,7 +15,7 @@ from mendpix.errors import WeightsError
 CARD = "mendpix"
 """The key of the safetensors header's metadata under which the card lies, as JSON."""
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+SUFFIXES = (".safetensors", ".onnx", ".pth", ".pt", ".ckpt")
 
 RELEASED = ("best.safetensors", "last.safetensors")
 """What is taken from a run folder, the first there is."""
@@ -73,11 +73,17 @@ def card(path: str | Path) -> dict[str, Any]:
     Raises:
         WeightsError: not readable, damaged, or without a card.
     """
-    with _opened(Path(path)) as file:
-        _, metadata = _header(file, Path(path))
+    path = Path(path)
+    with _opened(path) as file:
+        metadata = _properties(file, path) if path.suffix == ".onnx" else _header(file, path)[1]
     if CARD not in metadata:
         raise WeightsError(f"{path} holds no card; 'mendpix convert' writes it with one")
-    found = json.loads(metadata[CARD])
+    try:
+        found = json.loads(metadata[CARD])
+    except ValueError:
+        raise WeightsError(
+            f"{path} holds a card that is no JSON; convert the source again"
+        ) from None
     if not isinstance(found, dict):
         raise WeightsError(f"{path} holds a card that is no table; convert the source again")
     return found
@@ -158,3 +164,58 @@ def _chunks(file: BinaryIO, item: Stored, size: int = 1 << 20) -> Iterator[bytes
         chunk = file.read(min(size, left))
         left -= len(chunk)
         yield chunk
+
+
+_PROPERTIES, _KEY, _VALUE = 14, 1, 2  # fields of an ONNX model and of one of its properties
+
+
+def _properties(file: BinaryIO, path: Path) -> dict[str, str]:
+    """The metadata of an ONNX file, past the graph without reading it.
+
+    An ONNX file is one protocol-buffers message: a tag (field number, kind) before each field.
+    """
+    found = {}
+    size = file.seek(0, 2)
+    file.seek(0)
+    try:
+        for field, length in _fields(file, size):
+            if field == _PROPERTIES:
+                stop = file.tell() + length
+                parts = {key: file.read(n).decode() for key, n in _fields(file, stop)}
+                found[parts[_KEY]] = parts.get(_VALUE, "")
+            else:
+                file.seek(length, 1)
+    except (ValueError, KeyError):
+        raise WeightsError(f"{path} is not an ONNX file, or it is cut short") from None
+    return found
+
+
+def _fields(file: BinaryIO, stop: int) -> Iterator[tuple[int, int]]:
+    """Number and length of each field with a length, up to ``stop``; the caller moves past it."""
+    while file.tell() < stop:
+        tag = _varint(file)
+        kind = tag & 7
+        if kind == 0:
+            _varint(file)
+        elif kind == 2:
+            length = _varint(file)
+            if file.tell() + length > stop:
+                raise ValueError("cut short")
+            yield tag >> 3, length
+        elif kind in (1, 5):
+            file.seek(8 if kind == 1 else 4, 1)
+        else:
+            raise ValueError("no such kind of field")
+
+
+def _varint(file: BinaryIO) -> int:
+    """A whole number, seven bits a byte, lowest first."""
+    value = shift = 0
+    while True:
+        byte = file.read(1)
+        if not byte or shift > 63:
+            raise ValueError("cut short")
+        value |= (byte[0] & 127) << shift
+        if byte[0] < 128:
+            return value
+        shift += 7
