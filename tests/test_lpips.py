@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mendpix import features
 from mendpix.errors import TensorError, WeightsError
+from mendpix.features import carried
 from mendpix.metrics import LPIPS, lpips
 
 
@@ -93,6 +94,6 @@ def test_mistakes_are_one_line(bare: LPIPS, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ValueError, match="network is 'vgg19'"):
         LPIPS("vgg19")  # type: ignore[arg-type]
     lpips.heads.cache_clear()
-    monkeypatch.setattr(lpips, "find_spec", lambda name: None)
+    monkeypatch.setattr(carried, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match=r"pip install 'mendpix\[train\]'"):
         lpips.heads("vgg16")

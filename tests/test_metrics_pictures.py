@@ -13,7 +13,7 @@ from torchmetrics.functional.image import (
 )
 
 from mendpix.errors import TensorError
-from mendpix.metrics import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric
+from mendpix.metrics import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric, RelativeL1
 
 
 def pair(size: int = 48, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -45,7 +45,7 @@ def flat(level: float, size: int = 16) -> Tensor:
         (L1(), 25.0 / 4),
         (L1(area="hole"), 25.0),
         (L1(on="output"), 25.0),
-        (L1(area="hole", relative=True), 20.0),
+        (RelativeL1(), 100 / 17),
         (L2(), 6.25 / 4),
         (L2(area="hole"), 6.25),
         (PSNR(area="hole"), -20 * np.log10(0.25)),

@@ -2,30 +2,23 @@
 
 Zhang et al. 2018, https://arxiv.org/abs/1801.03924, version 0.1. The network is a frozen feature
 network of ours; the linear heads are the released ones, read as data from torchmetrics' package.
+Pictures are looked at one by one, so that batches change no digit.
 """
 
-from collections.abc import Sequence
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mendpix import features
-from mendpix.errors import TensorError, WeightsError
+from mendpix.errors import TensorError
 from mendpix.features import FeatureNetwork
-from mendpix.metrics.pictures import Bits, On, PictureMetric
+from mendpix.features.heads import LAYERS, heads
+from mendpix.metrics.pair import Bits, On, Pictures
+from mendpix.metrics.pictures import PictureMetric
 from mendpix.prediction import check_photo
 
 Name = Literal["alexnet", "vgg16"]
-
-LAYERS: dict[str, tuple[str, ...]] = {
-    "alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"),
-    "vgg16": ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"),
-}
-HEADS = {"alexnet": "alex.pth", "vgg16": "vgg.pth"}
 
 TINY = 1e-10
 
@@ -58,12 +51,16 @@ class LPIPS(PictureMetric):
         self.heads = heads(network)
 
     @torch.no_grad()
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
-        """The distance of each pair, ``(N,)``, in float32."""
-        return self.distance(made, true)
+    def tell(self, pictures: Pictures) -> None:
+        """Measure a batch that other metrics are told, too."""
+        made, true = pictures.tensors(self.on, self.bits)
+        for one in range(len(true)):
+            self._rows.append(self.distance(made[one : one + 1], true[one : one + 1]).item())
 
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The distance of each pair, ``(N,)``, >= 0; differentiable.
+        """The distance of each pair, ``(N,)`` float64, >= 0; differentiable.
+
+        The network runs in float32; from its features on, in float64.
 
         Raises:
             TensorError: shapes or ranges that do not fit, or pictures too small.
@@ -86,26 +83,10 @@ class LPIPS(PictureMetric):
 
 def weighed(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
     """One layer's distance, ``(N,)``."""
-    error = (unit(made) - unit(wanted)).square()
+    error = (unit(made.double()) - unit(wanted.double())).square()
     return (error * head.to(error)).sum(1).mean((1, 2))
 
 
 def unit(x: Tensor) -> Tensor:
     """Features of unit length over channels at each place."""
     return x / (x.square().sum(1, keepdim=True).sqrt() + TINY)
-
-
-@cache
-def heads(network: str) -> Sequence[Tensor]:
-    """The released linear heads, one per layer, ``(C, 1, 1)`` each.
-
-    Raises:
-        WeightsError: torchmetrics does not carry them.
-    """
-    spec = find_spec("torchmetrics")
-    folder = Path(spec.origin).parent if spec and spec.origin else Path()
-    path = folder / "functional" / "image" / "lpips_models" / HEADS[network]
-    if not path.is_file():
-        raise WeightsError(f"LPIPS's heads are not at {path}; pip install 'mendpix[train]'")
-    held = torch.load(path, map_location="cpu", weights_only=True)
-    return [held[f"lin{place}.model.1.weight"].float().view(-1, 1, 1) for place in range(5)]

@@ -4,22 +4,24 @@ Every metric is told pictures by ``update(prediction, target, hole)``, gives a v
 ``rows()``, in the order told, and their mean by ``compute()``. Papers report numbers of one name
 that are computed differently: those are variants here, chosen by name, and never comparable with
 each other.
+
+Each picture is measured by itself, on the CPU, in one thread: neither batches nor threads nor
+devices change a digit.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping
 from typing import Literal
 
-import torch
-import torch.nn.functional as F
+import cv2
+import numpy as np
 from torch import Tensor
 
 from mendpix.errors import TensorError
-from mendpix.prediction import check_hole, check_photo, composite
+from mendpix.metrics import kernels
+from mendpix.metrics.pair import Bits, On, Pair, Pictures
 
-On = Literal["composite", "output"]
-Bits = Literal["", "round", "truncate"]
 Area = Literal["image", "hole"]
 
 
@@ -30,10 +32,10 @@ class PictureMetric(ABC):
         on: ``"composite"`` judges the prediction in the hole and the target elsewhere, as most
             papers do; ``"output"`` the prediction as it is.
         bits: what is done to 8 bits before measuring, as for a picture file: nothing, rounding,
-            or cutting off (CR-Fill's release).
+            or cutting off (CR-Fill's release). Pictures given as uint8 already are.
 
     Shape:
-        prediction, target: ``(N, 3, H, W)`` in [0, 1]; the prediction is cut off there.
+        prediction, target: ``(N, 3, H, W)`` in [0, 1], the prediction is cut off there; or uint8.
         hole: ``(N, 1, H, W)``, 1 = missing.
     """
 
@@ -49,73 +51,69 @@ class PictureMetric(ABC):
         Raises:
             TensorError: shapes or values that do not fit each other.
         """
-        check_photo(target, name="target")
-        check_hole(hole, target)
-        if prediction.shape != target.shape:
-            raise TensorError(
-                f"prediction is {tuple(prediction.shape)} but target {tuple(target.shape)}; "
-                "give one prediction for each target"
-            )
-        made, true, hole = (t.detach().double() for t in (prediction.clamp(0, 1), target, hole))
-        made = composite(made, true, hole) if self.on == "composite" else made
-        values = self.measure(_in_bits(made, self.bits), _in_bits(true, self.bits), hole)
-        self._rows += values.tolist()
+        self.tell(Pictures(prediction, target, hole))
 
     @abstractmethod
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
-        """A value per picture, ``(N,)``, of float64 pictures in [0, 1]."""
+    def tell(self, pictures: Pictures) -> None:
+        """Measure a batch that other metrics are told, too."""
 
     def rows(self) -> list[float]:
         """A value per picture, in the order in which they came."""
         return list(self._rows)
 
     def compute(self) -> float:
-        """Their mean; NaN where there is none."""
-        return sum(self._rows) / len(self._rows) if self._rows else float("nan")
+        """Their mean, exactly summed; NaN where there is none."""
+        if not all(map(math.isfinite, self._rows)):
+            return sum(self._rows) / len(self._rows)
+        return math.fsum(self._rows) / len(self._rows) if self._rows else math.nan
 
 
-def _in_bits(picture: Tensor, bits: Bits) -> Tensor:
-    if not bits:
-        return picture
-    levels = picture * 255
-    # Values that came from 8 bits in float32 may lie a little below their level.
-    return (levels.round() if bits == "round" else (levels + 1e-4).floor()) / 255
+def measure(
+    metrics: Mapping[str, PictureMetric], prediction: Tensor, target: Tensor, hole: Tensor
+) -> dict[str, list[float]]:
+    """Tell several metrics a batch, prepared once; the batch's rows by the metrics' names.
 
-
-def _mean(values: Tensor, hole: Tensor, area: Area) -> Tensor:
-    """Means ``(N,)`` over the picture, or over missing pixels; NaN where nothing is missing."""
-    if area == "image":
-        return values.mean((1, 2, 3))
-    return (values * hole).sum((1, 2, 3)) / (hole.sum((1, 2, 3)) * values.shape[1])
-
-
-class L1(PictureMetric):
-    """Mean absolute error in percent of white.
-
-    Args:
-        area: over the whole picture, or over missing pixels alone.
-        relative: EdgeConnect's and AOT-GAN's "MAE" instead: the sum of absolute differences over
-            the sum of both pictures, also in percent.
+    Raises:
+        TensorError: as :meth:`PictureMetric.update`.
     """
+    pictures = Pictures(prediction, target, hole)
+    for metric in metrics.values():
+        metric.tell(pictures)
+    return {name: metric.rows()[-len(target) :] for name, metric in metrics.items()}
+
+
+class PairMetric(PictureMetric):
+    """A metric of arrays, one pair of pictures after the other."""
+
+    def tell(self, pictures: Pictures) -> None:
+        self._rows += [self.measure(pair) for pair in pictures.pairs(self.on, self.bits)]
+
+    @abstractmethod
+    def measure(self, pair: Pair) -> float:
+        """Of one picture."""
+
+
+def _apart(pair: Pair, norm: int, area: Area) -> float:
+    """Mean distance of the values, 0..255; NaN over a hole where nothing is missing."""
+    where = pair.hole if area == "hole" else None
+    count = pair.true.size if where is None else int(where.sum()) * pair.true.shape[2]
+    return cv2.norm(pair.made, pair.true, norm, where) / count if count else math.nan
+
+
+class L1(PairMetric):
+    """Mean absolute error in percent of white, over the whole picture or missing pixels alone."""
 
     better = "lower"
 
-    def __init__(
-        self,
-        area: Area = "image",
-        relative: bool = False,
-        on: On = "composite",
-        bits: Bits = "",
-    ) -> None:
+    def __init__(self, area: Area = "image", on: On = "composite", bits: Bits = "") -> None:
         super().__init__(on, bits)
-        self.area, self.relative = area, relative
+        self.area = area
 
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
-        error = 100 * _mean((made - true).abs(), hole, self.area)
-        return error / _mean(made + true, hole, self.area) if self.relative else error
+    def measure(self, pair: Pair) -> float:
+        return 100 * _apart(pair, cv2.NORM_L1, self.area) / 255
 
 
-class L2(PictureMetric):
+class L2(PairMetric):
     """Mean squared error of values in [0, 1], in percent, over the picture or the hole."""
 
     better = "lower"
@@ -124,36 +122,62 @@ class L2(PictureMetric):
         super().__init__(on, bits)
         self.area = area
 
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
-        return 100 * _mean((made - true).square(), hole, self.area)
+    def measure(self, pair: Pair) -> float:
+        return 100 * _apart(pair, cv2.NORM_L2SQR, self.area) / 255**2
 
 
-class PSNR(PictureMetric):
+class RelativeL1(PairMetric):
+    """The "MAE" of EdgeConnect and AOT-GAN: absolute differences over both sums, in percent.
+
+    Args:
+        grey: of luminance (EdgeConnect), or of all channels (AOT-GAN).
+    """
+
+    better = "lower"
+
+    def __init__(self, grey: bool = False, on: On = "composite", bits: Bits = "") -> None:
+        super().__init__(on, bits)
+        self.grey = grey
+
+    def measure(self, pair: Pair) -> float:
+        pair = pair.as_grey() if self.grey else pair
+        both = float(pair.made.sum(dtype=np.float64) + pair.true.sum(dtype=np.float64))
+        return 100 * cv2.norm(pair.made, pair.true, cv2.NORM_L1) / both if both else math.nan
+
+
+class PSNR(PairMetric):
     """Peak signal-to-noise ratio in dB, per picture: infinite where nothing differs.
 
     Args:
         area: whose mean squared error.
         slack: added to it, on the scale 0..255, so that equal pictures stay finite (CR-Fill's
             release adds 1e-8).
+        grey: of luminance (EdgeConnect).
     """
 
     def __init__(
-        self, area: Area = "image", slack: float = 0.0, on: On = "composite", bits: Bits = ""
+        self,
+        area: Area = "image",
+        slack: float = 0.0,
+        grey: bool = False,
+        on: On = "composite",
+        bits: Bits = "",
     ) -> None:
         super().__init__(on, bits)
-        self.area, self.slack = area, slack
+        self.area, self.slack, self.grey = area, slack, grey
 
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
-        error = _mean((made - true).square(), hole, self.area) + self.slack / 255**2
-        return -10 * error.log10()
+    def measure(self, pair: Pair) -> float:
+        pair = pair.as_grey() if self.grey else pair
+        error = _apart(pair, cv2.NORM_L2SQR, self.area) + self.slack
+        return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-K1, K2 = 0.01**2, 0.03**2
-Window = Callable[[Tensor], Tensor]
+K1, K2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 Variant = Literal["wang", "uniform", "padded", "grey"]
+VARIANTS = ("wang", "uniform", "padded", "grey")
 
 
-class SSIM(PictureMetric):
+class SSIM(PairMetric):
     """Structural similarity (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861).
 
     Args:
@@ -162,29 +186,40 @@ class SSIM(PictureMetric):
             window of 7 pixels with sample covariance (AOT-GAN). ``"padded"``: Wang's with zeros
             around the picture (LaMa). ``"grey"``: EdgeConnect's, of grey pictures with a plain
             window of 51 pixels, or the largest odd one that fits.
+        area: the mean over all windows, or over those whose centre is missing; NaN where there is
+            none.
     """
 
-    def __init__(self, variant: Variant = "wang", on: On = "composite", bits: Bits = "") -> None:
+    def __init__(
+        self,
+        variant: Variant = "wang",
+        area: Area = "image",
+        on: On = "composite",
+        bits: Bits = "",
+    ) -> None:
         super().__init__(on, bits)
-        if variant not in ("wang", "uniform", "padded", "grey"):
-            raise TensorError(f"SSIM has no variant {variant!r}; wang, uniform, padded or grey")
-        self.variant = variant
+        if variant not in VARIANTS:
+            raise TensorError(f"SSIM has no variant {variant!r}; {', '.join(VARIANTS)}")
+        self.variant, self.area = variant, area
 
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
+    def measure(self, pair: Pair) -> float:
         if self.variant == "grey":
-            made, true = grey(made), grey(true)
-        short = min(true.shape[2:])
+            pair = pair.as_grey()
+        if self.variant == "padded":
+            edges = (5, 5, 5, 5, cv2.BORDER_CONSTANT)
+            sides = (cv2.copyMakeBorder(x, *edges) for x in (pair.made, pair.true, pair.hole))
+            pair = Pair(*(np.asarray(side) for side in sides))
+        short = min(pair.true.shape[:2])
         side = {"uniform": 7, "grey": min(51, short - 1 + short % 2)}.get(self.variant, 11)
         if short < side:
             raise TensorError(f"SSIM looks through {side} pixels but the picture has {short}")
         if self.variant in ("wang", "padded"):
-            window = partial(gaussian, padding=5 if self.variant == "padded" else 0)
-            return similarity(made, true, window)[0].mean((1, 2, 3))
-        window = partial(F.avg_pool2d, kernel_size=side, stride=1)
-        return similarity(made, true, window, side**2 / (side**2 - 1))[0].mean((1, 2, 3))
+            return float(similarity(pair, kernels.gaussian(), area=self.area)[0].mean())
+        bias = side**2 / (side**2 - 1)
+        return float(similarity(pair, kernels.uniform(side), bias, self.area)[0].mean())
 
 
-class MSSSIM(PictureMetric):
+class MSSSIM(PairMetric):
     """SSIM over five scales (Wang et al. 2003, https://doi.org/10.1109/ACSSC.2003.1292216).
 
     Contrast and structure at each scale, luminance at the last; a mean below 0 counts as 0. Each
@@ -193,52 +228,53 @@ class MSSSIM(PictureMetric):
 
     weights = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
-    def measure(self, made: Tensor, true: Tensor, hole: Tensor) -> Tensor:
+    def measure(self, pair: Pair) -> float:
+        height, width = pair.true.shape[:2]
         least = 11 * 2 ** (len(self.weights) - 1)
-        if min(true.shape[2:]) < least:
+        if min(height, width) < least:
             raise TensorError(
-                f"MS-SSIM needs {least} pixels a side but the picture is "
-                f"{true.shape[3]}x{true.shape[2]}; use SSIM"
+                f"MS-SSIM needs {least} pixels a side but the picture is {width}x{height}; use SSIM"
             )
-        product = torch.ones(true.shape[:2], dtype=true.dtype, device=true.device)
+        product = np.ones(pair.true.shape[2])
         for scale, weight in enumerate(self.weights):
-            whole, contrast = similarity(made, true, gaussian)
-            part = whole if scale == len(self.weights) - 1 else contrast
-            product = product * part.mean((2, 3)).clamp(min=0) ** weight
-            made, true = F.avg_pool2d(made, 2), F.avg_pool2d(true, 2)
-        return product.mean(1)
+            last = scale == len(self.weights) - 1
+            means = similarity(pair, kernels.gaussian())[0 if last else 1]
+            product *= means.clip(min=0) ** weight
+            pair = pair if last else _halved(pair)
+        return float(product.mean())
 
 
 def similarity(
-    made: Tensor, true: Tensor, window: Window, unbiased: float = 1.0
-) -> tuple[Tensor, Tensor]:
-    """Maps of SSIM and of its contrast and structure alone.
+    pair: Pair, weights: kernels.Floats, bias: float = 1.0, area: Area = "image"
+) -> kernels.Floats:
+    """Means of SSIM and of its contrast and structure alone, of each channel: ``(2, C)``.
 
     Args:
-        window: local means.
-        unbiased: what local variances and covariance are multiplied by.
+        weights: a window's, along one side.
+        bias: what local variances and covariance are multiplied by.
+        area: which windows, by their centres.
     """
-    mean_made, mean_true = window(made), window(true)
-    product = mean_made * mean_true
-    squares = mean_made.square() + mean_true.square()
-    covariance = unbiased * (window(made * true) - product)
-    variances = unbiased * (window(made.square() + true.square()) - squares)
-    contrast = (2 * covariance + K2) / (variances + K2)
-    return (2 * product + K1) / (squares + K1) * contrast, contrast
+    half = weights.size // 2
+    reach = np.ones((weights.size, weights.size), np.uint8)
+    active = np.asarray(cv2.dilate(pair.changed(), reach), np.uint8)
+    counted = pair.hole if area == "hole" else np.ones_like(pair.hole)
+    count = int(counted[half : -half or None, half : -half or None].sum())
+    if not count:
+        return np.full((2, pair.true.shape[2]), math.nan)
+    sums = kernels.missing(pair.made, pair.true, active, counted, weights, bias, K1, K2)
+    return np.asarray(1 - sums / count)
 
 
-def gaussian(picture: Tensor, padding: int = 0) -> Tensor:
-    """Local means with Wang's window: 11 pixels, sigma 1.5, rows then columns."""
-    places = torch.arange(-5, 6, dtype=picture.dtype, device=picture.device)
-    weights = torch.exp(-(places**2) / (2 * 1.5**2))
-    weights = weights / weights.sum()
-    channels = picture.shape[1]
-    column = weights.reshape(1, 1, -1, 1).repeat(channels, 1, 1, 1)
-    down = F.conv2d(picture, column, padding=(padding, 0), groups=channels)
-    return F.conv2d(down, column.mT, padding=(0, padding), groups=channels)
-
-
-def grey(picture: Tensor) -> Tensor:
-    """Luminance ``(N, 1, H, W)`` with scikit-image's weights (Rec. 709)."""
-    weights = torch.tensor([0.2125, 0.7154, 0.0721], dtype=picture.dtype, device=picture.device)
-    return (picture * weights[:, None, None]).sum(1, keepdim=True)
+def _halved(pair: Pair) -> Pair:
+    """Means of 2 x 2 pixels, float64; an odd last row or column falls away."""
+    height, width = (side // 2 * 2 for side in pair.true.shape[:2])
+    made, true = (
+        np.ascontiguousarray(
+            side[:height, :width]
+            .astype(np.float64)
+            .reshape(height // 2, 2, width // 2, 2, -1)
+            .mean((1, 3))
+        )
+        for side in (pair.made, pair.true)
+    )
+    return Pair(made, true, np.ascontiguousarray(pair.hole[:height:2, :width:2]))

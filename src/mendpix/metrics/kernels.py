@@ -1,0 +1,154 @@
+"""The inner loops of structural similarity, compiled: sums in float64, in a fixed order.
+
+One thread, and no multiplication fused with an addition: every machine gives the same digits,
+whatever the batch. Windows in which nothing differs are passed over, since they count exactly 1.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compiled at its first call, and kept on disk where a folder for that can be found."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except (RuntimeError, OSError):  # Numba's "no locator available"
+        return njit(nogil=True)(function)
+
+
+@compiled
+def _scale(out: Floats, row: Floats, weight: float) -> None:
+    for x in range(out.size):
+        out[x] = weight * row[x]
+
+
+@compiled
+def _add(out: Floats, before: Floats, after: Floats, weight: float) -> None:
+    for x in range(out.size):
+        out[x] += weight * (before[x] + after[x])
+
+
+@compiled
+def _prepare(ring: Floats, made: NDArray[Any], true: NDArray[Any]) -> None:
+    """A row's sum and difference of both pictures, and the squares of these."""
+    total, error, total2, error2 = ring[0], ring[1], ring[2], ring[3]
+    for x in range(made.size):
+        a, b = float(made[x]), float(true[x])
+        total[x], error[x] = a + b, a - b
+    for x in range(made.size):
+        total2[x] = total[x] * total[x]
+    for x in range(made.size):
+        error2[x] = error[x] * error[x]
+
+
+@compiled
+def _compare(means: Floats, bias: float, k1: float, k2: float) -> None:
+    """From local means to what is missing to 1 of similarity (row 0) and of contrast (row 1).
+
+    With s = a + b and d = a - b, 4 cov(a, b) = var(s) - var(d), and so on.
+    """
+    total, error, total2, error2 = means[0], means[1], means[2], means[3]
+    for x in range(total.size):
+        s2, d2 = total[x] * total[x], error[x] * error[x]
+        vs, vd = bias * (total2[x] - s2), bias * (error2[x] - d2)
+        contrast = ((vs - vd) * 0.5 + k2) / ((vs + vd) * 0.5 + k2)
+        light = ((s2 - d2) * 0.5 + k1) / ((s2 + d2) * 0.5 + k1)
+        total[x], error[x] = 1.0 - light * contrast, 1.0 - contrast
+
+
+@compiled
+def _span(active: Bytes) -> tuple[int, int]:
+    """The first place of a row that is not 0, and the one after the last."""
+    for first in range(active.size):
+        if active[first]:
+            for last in range(active.size - 1, first - 1, -1):
+                if active[last]:
+                    return first, last + 1
+    return 0, 0
+
+
+@compiled
+def _filter(
+    out: Floats, column: Floats, ring: Floats, row: int, start: int, c: int, w: Floats
+) -> None:
+    """Weighted means around a row: first down the ring's rows, then along the row."""
+    half, depth = w.size // 2, ring.shape[0]
+    stop, inner = start + column.size, column.size - 2 * half * c
+    _scale(column, ring[row % depth, start:stop], w[half])
+    for j in range(1, half + 1):
+        above, below = ring[(row - j) % depth], ring[(row + j) % depth]
+        _add(column, above[start:stop], below[start:stop], w[half - j])
+    at = half * c
+    _scale(out, column[at : at + inner], w[half])
+    for j in range(1, half + 1):
+        left, right = at - j * c, at + j * c
+        _add(out, column[left : left + inner], column[right : right + inner], w[half - j])
+
+
+@compiled
+def missing(
+    made: NDArray[Any],
+    true: NDArray[Any],
+    active: Bytes,
+    counted: Bytes,
+    weights: Floats,
+    bias: float,
+    k1: float,
+    k2: float,
+) -> Floats:
+    """What windows miss to 1, summed: ``(2, C)``, of similarity and of its contrast alone.
+
+    Args:
+        made, true: ``(H, W, C)``.
+        active: ``(H, W)``, not 0 at the centres of windows in which anything may differ.
+        counted: ``(H, W)``, 1 at the centres that count.
+        weights: of a window along one side, an odd number of them.
+        bias: what variances and the covariance are multiplied by.
+    """
+    height, width, c = made.shape
+    half = weights.size // 2
+    rows, truth = made.reshape(height, width * c), true.reshape(height, width * c)
+    ring = np.empty((weights.size, 4, width * c))
+    column, means = np.empty(width * c), np.empty((4, width * c))
+    sums = np.zeros((2, c))
+    ready = 0
+    for r in range(half, height - half):
+        first, last = _span(active[r, half : width - half])
+        if first == last:
+            continue
+        for q in range(max(ready, r - half), r + half + 1):
+            _prepare(ring[q % weights.size], rows[q], truth[q])
+        ready = r + half + 1
+        count = last - first
+        for plane in range(4):
+            span = column[: (count + 2 * half) * c]
+            _filter(means[plane, : count * c], span, ring[:, plane], r, first * c, c, weights)
+        _compare(means[:, : count * c], bias, k1, k2)
+        inside = counted[r, half + first : half + last]
+        for kind in range(2):
+            for channel in range(c):
+                for x in range(count):
+                    sums[kind, channel] += inside[x] * means[kind, x * c + channel]
+    return sums
+
+
+@cache
+def gaussian(side: int = 11, sigma: float = 1.5) -> Floats:
+    """Wang's window along one side."""
+    places = np.arange(side) - side // 2
+    weights: Floats = np.exp(-(places**2) / (2 * sigma**2))
+    return np.asarray(weights / weights.sum())
+
+
+@cache
+def uniform(side: int) -> Floats:
+    """A plain mean along one side."""
+    return np.full(side, 1 / side)
