@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix import catalogue
+from mendpix.catalogue import CATALOGUE
 from mendpix.errors import MaskError, MendError, TensorError
 
 Photo = NDArray[np.float32]
@@ -195,7 +197,8 @@ def load(
     Args:
         model: "auto" (the best there is), "patchmatch", "telea", "navier-stokes", "mean-colour",
             a weights file (this project's ``.safetensors``, or a released ``.pth``), an exported
-            network (``.onnx``), or the folder of a training run.
+            network (``.onnx``), the folder of a training run, or a network of the catalogue
+            that has been fetched, such as "migan".
         seed: of a filler that draws random numbers; the same seed gives the same bytes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
         threads: how many a filler may use; None: one per processor.
@@ -212,7 +215,7 @@ def load(
     common = {"seed": seed, "threads": threads}
     if name in BUILT_IN:
         return Faithful(_built_in(name, device, common, options))
-    path = Path(model).expanduser()
+    path = catalogue.find(name) if name in CATALOGUE else Path(model).expanduser()
     if not path.exists():
         raise MendError(_unknown(name))
     if path.suffix == ".onnx":
@@ -246,8 +249,9 @@ def _options(make: type[Any]) -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    close = get_close_matches(name, BUILT_IN, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(BUILT_IN)}"
+    known = (*BUILT_IN, *CATALOGUE)
+    close = get_close_matches(name, known, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
     return f"{name} is neither a filler's name nor a file or run folder; {meant}"
 
 
