@@ -1,0 +1,197 @@
+"""Grain: measure the noise of what is known around a hole, and give the fill as much.
+
+A fill that a network drew is smoother than the photo around it. What is missing is not texture but
+the noise of film or sensor, which flat places show alone. Its strength there, by brightness, says
+how much the fill should have; samples of it, cut from flat places and overlapped at random, have
+its spectrum and its colours.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Photo = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+
+_FINE = 2.0  # standard deviation in pixels of the blur that parts fine from coarse
+_COARSE = 5.0  # the same for samples, which keep what a coarse grain has below that
+_SIDE = 15  # pixels of the square over which strength is measured
+_FLAT = 0.1  # share of the known pixels that is taken to be flat
+_FAINT = (0.75 / 255) ** 2  # strength below which there is no grain: rounding and compression
+_BINS = 6  # of brightness
+_FEWEST = 200  # pixels that a strength is told from
+_BLOCK = 16  # side of a sample
+_SAMPLES = 256  # at most so many are cut out
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """The noise of a picture.
+
+    Attributes:
+        levels: brightnesses, rising.
+        strength: mean square of the high frequencies there, over the channels.
+        samples: ``(n, 16, 16, C)`` pieces of noise, of strength one.
+    """
+
+    levels: Photo
+    strength: Photo
+    samples: Photo
+
+    def at(self, brightness: Photo) -> Photo:
+        """The strength at each brightness."""
+        return np.interp(brightness, self.levels, self.strength).astype(np.float32)
+
+    def field(self, height: int, width: int, seed: int) -> Photo:
+        """Noise ``(height, width, C)`` of strength one: samples overlapped by half at random.
+
+        The windows' squares sum to one, so the sum of independent samples is as strong as they.
+        """
+        step, channels = _BLOCK // 2, self.samples.shape[3]
+        down, across = height // _BLOCK + 2, width // _BLOCK + 2
+        noise = np.zeros(((down + 1) * _BLOCK, (across + 1) * _BLOCK, channels), np.float32)
+        random = np.random.default_rng([seed, height, width])
+        for top in (0, step):
+            for left in (0, step):
+                drawn = self._drawn(down * across, random).reshape(
+                    down, across, _BLOCK, _BLOCK, channels
+                )
+                laid = drawn.transpose(0, 2, 1, 3, 4).reshape(
+                    down * _BLOCK, across * _BLOCK, channels
+                )
+                noise[top : top + laid.shape[0], left : left + laid.shape[1]] += laid
+        cut = noise[step : step + height, step : step + width]
+        return np.asarray(cut / np.sqrt(np.square(fine(cut)).mean() + 1e-20), np.float32)
+
+    def _drawn(self, count: int, random: np.random.Generator) -> Photo:
+        """Samples in random order, turned over at random, faded out at their edges."""
+        ramp = np.sin(np.pi * (np.arange(_BLOCK) + 0.5) / _BLOCK)
+        window = np.outer(ramp, ramp)[..., None].astype(np.float32)
+        drawn = self.samples[random.integers(0, len(self.samples), count)] * window
+        for axis in (1, 2):
+            over = random.random(count) < 0.5
+            drawn[over] = np.flip(drawn[over], axis)
+        return np.asarray(drawn, np.float32)
+
+
+def measure(photo: Photo, known: Hole) -> Grain | None:
+    """The grain of the known part of a photo ``(H, W, C)``; None where it has none to speak of.
+
+    Args:
+        known: ``(H, W)``; what lies elsewhere is not measured, though it is blurred into the
+            nearest two pixels or so.
+    """
+    inside = cv2.erode(known.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
+    strength, brightness = power(fine(photo)), level(photo)
+    measured = whole_squares(inside)
+    if np.count_nonzero(measured) < _FEWEST:
+        return None
+    levels, floor = floors(brightness[measured], strength[measured])
+    if floor.max() < _FAINT:
+        return None
+    grain = Grain(levels, floor, np.empty(0, np.float32))
+    expected = grain.at(brightness)
+    flat = measured & (strength < 1.5 * expected) & (strength > 0.5 * expected)
+    samples = cut(fine(photo, _COARSE) / np.sqrt(expected + 1e-12)[..., None], flat)
+    if len(samples) < 4:
+        return None
+    grain = Grain(levels, floor, samples)
+    return Grain(levels, floor / bias(grain), samples)
+
+
+def restore(filled: Photo, hole: Hole, seed: int = 0, known: Hole | None = None) -> Photo:
+    """The filled photo ``(H, W, C)`` with the grain that its hole ``(H, W)`` lacks.
+
+    Where the fill is as rough as the noise already, nothing is added, and nowhere if the known
+    part is clean. The same seed gives the same bytes.
+
+    Args:
+        known: what the grain is measured on; all that is not missing by default.
+    """
+    grain = measure(filled, ~hole if known is None else known)
+    if grain is None or not hole.any():
+        return filled
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    lack = lacking(filled, hole, grain)[box]
+    noise = grain.field(lack.shape[0], lack.shape[1], seed)
+    grown = filled.copy()
+    part, here = grown[box], hole[box]
+    part[here] = np.clip(part + noise * np.sqrt(lack)[..., None], 0, 1)[here]
+    return grown
+
+
+def lacking(filled: Photo, hole: Hole, grain: Grain) -> Photo:
+    """Strength ``(H, W)`` by which the fill is smoother than noise of its brightness."""
+    own = power_within(fine(filled), hole)
+    need = np.maximum(grain.at(level(filled)) - own, 0)
+    return np.asarray(cv2.GaussianBlur(need, (0, 0), _FINE), np.float32)
+
+
+def fine(photo: Photo, width: float = _FINE) -> Photo:
+    """The high frequencies of a photo ``(H, W, C)``."""
+    planes = (photo[..., index] for index in range(photo.shape[2]))
+    smooth = np.dstack([cv2.GaussianBlur(plane, (0, 0), width) for plane in planes])
+    return np.asarray(photo - smooth, np.float32)
+
+
+def level(photo: Photo) -> Photo:
+    """The brightness ``(H, W)`` without noise."""
+    grey = photo.mean(axis=2, dtype=np.float32)
+    return np.asarray(cv2.GaussianBlur(grey, (0, 0), 2 * _FINE), np.float32)
+
+
+def power(rough: Photo) -> Photo:
+    """Mean square over the channels and a square around each pixel, ``(H, W)``."""
+    square = np.square(rough).mean(axis=2)
+    return np.asarray(cv2.boxFilter(square, -1, (_SIDE, _SIDE)), np.float32)
+
+
+def power_within(rough: Photo, hole: Hole) -> Photo:
+    """The same over the part of each square that lies in the hole: the rest is not the fill's."""
+    weight = hole.astype(np.float32)
+    square = np.square(rough).mean(axis=2) * weight
+    size = (_SIDE, _SIDE)
+    share = cv2.boxFilter(weight, -1, size)
+    return np.asarray(cv2.boxFilter(square, -1, size) / np.maximum(share, 1e-6), np.float32)
+
+
+def whole_squares(known: Hole) -> Hole:
+    """Pixels whose square is known throughout."""
+    square = np.ones((_SIDE, _SIDE), np.uint8)
+    return np.asarray(cv2.erode(known.astype(np.uint8), square, borderValue=0) > 0)
+
+
+def floors(brightness: Photo, strength: Photo) -> tuple[Photo, Photo]:
+    """The strength of the flattest places by brightness: levels, and strength at each."""
+    edges = np.quantile(brightness, np.linspace(0, 1, _BINS + 1))
+    found = []
+    for low, high in pairwise(edges):
+        here = (brightness >= low) & (brightness <= high)
+        if np.count_nonzero(here) >= _FEWEST // _BINS and high > low:
+            found.append((brightness[here].mean(), np.quantile(strength[here], _FLAT)))
+    if not found:
+        found.append((brightness.mean(), np.quantile(strength, _FLAT)))
+    levels, floor = np.array(sorted(found), np.float32).T
+    return levels, floor
+
+
+def cut(noise: Photo, flat: Hole) -> Photo:
+    """Samples ``(n, 16, 16, C)`` around flat pixels, spread over the picture."""
+    half = _BLOCK // 2
+    flat = flat.copy()
+    flat[:half] = flat[-half:] = flat[:, :half] = flat[:, -half:] = False
+    places = np.argwhere(flat)
+    if not len(places):
+        return np.empty((0, _BLOCK, _BLOCK, noise.shape[2]), np.float32)
+    chosen = places[np.linspace(0, len(places) - 1, min(_SAMPLES, len(places))).astype(int)]
+    return np.stack([noise[y - half : y + half, x - half : x + half] for y, x in chosen])
+
+
+def bias(grain: Grain) -> float:
+    """How much weaker the flattest places of even noise seem than all of it."""
+    strength = power(fine(grain.field(192, 192, 0)))
+    return float(np.quantile(strength, _FLAT) / strength.mean())
