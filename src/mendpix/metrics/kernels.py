@@ -37,9 +37,9 @@ def _add(out: Floats, before: Floats, after: Floats, weight: float) -> None:
 
 
 @compiled
-def _prepare(ring: Floats, made: NDArray[Any], true: NDArray[Any]) -> None:
+def _prepare(ring: Floats, at: int, made: NDArray[Any], true: NDArray[Any]) -> None:
     """A row's sum and difference of both pictures, and the squares of these."""
-    total, error, total2, error2 = ring[0], ring[1], ring[2], ring[3]
+    total, error, total2, error2 = ring[0, at], ring[1, at], ring[2, at], ring[3, at]
     for x in range(made.size):
         a, b = float(made[x]), float(true[x])
         total[x], error[x] = a + b, a - b
@@ -50,13 +50,13 @@ def _prepare(ring: Floats, made: NDArray[Any], true: NDArray[Any]) -> None:
 
 
 @compiled
-def _compare(means: Floats, bias: float, k1: float, k2: float) -> None:
+def _compare(means: Floats, count: int, bias: float, k1: float, k2: float) -> None:
     """From local means to what is missing to 1 of similarity (row 0) and of contrast (row 1).
 
     With s = a + b and d = a - b, 4 cov(a, b) = var(s) - var(d), and so on.
     """
     total, error, total2, error2 = means[0], means[1], means[2], means[3]
-    for x in range(total.size):
+    for x in range(count):
         s2, d2 = total[x] * total[x], error[x] * error[x]
         vs, vd = bias * (total2[x] - s2), bias * (error2[x] - d2)
         contrast = ((vs - vd) * 0.5 + k2) / ((vs + vd) * 0.5 + k2)
@@ -73,6 +73,19 @@ def _span(active: Bytes) -> tuple[int, int]:
                 if active[last]:
                     return first, last + 1
     return 0, 0
+
+
+@compiled
+def _gather(sums: Floats, row: Floats, inside: Bytes, c: int) -> None:
+    """Add a row to sums of columns, where it counts."""
+    if np.all(inside != 0):
+        for x in range(sums.size):
+            sums[x] += row[x]
+    else:
+        for x in range(inside.size):
+            if inside[x]:
+                for channel in range(c):
+                    sums[x * c + channel] += row[x * c + channel]
 
 
 @compiled
@@ -116,27 +129,29 @@ def missing(
     height, width, c = made.shape
     half = weights.size // 2
     rows, truth = made.reshape(height, width * c), true.reshape(height, width * c)
-    ring = np.empty((weights.size, 4, width * c))
+    ring = np.empty((4, weights.size, width * c))  # rows in turn; each one contiguous, for speed
     column, means = np.empty(width * c), np.empty((4, width * c))
-    sums = np.zeros((2, c))
+    found, sums = np.zeros((2, width * c)), np.zeros((2, c))
     ready = 0
     for r in range(half, height - half):
         first, last = _span(active[r, half : width - half])
         if first == last:
             continue
         for q in range(max(ready, r - half), r + half + 1):
-            _prepare(ring[q % weights.size], rows[q], truth[q])
+            _prepare(ring, q % weights.size, rows[q], truth[q])
         ready = r + half + 1
         count = last - first
         for plane in range(4):
             span = column[: (count + 2 * half) * c]
-            _filter(means[plane, : count * c], span, ring[:, plane], r, first * c, c, weights)
-        _compare(means[:, : count * c], bias, k1, k2)
+            _filter(means[plane, : count * c], span, ring[plane], r, first * c, c, weights)
+        _compare(means, count * c, bias, k1, k2)
         inside = counted[r, half + first : half + last]
         for kind in range(2):
-            for channel in range(c):
-                for x in range(count):
-                    sums[kind, channel] += inside[x] * means[kind, x * c + channel]
+            _gather(found[kind, first * c : last * c], means[kind, : count * c], inside, c)
+    for channel in range(c):
+        for x in range(width):
+            sums[0, channel] += found[0, x * c + channel]
+            sums[1, channel] += found[1, x * c + channel]
     return sums
 
 
