@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable, Mapping
 
-Attributes = Mapping[str, str | int | float | bool | None]
+Attributes = Mapping[str, object]
 
 VOID = frozenset(["br", "circle", "col", "img", "input", "line", "meta", "path", "polygon", "rect"])
 """Elements that are written without content."""
@@ -39,7 +39,7 @@ def tag(name: str, attributes: Attributes | None = None, *content: str) -> Marku
 _HTML_VOID = frozenset(["br", "col", "img", "input", "meta"])
 
 
-def _attribute(key: str, value: str | int | float | bool | None) -> Markup:
+def _attribute(key: str, value: object) -> Markup:
     if value is None or value is False:
         return Markup()
     if value is True:
@@ -47,7 +47,7 @@ def _attribute(key: str, value: str | int | float | bool | None) -> Markup:
     return Markup(f' {key}="{html.escape(_written(value))}"')
 
 
-def _written(value: str | int | float) -> str:
+def _written(value: object) -> str:
     """Coordinates with two decimals at most."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mendpix.evaluation import statistics
 from mendpix.evaluation.results import ALL, Results
+from mendpix.evaluation.statistics import Estimate
 
 Mark = Literal["", "best", "near"]
 
@@ -49,23 +50,12 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over pictures with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Duel:
     """Two models on the pictures that both filled; ``winner`` has the better mean there.
 
     Attributes:
         lead: by how much, in the metric's unit, never below 0.
         low, high: its 95 % interval over pictures.
-        supported: the interval leaves 0 out.
     """
 
     winner: str
@@ -77,8 +67,8 @@ class Duel:
 
     @property
     def supported(self) -> bool:
-        """Whether the data supports that the winner beats the loser."""
-        return self.low > 0
+        """Whether the interval leaves 0 out, and comes from enough pictures to be believed."""
+        return self.low > 0 and self.count >= statistics.FEWEST
 
 
 @dataclass(frozen=True)
@@ -147,7 +137,7 @@ class Summary:
         """The mean of a metric over a bucket's pictures."""
         key = (model, metric.name, bucket)
         if key not in self._estimates:
-            self._estimates[key] = _estimate(self.values(model, metric, bucket))
+            self._estimates[key] = statistics.estimated(self.values(model, metric, bucket))
         return self._estimates[key]
 
     @cached_property
@@ -177,22 +167,24 @@ class Summary:
         """Which models may be called best there.
 
         "best" is the model that beats every other with the data's support; where no model does,
-        "near" marks those that no other beats so. A single model is never marked.
+        "near" marks those that no other beats so, unless that holds for all of them.
         """
         duels = self.duels(metric, bucket)
         beaten = {duel.loser for duel in duels if duel.supported}
         fought = {name for duel in duels for name in (duel.winner, duel.loser)}
         unbeaten = fought - beaten
-        wins = {m: sum(d.supported for d in duels if d.winner == m) for m in unbeaten}
-        best = {m for m in unbeaten if wins[m] == len(fought) - 1 > 0}
-        kind: Mark = "best" if best else "near"
-        return {model: kind if model in (best or unbeaten) else "" for model in self.models}
+        if not beaten:
+            return dict.fromkeys(self.models, "")
+        wins = sum(duel.supported and duel.winner in unbeaten for duel in duels)
+        alone = len(unbeaten) == 1 and wins == len(fought) - 1
+        kind: Mark = "best" if alone else "near"
+        return {model: kind if model in unbeaten else "" for model in self.models}
 
 
 def _metric(name: str, held: Mapping[str, Any]) -> Metric:
     return Metric(
         name=name,
-        title=str(held.get("title") or held.get("label") or name),
+        title=str(held.get("label") or name),
         unit=str(held.get("unit", "")),
         higher=held.get("better") == "higher",
         digits=int(held.get("digits", 4)),
@@ -201,29 +193,14 @@ def _metric(name: str, held: Mapping[str, Any]) -> Metric:
     )
 
 
-def _estimate(values: Mapping[str, float]) -> Estimate:
-    held = list(values.values())
-    if not held:
-        return Estimate(math.nan, math.nan, math.nan, 0)
-    low, high = statistics.interval(held)
-    return Estimate(statistics.mean(held), low, high, len(held))
-
-
 def _duel(
     metric: Metric, a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float]
 ) -> Duel | None:
     """The difference of two models, turned so that it is a lead."""
-    shared = [name for name in of_a if name in of_b]
-    if not shared:
+    ours, theirs = (of_a, of_b) if metric.higher else (of_b, of_a)
+    lead = statistics.paired(ours, theirs)
+    if not lead.count:
         return None
-    sign = 1 if metric.higher else -1
-    found = statistics.difference([of_a[n] for n in shared], [of_b[n] for n in shared])
-    lead, low, high = sorted_lead(sign, found.mean, found.low, found.high)
-    if lead >= 0:
-        return Duel(a, b, lead, low, high, len(shared))
-    return Duel(b, a, -lead, -high, -low, len(shared))
-
-
-def sorted_lead(sign: int, mean: float, low: float, high: float) -> tuple[float, float, float]:
-    """A difference seen from the side on which more is better."""
-    return (mean, low, high) if sign > 0 else (-mean, -high, -low)
+    if lead.mean < 0:
+        return Duel(b, a, -lead.mean, -lead.high, -lead.low, lead.count)
+    return Duel(a, b, lead.mean, lead.low, lead.high, lead.count)

@@ -1,0 +1,81 @@
+"""The report of an evaluation: one page that stands alone, Markdown, LaTeX, or the terminal."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mendpix.errors import MendError, PictureError
+from mendpix.evaluation.results import Results
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+SUFFIXES = (".html", ".md", ".tex", ".json", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a page shows of the pictures.
+
+    Attributes:
+        pictures: how many of each bucket, from the best to the worst, at equal steps of rank.
+        by: the metric that ranks them, by its mean over the models; the last of those with a
+            value per picture where left out.
+        budget: bytes that all pictures of a page may take; they become smaller, then fewer.
+    """
+
+    pictures: int = 3
+    by: str | None = None
+    budget: int = 15_000_000
+
+
+def write(
+    results: Results, folder: Path | str, path: Path | str, options: Options | None = None
+) -> Path:
+    """Write a report.
+
+    Args:
+        folder: where the results lie, with their pictures.
+        path: its extension says what is written: .html, .md, .tex, .json or .csv.
+
+    Returns: the file written.
+
+    Raises:
+        MendError: another extension, a metric that was not measured, or less than one picture.
+        PictureError: a file that cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise MendError(
+            f"a report is no {suffix or 'file without extension'}; {', '.join(SUFFIXES)}"
+        )
+    content = _content(results, Path(folder), suffix, options or Options())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as problem:
+        raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
+    return path
+
+
+def _content(results: Results, folder: Path, suffix: str, options: Options) -> str:
+    if suffix == ".json":
+        return results.as_json()
+    if suffix == ".csv":
+        return results.as_csv()
+    from mendpix.evaluation.report import latex, markdown, page
+    from mendpix.evaluation.report.summary import Summary
+
+    summary = Summary(results)
+    if suffix == ".html":
+        return page.report(summary, folder, options)
+    return markdown.report(summary) if suffix == ".md" else latex.report(summary)
+
+
+def terminal(results: Results) -> "Group":
+    """The report for a terminal: what ``rich.print`` shows."""
+    from mendpix.evaluation.report import console
+    from mendpix.evaluation.report.summary import Summary
+
+    return console.report(Summary(results))

@@ -1,0 +1,63 @@
+"""What an evaluation says of itself: its title, its settings, its models, without private paths."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from mendpix.evaluation.report.summary import Summary
+
+_ROOTED = re.compile(r"(~|\.{0,2}/|[A-Za-z]:[\\/]|\\\\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A title and a line below it."""
+
+    title: str
+    line: str
+
+
+def facts(summary: Summary) -> Facts:
+    """What is compared, on what, and how."""
+    name = str(summary.results.protocol.get("name", "unnamed"))
+    counts = (
+        _counted(len(summary.models), "model"),
+        _counted(len(summary.results.pictures), "picture"),
+        _counted(len(summary.buckets), "bucket"),
+    )
+    return Facts(f"Evaluation with protocol {name}", ", ".join(counts))
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def flat(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Settings within settings, one line each."""
+    for key, value in settings.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            yield from flat(value, f"{name}, ")
+        else:
+            yield name, said(value)
+
+
+def said(value: Any) -> str:
+    """A value as people write it; of a path that begins somewhere on a disk only the name."""
+    if value is None or value == "" or value == []:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(said, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    return named(text) if _ROOTED.match(text) else text
+
+
+def named(path: str) -> str:
+    """The last part of a path, whatever system it comes from."""
+    return PurePosixPath(PureWindowsPath(path).as_posix()).name or path

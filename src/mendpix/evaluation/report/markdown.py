@@ -1,0 +1,56 @@
+"""Tables as Markdown."""
+
+import re
+
+from mendpix.evaluation.report import tables
+from mendpix.evaluation.report.facts import facts, flat
+from mendpix.evaluation.report.summary import Summary
+from mendpix.evaluation.report.tables import Cell, Table
+
+SIGNS = {"best": "● ", "near": "○ ", "": ""}
+
+
+def report(summary: Summary) -> str:
+    """All tables, after how everything was measured and what the data supports."""
+    parts = [f"# {facts(summary).title}\n", facts(summary).line + "\n"]
+    parts += [f"> {escaped(remark)}\n" for remark in summary.results.remarks]
+    parts += [f"- **{escaped(m.title)}**: {escaped(say)}" for m, say in tables.findings(summary)]
+    parts.append("")
+    parts += [table(one) for one in every(summary)]
+    parts.append("## Frozen settings\n")
+    parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in flat(summary.results.protocol)]
+    parts.append("\n## Versions\n")
+    parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in summary.results.versions.items()]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def every(summary: Summary) -> list[Table]:
+    """The tables in the order in which they are read."""
+    found: list[Table | None] = [tables.overall(summary)]
+    if summary.buckets:
+        found += [tables.by_bucket(summary, metric) for metric in summary.metrics]
+    if len(summary.models) > 1:
+        found += [tables.claims(summary, metric) for metric in summary.metrics]
+    found += [tables.sets(summary), tables.costs(summary)]
+    return [table for table in found if table is not None]
+
+
+def table(content: Table) -> str:
+    """A table under its title, its notes below it."""
+    header = "| " + " | ".join(map(_cell, content.header)) + " |"
+    rule = "|---" + "|--:" * (len(content.header) - 1) + "|"
+    rows = ["| " + " | ".join(map(_cell, row)) + " |" for row in content.rows]
+    notes = [f"\n{escaped(note)}" for note in content.notes]
+    return "\n".join([f"## {escaped(content.title)}\n", header, rule, *rows, *notes, ""])
+
+
+def _cell(cell: Cell) -> str:
+    warned = " ⚠" if cell.warned else ""
+    small = f" {escaped(cell.small)}" if cell.small else ""
+    text = escaped(cell.text)
+    return f"{SIGNS[cell.mark]}{f'**{text}**' if cell.mark == 'best' else text}{small}{warned}"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,164 @@
+"""Plots as SVG: measures by bucket with their intervals, and time; also as files of their own."""
+
+import math
+from collections.abc import Sequence
+from importlib.resources import files
+
+from mendpix.evaluation.report import tables
+from mendpix.evaluation.report.markup import Markup, joined, tag
+from mendpix.evaluation.report.summary import Metric, Summary
+from mendpix.evaluation.report.svg import SERIES, Axis, drawing, label, line, marker, scaled, ticked
+from mendpix.evaluation.results import ALL
+from mendpix.evaluation.statistics import Estimate
+
+WIDTH, HEIGHT = 640, 430
+LEFT, RIGHT, TOP, BOTTOM = 62, 10, 36, 58  # margins of the plotting area
+SPREAD = 0.62  # the share of a bucket's column over which the models' points lie
+
+
+def by_bucket(summary: Summary, metric: Metric) -> Markup:
+    """Means of each model in each bucket and over all pictures, with their intervals."""
+    found = {m: [summary.estimate(m, metric, b) for b in summary.columns] for m in summary.models}
+    reach = [v for cells in found.values() for e in cells for v in (e.mean, e.low, e.high)]
+    axis = scaled(reach, HEIGHT - BOTTOM, TOP)
+    way = "higher is better" if metric.higher else "lower is better"
+    unit = f" ({metric.unit})" if metric.unit else ""
+    upright = label(0, 15, f"{metric.title}{unit}, {way}", "name", "start")
+    series = [
+        _means(summary, metric, axis, place, cells) for place, cells in enumerate(found.values())
+    ]
+    name = f"{metric.heading} by bucket of hole size; the table below holds all numbers"
+    return drawing(WIDTH, HEIGHT, name, upright, _frame(summary, axis), *series)
+
+
+def _means(
+    summary: Summary, metric: Metric, axis: Axis, place: int, cells: Sequence[Estimate]
+) -> Markup:
+    """One model's points, joined over the buckets."""
+    model = summary.models[place]
+    shift = SPREAD * ((place + 0.5) / len(summary.models) - 0.5)
+    points, joint = [], []
+    for n, (bucket, cell) in enumerate(zip(summary.columns, cells, strict=True)):
+        if math.isnan(cell.mean):
+            continue
+        x = LEFT + _wide(summary) * (n + 0.5 + shift)
+        span = tables.interval(metric, cell.low, cell.high)
+        text = f"{model}, {tables.share(bucket)}: {metric.written(cell.mean)} {span}"
+        points.append(_point(place, x, axis, cell, text.strip()))
+        if bucket != ALL:
+            joint.append(f"{x:.2f},{axis.at(cell.mean):.2f}")
+    path = tag("path", {"d": "M" + " L".join(joint), "class": f"joint m{place % SERIES}"})
+    return _series(place, *([path] if len(joint) > 1 else []), *points)
+
+
+def _wide(summary: Summary) -> float:
+    """The width of a bucket's column."""
+    return (WIDTH - LEFT - RIGHT) / len(summary.columns)
+
+
+def _series(place: int, *parts: Markup) -> Markup:
+    return tag("g", {"class": "series", "data-model": place}, *parts)
+
+
+def _point(place: int, x: float, axis: Axis, cell: Estimate, text: str) -> Markup:
+    kind = f"whisker m{place % SERIES}"
+    parts = [tag("title", None, text)]
+    if math.isfinite(cell.low) and math.isfinite(cell.high):
+        top, bottom = axis.at(cell.high), axis.at(cell.low)
+        parts += [line(x, top, x, bottom, kind)]
+        parts += [line(x - 3, y, x + 3, y, kind) for y in (top, bottom)]
+    return tag("g", {"class": "point"}, *parts, marker(place, x, axis.at(cell.mean)))
+
+
+def _frame(summary: Summary, axis: Axis) -> Markup:
+    """Grid, ticks and names of the columns; the last, of all pictures, stands apart."""
+    ticks, wide = axis.ticks(), _wide(summary)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    parts = []
+    for tick in ticks:
+        y = axis.at(tick)
+        parts.append(line(LEFT, y, WIDTH - RIGHT, y, "grid"))
+        parts.append(label(LEFT - 8, y, ticked(tick, step), "tick middle", "end"))
+    for place, bucket in enumerate(summary.columns):
+        text = tables.share(bucket).removesuffix(" %") if bucket != ALL else "all"
+        parts.append(label(LEFT + wide * (place + 0.5), HEIGHT - BOTTOM + 20, text, "tick"))
+    if summary.buckets:
+        apart = LEFT + wide * len(summary.buckets)
+        parts.append(line(apart, TOP, apart, HEIGHT - BOTTOM, "apart"))
+        middle = LEFT + wide * len(summary.buckets) / 2
+        name = "hole (% of the picture)"
+        parts.append(label(middle, HEIGHT - 10, name, "name"))
+    parts.append(line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis"))
+    return joined(parts)
+
+
+def times(summary: Summary) -> Markup:
+    """Seconds a picture on a logarithmic scale: every picture, and the median."""
+    held = {
+        (place, model): [
+            c.seconds for c in summary.results.costs if c.model == model and c.seconds > 0
+        ]
+        for place, model in enumerate(summary.models)
+    }
+    known = {key: values for key, values in held.items() if values}
+    reach = [math.log10(value) for values in known.values() for value in values]
+    row, left, top = 34, 12, 10
+    height = top + row * len(known) + 44
+    axis = Axis(math.floor(min(reach)), math.ceil(max(reach) + 1e-9), left, WIDTH - RIGHT - 12)
+    parts = [_decades(axis, height - 44)]
+    for n, ((place, model), values) in enumerate(known.items()):
+        parts.append(_row(place, model, values, axis, top + row * (n + 0.5)))
+    parts.append(label((left + WIDTH - RIGHT) / 2, height - 6, "seconds a picture", "name"))
+    return drawing(WIDTH, height, "seconds a picture by model, logarithmic", *parts)
+
+
+def _decades(axis: Axis, bottom: float) -> Markup:
+    parts = []
+    for power in range(round(axis.low), round(axis.high) + 1):
+        x = axis.at(power)
+        parts += [line(x, 10, x, bottom, "grid"), label(x, bottom + 18, f"{10.0**power:g}", "tick")]
+    return joined(parts)
+
+
+def _row(place: int, model: str, values: Sequence[float], axis: Axis, y: float) -> Markup:
+    """At most 200 of the pictures' ticks, the whole span, and the median's sign."""
+    _, middle, _ = tables.spread(values)
+    kind = f"m{place % SERIES}"
+    ordered = sorted(values)
+    shown = ordered[:: max(1, len(ordered) // 200)]
+    marks = [line(axis.at(math.log10(v)), y - 7, axis.at(math.log10(v)), y + 7, f"rug {kind}")
+             for v in shown]  # fmt: skip
+    text = tag("title", None, f"{model}: median {tables.seconds(middle)} s")
+    return _series(place, text, *marks, marker(place, axis.at(math.log10(middle)), y, 6.5))
+
+
+def standalone(svg: Markup, title: str, summary: Summary) -> str:
+    """A plot as a file of its own: with its title, the models' names, a background and a style."""
+    style = (files("mendpix.evaluation.report") / "assets" / "plots.css").read_text("utf-8")
+    inner = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
+    height = float(svg.split('viewBox="0 0 ')[1].split('"')[0].split()[1])
+    legend, below = _legend(summary)
+    total = height + 34 + below
+    parts = [
+        tag("style", None, Markup(style)),
+        tag("rect", {"width": WIDTH, "height": total, "class": "paper"}),
+        label(14, 24, title, "title", "start"),
+        tag("g", {"transform": "translate(0 34)"}, Markup(inner)),
+        tag("g", {"transform": f"translate(0 {34 + height:g})"}, legend),
+    ]
+    box = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {total:g}"}
+    size = {"width": WIDTH, "height": total, "role": "img", "aria-label": title, "class": "plot"}
+    return str(tag("svg", {**box, **size}, *parts)) + "\n"
+
+
+def _legend(summary: Summary) -> tuple[Markup, float]:
+    """Signs with names, in rows, and their height."""
+    x, y = 14.0, 12.0
+    parts = []
+    for place, model in enumerate(summary.models):
+        wide = 30 + 7.4 * len(model)
+        if x + wide > WIDTH and x > 14:
+            x, y = 14.0, y + 24
+        parts += [marker(place, x + 6, y), label(x + 18, y, model, "name middle", "start")]
+        x += wide
+    return joined(parts), y + 18
