@@ -70,8 +70,14 @@ def gather(photos: Path, masks: Path | None, protocol: Protocol) -> list[Pair]:
     return _by_stem(photos, masks)
 
 
-def base_of(path: Path) -> Path:
-    """The folder that labels are relative to."""
+def bases(photos: Path, masks: Path | None) -> tuple[Path, Path | None]:
+    """The folders that the labels of photos and of masks are relative to."""
+    if masks is not None and masks.suffix.lower() == ".csv":
+        return masks.parent, masks.parent
+    return _folder(photos), None if masks is None else _folder(masks)
+
+
+def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
