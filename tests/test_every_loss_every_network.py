@@ -24,6 +24,7 @@ NETWORK_OPTIONS: dict[str, tuple[dict[str, Any], int]] = {
     "pan-inpainting": ({"width": 4, "bottleneck": 8}, 128),
     "partial-unet": ({"levels": 4, "width": 4}, 64),
     "crfill": ({"width": 8}, 64),
+    "mender": ({"width": 4}, 64),
 }
 FEATURES = {
     "perceptual": "vgg19-caffe",
@@ -33,6 +34,7 @@ FEATURES = {
     "partial-conv": "vgg16",
     "partial-conv-perceptual": "vgg16",
     "partial-conv-style": "vgg16",
+    "lpips": "vgg16",
 }
 WEIGHTS = {"content": 1e-6, "texture": 1.0, "style": 1e-4}
 """Sums over whole feature maps are large; the others weigh 0.1."""
@@ -74,11 +76,18 @@ def game(network: str, terms: dict[str, Any]) -> tuple[Game, Batch]:
     goal = objective.build(recipe)
     torch.manual_seed(3)
     hole = torch.from_numpy(drawer(recipe, net)(0)).float().expand(2, 1, -1, -1)
-    batch = Batch(torch.rand(2, 3, size, size), hole, ["a", "b"])
+    photo = torch.rand(2, 3, size, size)
+    started = torch.where(hole > 0, torch.rand_like(photo), photo) if _mends(net) else None
+    batch = Batch(photo, hole, ["a", "b"], started)
     judges = torch.nn.ModuleList(goal.judges())
     maker = optimiser(fabric(), net, recipe.optimiser)
     other = optimiser(fabric(), judges, recipe.discriminators) if len(judges) else None
     return Game(fabric(), net, goal, maker, other), batch
+
+
+def _mends(net: torch.nn.Module) -> bool:
+    """Whether it is shown a first fill; before it has learned anything it gives that back."""
+    return bool(getattr(net, "start", ""))
 
 
 def play(network: str, terms: dict[str, Any]) -> tuple[list[Turn], dict[str, Tensor]]:

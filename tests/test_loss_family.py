@@ -36,6 +36,14 @@ def thin(layout: str = "vgg19") -> FeatureNetwork:
     return FeatureNetwork(layout, tensors(layout))
 
 
+def thin_lpips() -> losses.LearnedPerceptual:
+    loss = losses.LearnedPerceptual(thin("vgg16"))
+    shallow = ("conv1_2", "conv2_2")  # the small pictures here leave nothing to deeper layers
+    loss.layers = dict.fromkeys(shallow, 1.0)
+    loss.heads = {name: loss.heads[name][:4] for name in shallow}
+    return loss
+
+
 LAYERS = {"conv1_1": 1.0, "pool2": 1.0}
 QUIET = {"conv1_1": 1e-3, "pool2": 1e-3}  # squared sums over a whole map: 1 asks much of a half
 
@@ -60,6 +68,7 @@ FAMILY: dict[str, Callable[[], Loss]] = {
     "non-saturating": lambda: losses.Adversarial(Judge(), "non-saturating"),
     "lsgan": lambda: losses.Adversarial(Judge(), "lsgan", only_hole_is_fake=True),
     "pan": lambda: losses.PerceptualAdversarial(Judge()),
+    "lpips": lambda: thin_lpips(),
     "contextual": lambda: losses.ContextualReconstruction(),
     "context-encoder": lambda: losses.ContextEncoderSum(Judge()),
     "crfill": lambda: losses.CRFillSum(Judge(), Judge()),

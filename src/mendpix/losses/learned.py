@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mendpix.features import FeatureNetwork
 from mendpix.features.heads import LAYERS, heads
-from mendpix.losses.base import On, Part, Scene, choose, full_precision
+from mendpix.losses.base import On, Part, Scene, at_least_float32, choose, full_precision
 from mendpix.losses.features import FeatureLoss
 
 FLAT = 1e-2
@@ -56,16 +56,14 @@ class LearnedPerceptual(FeatureLoss):
         wanted = scene.target_features(self.network, self.layers)
         made = scene.features(self.network, self.layers, self.part, self.on)
         with full_precision(scene.target):
-            parts = [
-                (self._error(made[name], wanted[name]) * head.to(wanted[name].device)).sum(1).mean()
-                for name, head in self.heads.items()
-            ]
+            parts = [_distance(made[name], wanted[name], head) for name, head in self.heads.items()]
             total = torch.stack(parts).sum()
             return total if self.divide == "image" else total / scene.hole.mean().clamp(min=1e-3)
 
-    @staticmethod
-    def _error(made: Tensor, wanted: Tensor) -> Tensor:
-        return (_unit(made.float()) - _unit(wanted.float())).square()
+
+def _distance(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
+    error = (_unit(at_least_float32(made)) - _unit(at_least_float32(wanted))).square()
+    return (error * head.to(error)).sum(1).mean()
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -1,0 +1,162 @@
+"""The bundled network and what it is shown: fills that another filler began."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import mendpix
+from mendpix.errors import RecipeError, TensorError
+from mendpix.losses import LearnedPerceptual
+from mendpix.metrics import lpips
+from mendpix.networks import weights
+from mendpix.networks.mender import Mender, MenderOptions
+from mendpix.training import data, holes, objective, parse
+from test_training_data import draw_pictures
+from thin import tensors
+
+
+def pictures(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(height + width)
+    hole = torch.zeros(1, 1, height, width)
+    hole[..., 8:24, 10:30] = 1
+    return torch.rand(1, 3, height, width, generator=random), hole
+
+
+def test_a_fresh_network_gives_back_what_it_was_shown() -> None:
+    photo, hole = pictures(48, 64)
+    assert torch.equal(Mender()(photo, hole).image, photo)
+
+
+def test_it_costs_at_most_8_gflops_at_256() -> None:
+    network = Mender().eval()
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256))
+    assert 5e9 < counter.get_total_flops() < 8e9
+
+
+def test_a_size_that_is_no_multiple_is_refused() -> None:
+    with pytest.raises(TensorError, match="48x40 .* multiples of 16; pad it to 48x48"):
+        Mender()(*pictures(48, 40))
+
+
+def test_the_global_view_reaches_far(tmp_path: Path) -> None:
+    """A change in one corner is felt in the opposite one, once the network has learned anything."""
+    torch.manual_seed(0)
+    network = Mender(MenderOptions(width=4)).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and not module.weight.any():
+            torch.nn.init.normal_(module.weight, 0, 0.05)
+    photo, hole = torch.rand(1, 3, 512, 512), torch.zeros(1, 1, 512, 512)
+    other = photo.clone()
+    other[..., :16, :16] = 1 - other[..., :16, :16]
+    with torch.inference_mode():
+        change = (network(photo, hole).image - network(other, hole).image).abs()
+    assert change[..., -16:, -16:].max() > 0
+
+
+def test_load_runs_the_start_before_the_network(tmp_path: Path) -> None:
+    """A fresh network changes nothing, so its fill is that of its start, bit for bit."""
+    random = np.random.default_rng(1)
+    photo = random.random((40, 50, 3), np.float32)
+    hole = np.zeros((40, 50), bool)
+    hole[10:20, 15:30] = True
+    for start in ("telea", "patchmatch"):
+        path = tmp_path / f"{start}.safetensors"
+        weights.save(path, Mender(MenderOptions(width=4, start=start)), {})
+        wanted = mendpix.load(start)(photo, hole)
+        np.testing.assert_array_equal(mendpix.load(path)(photo, hole), wanted)
+
+
+def recipe(**changes: Any) -> Any:
+    said: dict[str, Any] = {
+        "network": {"name": "mender", "options": {"width": 4, "start": "telea"}},
+        "losses": {"pixel": {"kind": "l1"}},
+        "holes": [{"kind": "lama-medium"}],
+        "size": 64,
+        "batch": 2,
+        "steps": 4,
+        "data": {"short_side": 80},
+    }
+    return parse({**said, **changes})
+
+
+def samples(folder: Path, made: Any) -> data.Samples:
+    network = objective.network(made)
+    starts = holes.first_fills(made, network)
+    return data.Samples(data.gather(folder, made), made, holes.drawer(made, network), starts)
+
+
+def test_training_shows_first_fills(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", 6, (80, 120))
+    made = recipe()
+    first = samples(tmp_path / "photos", made).batch([3, 9])
+    again = samples(tmp_path / "photos", made).batch([3, 9])
+    assert first.started is not None and again.started is not None
+    for batch in (first, again):
+        known = (1 - batch.hole).bool().expand_as(batch.photo)
+        assert torch.equal(batch.shown[known], batch.photo[known])
+        assert ((batch.hole.mean((1, 2, 3)) > 0.03) & (batch.hole.mean((1, 2, 3)) < 0.7)).all()
+    assert torch.equal(first.shown, again.shown)
+    missing = first.hole.bool().expand_as(first.photo)
+    assert (first.shown[missing] != first.photo[missing]).float().mean() > 0.5
+
+
+def test_a_whole_photos_fill_is_made_once_and_cut_often(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", 4, (80, 160))
+    made = recipe()
+    several = samples(tmp_path / "photos", made)
+    count = len(several.photos.train)
+    assert several.starts is not None
+    for index in range(3 * count):
+        several.batch([index])
+    assert len(several.starts._kept) == count
+
+
+def test_a_run_resumes_bit_for_bit(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", 8, (80, 96))
+    said = recipe(save_every=2, validate_every=2, sheet_every=4, validate_count=2)
+    whole = mendpix.train(tmp_path / "photos", tmp_path / "whole", said)
+    half = mendpix.train(tmp_path / "photos", tmp_path / "half", said, max_minutes=0)
+    assert not half.finished and whole.finished
+    mendpix.train(tmp_path / "photos", tmp_path / "half", said, resume=True)
+    a, b = (weights.load(tmp_path / name)[0].state_dict() for name in ("whole", "half"))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert (tmp_path / "whole" / "sheets" / "0000004.png").is_file()
+
+
+def test_an_unknown_start_is_refused(tmp_path: Path) -> None:
+    made = recipe(data={"start_options": {"brush": 3}})
+    with pytest.raises(RecipeError, match="telea has no option 'brush'"):
+        holes.first_fills(made, objective.network(made))
+
+
+def test_the_learned_distance_is_the_metric_with_soft_lengths() -> None:
+    """On features far from 0 the loss is LPIPS of VGG-16, as the metric computes it."""
+    from mendpix.features import FeatureNetwork
+
+    network = FeatureNetwork("vgg16", tensors("vgg16"))
+    loss = LearnedPerceptual(network, on="output").double()
+    loss.heads = {name: head[:4] for name, head in loss.heads.items()}
+    network.double()
+    random = torch.Generator().manual_seed(5)
+    a, b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64)
+    hole = torch.ones_like(a[:, :1])
+    sides = [network(x, loss.heads) for x in (a, b)]
+    soft = [
+        {k: x / (x.square().sum(1, keepdim=True) + 0.01).sqrt() for k, x in side.items()}
+        for side in sides
+    ]
+    wanted = sum(
+        float((lpips.heads("vgg16")[n][:4].double() * (soft[0][k] - soft[1][k]) ** 2).sum(1).mean())
+        for n, k in enumerate(loss.heads)
+    )
+    assert float(loss(a, b, hole)) == pytest.approx(wanted, rel=1e-9)
+    half = hole.clone()
+    half[..., :16] = 0
+    by_hole = LearnedPerceptual(network, divide="hole", on="output")
+    by_hole.heads = loss.heads
+    assert float(by_hole(a, b, half)) == pytest.approx(2 * wanted, rel=1e-9)
