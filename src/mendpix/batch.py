@@ -36,6 +36,7 @@ class Settings:
     keep_palette: bool = False
     force: bool = False
     threads: int | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def run(
             yield _tried(task, settings, filler, told)
         return
     loaded(settings).prepare()  # a wrong name fails here, and kernels compile once, not per job
-    settings = replace(settings, threads=max(1, processors() // jobs))
+    settings = replace(settings, threads=max(1, (settings.threads or processors()) // jobs))
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, _start, (settings,)) as pool:
         waiting = [pool.submit(_worked, task) for task in tasks]
@@ -200,7 +201,11 @@ def _tried(
 def loaded(settings: Settings) -> Faithful:
     """The filler that the settings name."""
     return load(
-        settings.model, seed=settings.seed, device=settings.device, threads=settings.threads
+        settings.model,
+        seed=settings.seed,
+        device=settings.device,
+        threads=settings.threads,
+        trust=settings.trust,
     )
 
 

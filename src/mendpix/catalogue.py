@@ -223,7 +223,7 @@ def _cut(name: str, found: Entry, cut: Cut, archive: Path, path: Path) -> None:
         _unpack(archive, cut.member, whole)
         onnx.utils.extract_model(str(whole), str(part), list(cut.inputs), list(cut.outputs))
         model = onnx.load(part)
-        onnx.helper.set_model_props(model, {models.CARD: json.dumps(card(name, found))})
+        onnx.helper.set_model_props(model, {models.CARD: json.dumps(card(name))})
         onnx.save(model, part)
         part.replace(path)
     except (OSError, KeyError, tarfile.TarError) as problem:
@@ -243,8 +243,13 @@ def _unpack(archive: Path, member: str, path: Path) -> None:
             shutil.copyfileobj(source, file)
 
 
-def card(name: str, found: Entry) -> dict[str, Any]:
-    """What the file of an entry says of itself."""
+def card(name: str) -> dict[str, Any]:
+    """What the file of an entry says of itself.
+
+    Raises:
+        MendError: no such entry.
+    """
+    found = entry(name)
     adapter = {"adapter": found.cut.adapter} if found.cut else {}
     return {
         "kind": "network",

@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import catalogue
+from mendpix import catalogue, models
 from mendpix.catalogue import CATALOGUE
-from mendpix.errors import MaskError, MendError, TensorError
+from mendpix.errors import MaskError, MendError, TensorError, WeightsError
 
 Photo = NDArray[np.float32]
 Hole = NDArray[np.bool_]
@@ -190,6 +190,7 @@ def load(
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
+    trust: bool = False,
     **options: Any,
 ) -> Faithful:
     """A filler by name, or from a weights file or a run folder.
@@ -202,6 +203,7 @@ def load(
         seed: of a filler that draws random numbers; the same seed gives the same bytes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
         threads: how many a filler may use; None: one per processor.
+        trust: run a TorchScript file, which is a program, too.
         options: of the filler's own, such as PatchMatch's ``guide``, or the ``adapter`` of an
             exported network that does not describe itself.
 
@@ -209,20 +211,19 @@ def load(
 
     Raises:
         MendError: no such name or file, an option it does not have, or a device it cannot use.
-        WeightsError: a file that does not hold a network's weights.
+        WeightsError: a file that does not hold a network's weights, or a program without
+            ``trust``.
     """
     name = str(model)
     common = {"seed": seed, "threads": threads}
     if name in BUILT_IN:
         return Faithful(_built_in(name, device, common, options))
-    path = catalogue.find(name) if name in CATALOGUE else Path(model).expanduser()
-    if not path.exists():
-        raise MendError(_unknown(name))
+    path = _file(name)
     if path.suffix == ".onnx":
         return Faithful(_exported(path, device, common, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return Faithful(_started(_network(path, device, threads), common))
+    return Faithful(_started(_network(path, device, threads, trust), common))
 
 
 def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
@@ -248,23 +249,40 @@ def _options(make: type[Any]) -> list[str]:
     return known
 
 
+def _file(name: str) -> Path:
+    """The file or run folder that a name stands for: bundled, of the catalogue, or a path."""
+    if name in CATALOGUE:
+        return catalogue.find(name)
+    path = models.bundled().get(name) or Path(name).expanduser()
+    if not path.exists():
+        raise MendError(_unknown(name))
+    return path
+
+
 def _unknown(name: str) -> str:
-    known = (*BUILT_IN, *CATALOGUE)
+    known = (*BUILT_IN, *models.bundled(), *CATALOGUE)
     close = get_close_matches(name, known, n=1)
     meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
     return f"{name} is neither a filler's name nor a file or run folder; {meant}"
 
 
-def _network(path: Path, device: str, threads: int | None) -> Filler:
+def _network(path: Path, device: str, threads: int | None, trust: bool) -> Filler:
     try:
         from mendpix.networks.filler import load_filler
+        from mendpix.networks.scripted import is_script, load_scripted
     except ModuleNotFoundError as missing:
         if missing.name != "torch":
             raise
         raise MendError(
             f"{path} needs PyTorch, which is not installed; run: pip install 'mendpix[train]'"
         ) from None
-    filler: Filler = load_filler(path, device, threads)
+    script = is_script(path)
+    if script and not trust:
+        raise WeightsError(
+            f"{path} is TorchScript, a program that could do anything; "
+            "if you trust who made it, allow it with --trust (trust=True)"
+        )
+    filler: Filler = (load_scripted if script else load_filler)(path, device, threads)
     return filler
 
 

@@ -219,3 +219,20 @@ def _varint(file: BinaryIO) -> int:
         if byte[0] < 128:
             return value
         shift += 7
+
+
+BUNDLED = Path(__file__).with_name("bundled")
+"""The folder of networks that come with the package."""
+
+
+def bundled() -> dict[str, Path]:
+    """The exported networks that come with the package, by name."""
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.onnx"))}
+
+
+def runs(folder: Path) -> list[Path]:
+    """The run folders in a folder, at most two levels down, that hold weights to fill with."""
+    files = (
+        path for name in RELEASED for deep in ("*/", "*/*/") for path in folder.glob(deep + name)
+    )
+    return sorted({path.parent for path in files})

@@ -22,7 +22,7 @@ Model = Annotated[
     Option(
         "--model",
         "-m",
-        help="auto, patchmatch, telea, navier-stokes, mean-colour, a weights file or a run folder.",
+        help="A name (see: mendpix models), a weights file, an .onnx file or a run folder.",
     ),
 ]
 Grow = Annotated[int, Option("--grow", min=0, metavar="PX", help="Dilate the hole by PX pixels.")]
@@ -34,4 +34,11 @@ FromAlpha = Annotated[
 ]
 Seed = Annotated[int, Option("--seed", help="Same seed, same bytes.")]
 Device = Annotated[str, Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+Threads = Annotated[
+    int | None,
+    Option(
+        "--threads", min=1, metavar="N", help="One per processor without it.", show_default=False
+    ),
+]
+Trust = Annotated[bool, Option("--trust", help="Run a TorchScript file, which is a program, too.")]
 Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]

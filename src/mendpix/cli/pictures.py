@@ -39,7 +39,9 @@ def fill(
     force: Annotated[bool, Option("--force", help="Replace an existing -filled picture.")] = False,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    threads: o.Threads = None,
     jobs: Annotated[int, Option("--jobs", "-j", min=1, help="Pictures to fill at once.")] = 1,
+    trust: o.Trust = False,
     as_json: o.Json = False,
 ) -> None:
     """Fill the white parts of MASK in PHOTO, and change no other pixel.
@@ -56,6 +58,8 @@ def fill(
         mask=MaskOptions(grow=grow, invert=invert, fit=fit_mask, from_alpha=from_alpha),
         keep_palette=keep_palette,
         force=force,
+        threads=threads,
+        trust=trust,
     )
     pairs = pairing.pair(photo, mask)
     tasks = batch.plan(pairs, out, force)

@@ -73,19 +73,34 @@ def convert(
 
 def info(
     weights: Annotated[
-        Path, Argument(help="Weights file or run folder.", metavar="WEIGHTS", show_default=False)
+        str,
+        Argument(
+            help="Weights file, .onnx file, run folder, or a network's name (see: mendpix models).",
+            metavar="WEIGHTS",
+            show_default=False,
+        ),
     ],
     as_json: o.Json = False,
 ) -> None:
     """Print a weights file's card: network, recipe, training data with licences, hash."""
+    from mendpix import catalogue, models
+
+    if weights in catalogue.CATALOGUE:  # what is said of it holds whether it is here or not
+        card = catalogue.card(weights)
+    else:
+        card = _card_of(models.bundled().get(weights) or models.resolve(weights))
+    typer.echo(json.dumps(card, indent=2) if as_json else "\n".join(_lines(card)))
+
+
+def _card_of(path: Path) -> dict[str, Any]:
     from mendpix import models
 
-    path = models.resolve(weights)
     try:
-        card = models.card(path)
+        return models.card(path)
     except WeightsError:
-        card = _described(path)
-    typer.echo(json.dumps(card, indent=2) if as_json else "\n".join(_lines(card)))
+        if path.suffix == ".onnx":
+            raise
+        return _described(path)
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class NetworkFiller:
         if progress is None:
             yield
             return
-        leaves = [m for m in self.network.modules() if not any(True for _ in m.children())]
+        leaves = _leaves(self.network)
         done = 0
 
         def tell(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -124,6 +124,12 @@ class NetworkFiller:
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def _leaves(network: nn.Module) -> list[nn.Module]:
+    """The modules that hold no others; what holds a TorchScript program is told of as a whole."""
+    plain = [m for m in network.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    return [m for m in plain if not any(child in plain for child in m.children())]
 
 
 def needs_of(network: nn.Module, largest: int = LARGEST) -> Needs:

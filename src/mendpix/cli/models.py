@@ -1,0 +1,105 @@
+"""The verbs on what can fill: models, models get, export."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from mendpix.cli import options as o
+
+models = typer.Typer(help="List what can fill, and fetch well-known networks of others.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    models.callback(invoke_without_command=True)(list_)
+    models.command()(get)
+    app.add_typer(models, name="models")
+
+
+def list_(
+    context: typer.Context,
+    runs: Annotated[
+        Path, Option("--runs", metavar="FOLDER", help="Where trained runs lie.")
+    ] = Path("runs"),
+    as_json: o.Json = False,
+) -> None:
+    """List what fill --model takes: built-in fillers, trained runs, and the catalogue."""
+    if context.invoked_subcommand is not None:
+        return
+    found = {
+        "built in": _built_in(),
+        "trained runs": list(_runs(runs)),
+        "catalogue": list(_catalogue()),
+    }
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for heading, entries in found.items():
+        typer.echo(f"{heading}:")
+        for entry in entries or [{"name": f"none in {runs}"}]:
+            typer.echo("\n".join(_lines(entry)))
+
+
+def _built_in() -> list[dict[str, Any]]:
+    from mendpix.fillers import BUILT_IN
+    from mendpix.models import bundled
+
+    ours = [{"name": name, "file": str(path)} for name, path in bundled().items()]
+    return [*({"name": name} for name in BUILT_IN), *ours]
+
+
+def _runs(folder: Path) -> Iterator[dict[str, Any]]:
+    from mendpix import models as files
+
+    for path in files.runs(folder):
+        card = files.card(files.resolve(path))
+        yield {"name": str(path), "network": card.get("network"), "step": card.get("step")}
+
+
+def _catalogue() -> Iterator[dict[str, Any]]:
+    from mendpix.catalogue import CATALOGUE, place
+
+    for name, entry in CATALOGUE.items():
+        path = place(name)
+        said = asdict(entry)
+        del said["cut"], said["program"], said["file"]
+        here = str(path) if path.is_file() else f"not here; mendpix models get {name}"
+        yield {"name": name, **said, "size": f"{entry.size / 1e6:.0f} MB", "here": here}
+
+
+def _lines(entry: dict[str, Any]) -> Iterator[str]:
+    yield f"  {entry['name']}"
+    for key, value in entry.items():
+        if key != "name" and value not in (None, ""):
+            yield f"      {key}: {value}"
+
+
+def get(
+    name: Annotated[str, Argument(help="A network of the catalogue.", show_default=False)],
+    sha256: Annotated[
+        str, Option("--sha256", metavar="HEX", help="The hash that the download must have.")
+    ] = "",
+    yes: Annotated[
+        bool, Option("--yes", "-y", help="Keep a file whose hash nobody could check before.")
+    ] = False,
+) -> None:
+    """Fetch a network of the catalogue; then fill --model NAME uses it."""
+    from mendpix import catalogue, downloads
+
+    def confirm(digest: str) -> bool:
+        typer.echo(f"{catalogue.entry(name).url} has sha256 {digest}", err=True)
+        typer.echo("nobody could check that hash for this catalogue", err=True)
+        return yes or typer.confirm("keep the file?", err=True)
+
+    asks = yes or sys.stdin.isatty()
+    with downloads.bar(name) as progress:
+        path = catalogue.get(
+            name, sha256=sha256, confirm=confirm if asks else None, progress=progress
+        )
+    typer.echo(path)
