@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mendpix.errors import MendError
+    from mendpix.evaluation import evaluate
     from mendpix.fillers import Filler, load
     from mendpix.filling import fill
     from mendpix.images import Picture
@@ -17,13 +18,24 @@ _HOMES = {
     "MendError": "errors",
     "Recipe": "training",
     "Picture": "images",
+    "evaluate": "evaluation",
     "fill": "filling",
     "load": "fillers",
     "train": "training",
 }
 _PARTS = ("losses", "metrics", "networks")
 
-__all__ = ["Filler", "MendError", "Picture", "Recipe", "__version__", "fill", "load", "train"]
+__all__ = [
+    "Filler",
+    "MendError",
+    "Picture",
+    "Recipe",
+    "__version__",
+    "evaluate",
+    "fill",
+    "load",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
