@@ -39,7 +39,7 @@ def test_it_costs_at_most_8_gflops_at_256() -> None:
 
 
 def test_a_size_that_is_no_multiple_is_refused() -> None:
-    with pytest.raises(TensorError, match="48x40 .* multiples of 16; pad it to 48x48"):
+    with pytest.raises(TensorError, match=r"48x40 .* multiples of 16; pad it to 48x48"):
         Mender()(*pictures(48, 40))
 
 
