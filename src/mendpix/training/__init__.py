@@ -6,18 +6,22 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from mendpix.errors import TrainingError
-from mendpix.training import estimate, objective, schedule, starting
+from mendpix.training import estimate, memory, objective, schedule, starting, state
 from mendpix.training import folder as folders
-from mendpix.training.data import Photos, gather
 from mendpix.training.display import Display
 from mendpix.training.folder import Folder
+from mendpix.training.holes import drawer
 from mendpix.training.loop import Run
 from mendpix.training.moments import Moment, Outcome, Watch
+from mendpix.training.objective import Objective
+from mendpix.training.photos import Photos, gather, shared
 from mendpix.training.processes import PRECISIONS, synced
 from mendpix.training.reading import about, diff, fields, parse, read, shipped, text
 from mendpix.training.recipe import Recipe
+from mendpix.training.sources import is_pipe
 
 __all__ = [
     "Display",
@@ -55,7 +59,8 @@ def train(
     """Train a recipe's network on a folder of pictures.
 
     Args:
-        photos: any folder tree of pictures; a ``manifest.csv`` in it names licences.
+        photos: any folder tree of pictures and tar shards, or one shard or pipe; a
+            ``manifest.csv`` in the folder names licences.
         out: the run folder: recipe, log, sheets, ``best`` and ``last`` weights, state.
         recipe: a name, a TOML file, or a :class:`Recipe`; a run that is resumed has its own.
         overrides: ``steps``, ``batch``, ``size``, ``lr``, ``seed``, ``precision``; None changes
@@ -79,10 +84,13 @@ def train(
     folders.check_writable(folder.path)
     chosen = starting.completed(chosen)
     fabric = _fabric(chosen, devices, nodes, accelerator)
-    pictures = gather(Path(photos), chosen)
-    run = _run(fabric, chosen, pictures, folder, watch)
-    if resume:
-        run.resume()
+    saved = _saved(folder, chosen, fabric, resume)
+    network, terms, room = _players(fabric, chosen, saved is None)
+    pictures = _gathered(fabric, Path(photos), chosen, room, devices)
+    torch.manual_seed(chosen.seed + fabric.global_rank)  # dropout and noise differ by process
+    run = Run(fabric, chosen, pictures, folder, network, terms, watch)
+    if saved is not None:
+        run.resume(saved)
     elif fabric.is_global_zero:
         folder.begin(chosen)
     fabric.barrier()
@@ -111,21 +119,48 @@ def _fabric(recipe: Recipe, devices: int, nodes: int, accelerator: str) -> Fabri
     return fabric
 
 
-def _run(fabric: Fabric, recipe: Recipe, photos: Photos, folder: Folder, watch: Watch) -> Run:
-    """Everything built, all processes alike."""
+def _saved(
+    folder: Folder, recipe: Recipe, fabric: Fabric, resume: bool
+) -> Mapping[str, Any] | None:
+    """The state to go on from, of this very recipe; None for a run that begins."""
+    if not resume:
+        folder.check_free()
+        return None
+    saved = state.load(folder.state)
+    folders.check_same(saved, recipe, fabric.world_size)
+    return saved
+
+
+def _players(fabric: Fabric, recipe: Recipe, fresh: bool) -> tuple[nn.Module, Objective, int]:
+    """The network and the terms, all processes alike, and the bytes left for pictures.
+
+    Built before any picture is read: a recipe that makes no sense costs no time.
+    """
     torch.manual_seed(recipe.seed)
     network = objective.network(recipe)
     terms = objective.build(recipe)
-    if recipe.from_weights:
+    drawer(recipe, network)
+    if recipe.from_weights and fresh:
         starting.copy_weights(network, recipe)
     network = synced(network, fabric)
     synced(terms, fabric)  # in place, below the top
+    room = memory.NO_LIMIT
     if fabric.device.type == "cpu":
-        estimate.check(recipe, network, terms, fabric.world_size)
+        room = estimate.check(recipe, network, terms, fabric.world_size)
     for phase in recipe.stretches:
         schedule.enter(phase, network)
-    torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process
-    return Run(fabric, recipe, photos, folder, network, terms, watch)
+    return network, terms, room
+
+
+def _gathered(fabric: Fabric, photos: Path, recipe: Recipe, room: int, local: int) -> Photos:
+    """The pictures; a pipe is read by one process for all on its machine."""
+    free = memory.available() or memory.NO_LIMIT
+    room = min(room, round(free * memory.SHARE))
+    if fabric.world_size == 1 or not is_pipe(photos):
+        return gather(photos, recipe, processes=local, room=room)
+    found = gather(photos, recipe, processes=local) if fabric.local_rank == 0 else None
+    fabric.barrier()
+    return found or shared(photos, recipe)
 
 
 def _tell(run: Run, photos: Photos, resumed: bool) -> None:
@@ -137,7 +172,8 @@ def _tell(run: Run, photos: Photos, resumed: bool) -> None:
     words = f"{len(photos.train)} pictures to train on, {len(photos.held_out)} held out"
     if photos.skipped:
         words += f", {len(photos.skipped)} left out (log.jsonl says why)"
-    run.watch(Moment(run.step, run.recipe.total, words=words))
+    for said in (words, *photos.words):
+        run.watch(Moment(run.step, run.recipe.total, words=said))
     if run.lpips is None:
         why = "no LPIPS (small pictures, or 'mendpix weights get alexnet'): best goes by hole L1"
         run.watch(Moment(run.step, run.recipe.total, words=why))

@@ -5,13 +5,10 @@ before it, runs on one process or on two, or is asked for it twice. So resuming 
 alone.
 """
 
-import csv
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -20,16 +17,37 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mendpix.errors import TrainingError
-from mendpix.training import shards
-from mendpix.training.recipe import Data, Recipe
+from mendpix.training.cache import Photo
+from mendpix.training.photos import Photos, gather, is_held_out, licences
+from mendpix.training.recipe import Recipe
+from mendpix.training.resident import Resident, Square
+from mendpix.training.sources import SUFFIXES, found
 from mendpix.training.starts import Starts
 
-Photo = NDArray[np.uint8]
+__all__ = [
+    "SUFFIXES",
+    "Ahead",
+    "Batch",
+    "Draw",
+    "Hole",
+    "Photo",
+    "Photos",
+    "Samples",
+    "assembled",
+    "found",
+    "gather",
+    "generator",
+    "held_out_batches",
+    "is_held_out",
+    "licences",
+]
+
 Hole = NDArray[np.bool_]
 Draw = Callable[[int], Hole]
 """A hole for a sample index."""
 
-SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+Made = TypeVar("Made")
+
 VALIDATION = 1 << 40
 """Sample indices of held-out pictures begin here, far from those of training."""
 
@@ -59,143 +77,29 @@ class Batch(NamedTuple):
         return Batch(self.photo[places], self.hole[places], self.files[places], started)
 
 
-@dataclass
-class Photos:
-    """The readable pictures of a folder, split in two.
-
-    Attributes:
-        train, held_out: files relative to ``folder``, sorted.
-        skipped: what was left out, with the reason.
-        licences: by file, where a ``manifest.csv`` lies in the folder.
-    """
-
-    folder: Path
-    size: int
-    options: Data
-    train: list[str] = field(default_factory=list)
-    held_out: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    licences: dict[str, str] = field(default_factory=dict)
-    pictures: dict[str, Photo] = field(default_factory=dict, repr=False)
-
-    def picture(self, file: str) -> Photo:
-        """One picture ``(H, W, 3)`` uint8 RGB, short side as the recipe says.
-
-        Raises:
-            TrainingError: it could be read when the run began, and cannot be any more.
-        """
-        if file in self.pictures:
-            return self.pictures[file]
-        found = self._read(file)
-        if isinstance(found, str):
-            raise TrainingError(f"{self.folder / file} can no longer be read: {found}")
-        return found
-
-    def _read(self, file: str) -> Photo | str:
-        """The picture, or why it is left out."""
-        try:
-            data = shards.content(self.folder, file)
-            decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
-        except (OSError, cv2.error) as problem:
-            return str(problem).strip().splitlines()[0]
-        if decoded is None:
-            return "no picture that can be decoded"
-        return self._resized(np.asarray(decoded, np.uint8))
-
-    def _resized(self, photo: Photo) -> Photo | str:
-        height, width = photo.shape[:2]
-        short = min(height, width)
-        wanted = self.options.short_side or self.size
-        if short < self.size:
-            return f"{width}x{height} is smaller than the training size {self.size}"
-        if short == wanted:
-            return photo
-        scale = wanted / short
-        shape = (max(wanted, round(width * scale)), max(wanted, round(height * scale)))
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(photo, shape, interpolation=how), np.uint8)
-
-
-def gather(folder: Path, recipe: Recipe, threads: int = 4) -> Photos:
-    """Every readable picture under a folder, decoded once, split by the hash of its file name.
-
-    Raises:
-        TrainingError: the folder is missing or empty, or too few pictures can be used.
-    """
-    if not folder.is_dir():
-        raise TrainingError(f"{folder} is no folder; give the folder that holds the pictures")
-    files = found(folder)
-    if not files:
-        raise TrainingError(
-            f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))}); check the path"
-        )
-    photos = Photos(folder, recipe.size, recipe.data, licences=licences(folder))
-    with ThreadPoolExecutor(threads) as pool:
-        for file, read in zip(files, pool.map(photos._read, files), strict=True):
-            _sort_in(photos, file, read)
-    _check_enough(photos, len(files))
-    return photos
-
-
-def _sort_in(photos: Photos, file: str, read: Photo | str) -> None:
-    if isinstance(read, str):
-        photos.skipped[file] = read
-        return
-    if photos.options.cache == "ram":
-        photos.pictures[file] = read
-    kept = photos.held_out if is_held_out(file, photos.options.held_out) else photos.train
-    kept.append(file)
-
-
-def _check_enough(photos: Photos, count: int) -> None:
-    usable = len(photos.train) + len(photos.held_out)
-    if usable < 2:
-        why = next(iter(photos.skipped.items()), None)
-        hint = f"; {len(photos.skipped)} of {count} left out, {why[0]}: {why[1]}" if why else ""
-        raise TrainingError(
-            f"{photos.folder} has {usable} usable picture(s) but training needs 2 or more{hint}"
-        )
-    for short, other in ((photos.train, photos.held_out), (photos.held_out, photos.train)):
-        if not short:  # few files: the hash may put all on one side
-            short.append(other.pop(0))
-
-
-def found(folder: Path) -> list[str]:
-    """Picture files under a folder, loose or in tar shards, hidden ones left out, sorted."""
-    files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    relative = (p.relative_to(folder) for p in files)
-    loose = [p.as_posix() for p in relative if not any(n.startswith(".") for n in p.parts)]
-    return sorted([*loose, *shards.listed(folder, SUFFIXES)])
-
-
-def is_held_out(file: str, share: float) -> bool:
-    """Whether a file is for validation: by the hash of its name alone, so the split never moves."""
-    digest = hashlib.sha256(Path(file).name.encode()).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2.0**64
-
-
-def licences(folder: Path) -> dict[str, str]:
-    """Licence by file from the folder's ``manifest.csv`` (columns ``file`` and ``licence``)."""
-    path = folder / "manifest.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines)
-        return {r["file"]: r["licence"] for r in rows if r.get("file") and r.get("licence")}
-
-
 def generator(seed: int, index: int, purpose: int = 0) -> np.random.Generator:
     """Random numbers for one sample and one purpose, independent of every other's."""
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, 0, index]))
 
 
 class Samples:
-    """Training samples by index: the file (each once per epoch), its square, flip and hole."""
+    """Training samples by index: the file (each once per epoch), its square, flip and hole.
+
+    Args:
+        starts: first fills, for networks that mend one.
+        resident: the pictures on the accelerator, where they are kept there.
+    """
 
     def __init__(
-        self, photos: Photos, recipe: Recipe, draw: Draw, starts: Starts | None = None
+        self,
+        photos: Photos,
+        recipe: Recipe,
+        draw: Draw,
+        starts: Starts | None = None,
+        resident: Resident | None = None,
     ) -> None:
         self.photos, self.recipe, self.draw, self.starts = photos, recipe, draw, starts
+        self.resident = resident
         self._epoch: tuple[int, list[int]] = (-1, [])
 
     def file(self, index: int) -> str:
@@ -212,67 +116,122 @@ class Samples:
     def read(self, steps: int) -> list[str]:
         """The files that so many steps have learned from, sorted."""
         count = min(steps * self.recipe.batch, len(self.photos.train))
-        return sorted({self.file(index) for index in range(count)})
+        files = {self.file(index) for index in range(count)}
+        return sorted(files - self.photos.lost.keys())
 
     def photo(self, index: int, file: str) -> Photo:
         """The sample's square ``(size, size, 3)``."""
-        return self._squares(index, [self.photos.picture(file)])[0]
+        return self._layers(index, [self.photos.picture(file)])[0]
 
     def started(self, index: int, file: str, starts: Starts) -> tuple[Photo, Hole, Photo]:
         """The sample's square, its hole, and the square with that hole filled first."""
         whole = self.photos.picture(file)
         filled, hole = starts.of(file, whole, index // len(self.photos.train))
-        square, gap, first = self._squares(
+        square, gap, first = self._layers(
             index, [whole, hole.astype(np.uint8)[..., None] * 255, filled]
         )
         missing = gap.reshape(square.shape[:2]) > 0
         return square, missing, np.where(missing[..., None], first, square)
 
-    def _squares(self, index: int, layers: Sequence[Photo]) -> list[Photo]:
-        """The same square of a photo's layers; with a hole among them, one that shows some."""
+    def square(self, index: int, shape: tuple[int, int], gap: Photo | None = None) -> Square:
+        """Where a sample's square lies in its picture; given a gap map, where it shows some."""
         random = generator(self.recipe.seed, index, purpose=2)
-        options, size, shape = self.recipe.data, self.recipe.size, layers[0].shape[:2]
-        side = min(round(size * random.uniform(*options.scale)), *shape)
+        options = self.recipe.data
+        side = min(round(self.recipe.size * random.uniform(*options.scale)), *shape)
         for _ in range(TRIES):
-            top, left = (random.integers(0, n - side + 1) for n in shape)
+            top, left = (int(random.integers(0, n - side + 1)) for n in shape)
             if options.crop == "centre":
                 top, left = ((n - side) // 2 for n in shape)
-            cut = [layer[top : top + side, left : left + side] for layer in layers]
-            if len(cut) == 1 or LEAST < cut[1].mean() / 255 < MOST:
+            if gap is None:
                 break
+            if LEAST < gap[top : top + side, left : left + side].mean() / 255 < MOST:
+                break
+        return Square(top, left, side, bool(random.random() < options.flip))
+
+    def _layers(self, index: int, layers: Sequence[Photo]) -> list[Photo]:
+        """The same square of a photo's layers, of which the second is a gap map."""
+        whole, size = layers[0], self.recipe.size
+        gap = layers[1] if len(layers) > 1 else None
+        top, left, side, mirrored = self.square(index, whole.shape[:2], gap)
+        cut = [layer[top : top + side, left : left + side] for layer in layers]
         if side != size:
             how = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
             cut = [np.asarray(cv2.resize(c, (size, size), interpolation=how)) for c in cut]
-        flipped = random.random() < options.flip
-        return [c[:, ::-1] for c in cut] if flipped else cut
+        return [c[:, ::-1] for c in cut] if mirrored else cut
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The samples of these indices."""
-        files = [self.file(index) for index in indices]
-        pairs = list(zip(indices, files, strict=True))
-        if self.starts is None:
-            pictures = [self.photo(index, file) for index, file in pairs]
+        if self.resident is not None:
+            return self._resident_batch(self.resident, indices)
+        starts = self.starts
+        if starts is None:
+            taken = [self._taken(index, self.photo) for index in indices]
+            files, pictures = map(list, zip(*taken, strict=True))
             return assembled(pictures, [self.draw(index) for index in indices], files)
-        made = [self.started(index, file, self.starts) for index, file in pairs]
-        photos, holes, firsts = zip(*made, strict=True)
+        begun = [self._taken(i, partial(self.started, starts=starts)) for i in indices]
+        files = [file for file, _ in begun]
+        photos, holes, firsts = zip(*(made for _, made in begun), strict=True)
         return assembled(photos, holes, files, firsts)
+
+    def _taken(self, index: int, take: Callable[[int, str], Made]) -> tuple[str, Made]:
+        """What is made of a sample's file; where that cannot be read any more, of the next one.
+
+        A run goes on for days: one file that goes bad meanwhile must not end it.
+        """
+        for further in range(len(self.photos.train)):
+            file = self.file(index + further)
+            if file in self.photos.lost:
+                continue
+            try:
+                return file, take(index, file)
+            except TrainingError:
+                if file not in self.photos.lost:
+                    raise
+        raise TrainingError(f"no picture of {self.photos.folder} can be read any more")
+
+    def _resident_batch(self, resident: Resident, indices: Sequence[int]) -> Batch:
+        files = [self.file(index) for index in indices]
+        squares = [self.square(i, resident.shape(f)) for i, f in zip(indices, files, strict=True)]
+        missing = torch.from_numpy(np.stack([self.draw(index) for index in indices]))[:, None]
+        return Batch(resident.cut(files, squares, self.recipe.size), missing.float(), files)
 
 
 def held_out_batches(
     photos: Photos, recipe: Recipe, draw: Draw, starts: Starts | None = None
 ) -> Iterator[Batch]:
-    """The held-out pictures, their centre squares, each with the same hole at every validation."""
-    files = photos.held_out[: recipe.validate_count]
+    """The held-out pictures, their centre squares, each with the same hole at every validation.
+
+    Raises:
+        TrainingError: none of them can be read any more.
+    """
+    files = list(enumerate(photos.held_out[: recipe.validate_count], start=VALIDATION))
+    empty = True
     for start in range(0, len(files), recipe.batch):
-        names = files[start : start + recipe.batch]
-        squares = [_centre(photos.picture(name), recipe.size) for name in names]
-        places = range(VALIDATION + start, VALIDATION + start + len(names))
-        holes = [draw(index) for index in places]
+        shown = list(_readable(photos, files[start : start + recipe.batch]))
+        if not shown:
+            continue
+        empty = False
+        names = [name for _, name, _ in shown]
+        squares = [_centre(picture, recipe.size) for _, _, picture in shown]
+        holes = [draw(index) for index, _, _ in shown]
         firsts = None
         if starts is not None:
             parts = zip(names, squares, holes, strict=True)
             firsts = [starts.of_square(*part) for part in parts]
         yield assembled(squares, holes, names, firsts)
+    if empty:
+        raise TrainingError(f"no held-out picture of {photos.folder} can be read any more")
+
+
+def _readable(photos: Photos, files: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, Photo]]:
+    """Numbers, names and pictures, without those that cannot be read any more."""
+    for index, file in files:
+        if file in photos.lost:
+            continue
+        try:
+            yield index, file, photos.picture(file)
+        except TrainingError:
+            continue
 
 
 def _centre(photo: Photo, size: int) -> Photo:

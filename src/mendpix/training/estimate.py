@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import TrainingError
 from mendpix.training.holes import centre
-from mendpix.training.memory import available
+from mendpix.training.memory import NO_LIMIT, available
 from mendpix.training.objective import Objective, scene, weights_at
 from mendpix.training.recipe import Recipe
 
@@ -85,24 +85,26 @@ def check(
     objective: Objective,
     processes: int = 1,
     free: int | None = None,
-) -> None:
+) -> int:
     """Refuse a batch that cannot fit the CPU's memory.
 
     Args:
         processes: on this machine, each with its part of the batch.
         free: bytes; None asks the machine.
 
+    Returns: bytes that are left for pictures, over all processes.
+
     Raises:
         TrainingError: names what is needed, what is there, and the batch that fits.
     """
     free = available() if free is None else free
     if free is None:
-        return
+        return NO_LIMIT
     fixed, each = memory(recipe, network, objective)
     room = free / SPARE / processes - fixed
     at_once = recipe.batch // recipe.accumulate // processes
     if each * at_once <= room:
-        return
+        return round((room - each * at_once) * SPARE * processes)
     needed = _gib((fixed + each * at_once) * SPARE * processes)
     fits = int(room // each) if each and room > 0 else 0
     if not fits:

@@ -1,8 +1,8 @@
 """The run folder: recipe, log, sample sheets, weights with their card, state."""
 
 import json
-import os
 import platform
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,23 @@ class Folder:
         self.state = path / "state"
         self.log_file = path / "log.jsonl"
 
-    def begin(self, recipe: Recipe) -> None:
-        """Make the folder and write the resolved recipe.
+    def check_free(self) -> None:
+        """Refuse to begin where there is a run.
 
         Raises:
-            TrainingError: it holds a run already, or cannot be written.
+            TrainingError: it holds one already.
         """
         if state.exists(self.state) or self.log_file.exists():
             raise TrainingError(
                 f"{self.path} holds a run already; go on with it by --resume, or name another --out"
             )
+
+    def begin(self, recipe: Recipe) -> None:
+        """Make the folder and write the resolved recipe.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             text = written(recipe.model_dump(mode="json"))
@@ -92,7 +99,7 @@ def card(
         "validation": dict(measured),
         "features": dict(features),
         "data": {
-            "folder": photos.folder.resolve().name,
+            "folder": photos.name,
             "files": {file: photos.licences.get(file, "not stated") for file in read},
             "held_out": len(photos.held_out),
             "skipped": len(photos.skipped),
@@ -102,24 +109,45 @@ def card(
     }
 
 
-def check_same(saved: Mapping[str, Any], recipe: Recipe, photos: Photos) -> None:
+def check_same(saved: Mapping[str, Any], recipe: Recipe, processes: int) -> None:
     """Refuse to resume what would not go on as if it had never stopped.
 
     Raises:
-        TrainingError: another recipe, version or set of pictures; names the first difference.
+        TrainingError: another version, recipe or number of processes; names the first difference.
     """
     if saved["version"] != __version__:
         raise TrainingError(
             f"the run was made by mendpix {saved['version']}, this is {__version__}; "
             "use that version, or start a new run with --from"
         )
-    before, now = saved["recipe"], recipe.model_dump(mode="json")
+    before, now = _compared(saved["recipe"]), _compared(recipe.model_dump(mode="json"))
     for key in now:
-        if key not in FREE and before.get(key) != now[key]:
+        if before.get(key) != now[key]:
             raise TrainingError(
                 f"the run's recipe has {key} = {_short(before.get(key))} but this one has "
                 f"{_short(now[key])}; resume without changing it, or start a new run with --from"
             )
+    if len(saved["random"]) != processes:
+        raise TrainingError(
+            f"the run was made by {len(saved['random'])} process(es) but this one has "
+            f"{processes}; use as many --devices"
+        )
+
+
+def _compared(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's fields that weights depend on; what an older one did not have is the default."""
+    filled = Recipe.model_validate(tables).model_dump(mode="json")
+    if filled["data"]["cache"] != "device":  # memory, disk and files give the same pictures
+        filled["data"]["cache"] = "any"
+    return {key: value for key, value in filled.items() if key not in FREE}
+
+
+def check_pictures(saved: Mapping[str, Any], photos: Photos) -> None:
+    """Refuse to resume with other pictures.
+
+    Raises:
+        TrainingError: says how many came and went.
+    """
     if saved["files"] != [photos.train, photos.held_out]:
         was = {file for side in saved["files"] for file in side}
         is_now = {*photos.train, *photos.held_out}
@@ -135,7 +163,7 @@ def _short(value: object) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a run folder that cannot be made, before any time is spent.
+    """Refuse a run folder that cannot be made, before any time is spent: a file is tried.
 
     Raises:
         TrainingError: names the folder that stands in the way.
@@ -143,5 +171,10 @@ def check_writable(path: Path) -> None:
     nearest = next(folder for folder in (path, *path.resolve().parents) if folder.exists())
     if not nearest.is_dir():
         raise TrainingError(f"{nearest} is a file; name a folder for the run")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise TrainingError(f"{nearest} cannot be written; name another folder for the run")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError:
+        raise TrainingError(
+            f"{nearest} cannot be written; name another folder for the run"
+        ) from None

@@ -175,6 +175,33 @@ def _named(parts: Sequence[Batch]) -> str:
     return ", ".join(files[:8]) + (f" and {len(files) - 8} more" if files[8:] else "")
 
 
+def is_out_of_memory(problem: RuntimeError) -> bool:
+    """Whether memory was what a step lacked; not every accelerator has an error of its own."""
+    return isinstance(problem, torch.OutOfMemoryError) or "out of memory" in str(problem)
+
+
+def fitting(game: Game, part: Batch, weights: Mapping[str, float]) -> int:
+    """How many of a part's pictures fit the device at once, by trying; 0 where none does.
+
+    The network learns from what is tried: for runs that end here.
+    """
+    size = len(part.files)
+    while size > 1:
+        size //= 2
+        for player in game.players():
+            player.optimiser.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            game.step([part.part(slice(0, size))], weights)
+        except RuntimeError as problem:
+            if not is_out_of_memory(problem):
+                raise
+            continue
+        return size
+    return 0
+
+
 def cut(batch: Batch, count: int) -> list[Batch]:
     """A batch as ``count`` parts."""
     size = len(batch.files) // count

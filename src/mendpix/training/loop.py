@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,13 +16,14 @@ from mendpix.training import schedule, sheets, state, validation
 from mendpix.training.clock import Clock, stop_on_interrupt
 from mendpix.training.data import Ahead, Batch, Photos, Samples, held_out_batches
 from mendpix.training.folder import Folder
-from mendpix.training.games import Game, cut
+from mendpix.training.games import Game, cut, fitting, is_out_of_memory
 from mendpix.training.holes import drawer, first_fills
 from mendpix.training.moments import Moment, Outcome, Watch
 from mendpix.training.objective import Objective, weights_at
 from mendpix.training.players import averaged, optimiser
 from mendpix.training.processes import gathered
 from mendpix.training.recipe import Recipe
+from mendpix.training.resident import Resident, placed
 from mendpix.training.tensorboard import Events
 
 
@@ -42,7 +44,7 @@ class Run:
         self.watch = watch
         self.draw = drawer(recipe, network)
         self.starts = first_fills(recipe, network)
-        self.samples = Samples(photos, recipe, self.draw, self.starts)
+        self.samples = Samples(photos, recipe, self.draw, self.starts, self._resident())
         self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.network, self.objective = network, objective
         for module in (network, objective):
@@ -53,10 +55,24 @@ class Run:
         self.game = self._game()
         self.step = 0
         self.phase = -1
+        self.told_lost = 0
         self.events = Events(folder.path / "tensorboard")
         self.lpips = validation.perceptual(recipe.size)
         self.best = float("inf")
         self.measured: dict[str, float] = {}
+
+    def _resident(self) -> Resident | None:
+        """The pictures on the accelerator, where the recipe wants them there and they fit."""
+        if self.recipe.data.cache != "device":
+            return None
+        where, words = self.fabric.device, self.photos.words
+        if self.starts is not None:
+            words.append("first fills are made in memory, so the pictures stay there too")
+            return None
+        found = placed(self.photos.pictures, self.photos.train, where)
+        if found is None:
+            words.append(f"the pictures do not fit {where.type}'s memory and stay in the machine's")
+        return found
 
     def _game(self) -> Game:
         called = torch.compile(self.network) if self.recipe.compile else self.network
@@ -116,12 +132,16 @@ class Run:
         _, phase, first = schedule.phase_at(self.recipe, self.step)
         parts = cut(self._placed(batch), self.recipe.accumulate)
         weights = weights_at(self.recipe, phase, self.step)
+        turn = None
         try:
             turn = self.game.step(parts, weights, look=self.step == first)
         except TrainingError as problem:
             raise TrainingError(f"step {self.step + 1}: {problem}; {self._way_out()}") from None
-        except torch.OutOfMemoryError:
-            raise TrainingError(self._too_large(len(parts[0].files))) from None
+        except RuntimeError as problem:
+            if not is_out_of_memory(problem):
+                raise
+        if turn is None:  # outside of the except: its traceback would hold the step's tensors
+            raise TrainingError(self._too_large(parts[0], weights))
         if self.average is not None:
             self.average.update_parameters(self.network)
         self.step += 1
@@ -143,8 +163,17 @@ class Run:
         lr, _ = schedule.rates(self.recipe, self.step - 1)
         line = {"losses": losses, "gradients": norms, "lr": lr, "rate": rate, "waited": waited}
         self._note({"step": self.step, **line})
+        self._mourn()
         left = (self.recipe.total - self.step) / rate if rate else 0.0
         self._show(Moment(self.step, self.recipe.total, rate, left, losses, self.measured))
+
+    def _mourn(self) -> None:
+        """Log pictures that could not be read any more; others took their places."""
+        for file, why in list(self.photos.lost.items())[self.told_lost :]:
+            self.told_lost += 1
+            self._note({"step": self.step, "lost": file, "why": why})
+            words = f"{file} can no longer be read ({why}); the run goes on without it"
+            self._show(Moment(self.step, self.recipe.total, words=words))
 
     def _chores(self, clock: Clock) -> None:
         """What is done every so many steps; its time is not training's."""
@@ -206,19 +235,13 @@ class Run:
             "measured": self.measured,
         }
 
-    def resume(self) -> None:
-        """Go on from the run folder's newest state.
+    def resume(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a saved state.
 
         Raises:
-            TrainingError: none can be read, or it is of another recipe, version or pictures.
+            TrainingError: it is of other pictures.
         """
-        saved = state.load(self.folder.state)
-        folders.check_same(saved, self.recipe, self.photos)
-        if len(saved["random"]) != self.fabric.world_size:
-            raise TrainingError(
-                f"the run was made by {len(saved['random'])} process(es) but this one has "
-                f"{self.fabric.world_size}; use as many --devices"
-            )
+        folders.check_pictures(saved, self.photos)
         self.network.load_state_dict(saved["network"])
         self.objective.load_state_dict(saved["objective"])
         for player, kept in zip(self.game.players(), saved["optimisers"], strict=True):
@@ -266,9 +289,18 @@ class Run:
         kept = "the state before it is kept" if state.exists(self.folder.state) else "no state yet"
         return f"{kept}; try a lower lr, optimiser.clip, or precision=32"
 
-    def _too_large(self, size: int) -> str:
-        fits = max(1, size // 2)
+    def _too_large(self, part: Batch, weights: Mapping[str, float]) -> str:
+        size, processes, parts = len(part.files), self.fabric.world_size, self.recipe.accumulate
+        fits, tried = max(1, size // 2), ""
+        if processes == 1:  # others would wait for this one's gradients
+            fits = fitting(self.game, part, weights)
+            tried = f" ({fits} do, that was tried)" if fits else " (not even one does)"
+        if not fits:
+            way_out = "take a smaller size or network, or precision=bf16"
+        else:
+            more = -(-self.recipe.batch // (fits * processes))
+            way_out = f"try batch={fits * parts * processes}, or accumulate={more}"
         return (
-            f"step {self.step + 1}: {size} pictures at once do not fit the accelerator's memory; "
-            f"try batch={fits * self.fabric.world_size}, or accumulate={self.recipe.accumulate * 2}"
+            f"step {self.step + 1}: {size} pictures at once do not fit the accelerator's "
+            f"memory{tried}; {way_out}"
         )

@@ -7,6 +7,10 @@ SHARE = 0.5
 """Of the memory that is free, what cached pictures may take: the rest is for training itself."""
 
 
+NO_LIMIT = 2**62
+"""Where nothing tells how much there is."""
+
+
 def available() -> int | None:
     """Bytes of memory that are free for this process; None where nothing tells."""
     found = [_machine(), _group()]

@@ -147,8 +147,9 @@ class Data(Table):
     held_out: float = Field(
         default=0.05, gt=0, lt=1, description="share of files kept for validation"
     )
-    cache: Literal["ram", "none"] = Field(
-        default="ram", description="keep decoded pictures in memory"
+    cache: Literal["ram", "disk", "device", "none"] = Field(
+        default="ram",
+        description="keep decoded pictures in memory, mapped from disk, on the device, or not",
     )
 
 

@@ -116,7 +116,9 @@ def stage(recipe: Recipe, count: int, fabric: Fabric) -> tuple[Game, Batch]:
     other = optimiser(fabric, judges, recipe.discriminators) if len(judges) else None
     called = torch.compile(network) if recipe.compile else network
     noise = torch.randint(0, 256, (count, recipe.size, recipe.size, 3), dtype=torch.uint8).numpy()
-    photo, hole, files = assembled(list(noise), [draw(n) for n in range(count)], ["noise"] * count)
+    photo, hole, files, _ = assembled(
+        list(noise), [draw(n) for n in range(count)], ["noise"] * count
+    )
     photo, hole = (fabric.to_device(x).contiguous(memory_format=layout) for x in (photo, hole))
     return Game(fabric, called, terms, maker, other), Batch(photo, hole, files)  # type: ignore[arg-type]
 

@@ -1,11 +1,17 @@
-"""Pictures inside tar shards (WebDataset's layout), read by place: one file for thousands.
+"""Pictures inside tar shards (WebDataset's layout): read by place, or in one pass where that fails.
 
-A shard is walked through once, header by header; after that a picture is one read at a known
-place, so samples stay a function of their index and a run resumes exactly, as with loose files.
-A picture in a shard is called ``SHARD.tar/NAME``, below the folder like any other.
+A plain shard is walked through once, header by header; after that a picture is one read at a known
+place. What cannot be read by place, a compressed shard or a pipe, is a stream: it is read once,
+from its beginning to its end, and its pictures must be kept (see :mod:`.photos`). Either way
+samples stay a function of their index, and a run resumes exactly, as with loose files. A picture in
+a shard is called ``SHARD.tar/NAME``, below the folder like any other.
 """
 
+import gzip
+import lzma
 import tarfile
+import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SUFFIX = ".tar"
+PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+MARKS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+"""What gzip, bzip2, xz and zstd files begin with."""
+
+DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+Bytes = NDArray[np.uint8]
 
 
 class Place(NamedTuple):
@@ -23,26 +36,22 @@ class Place(NamedTuple):
     size: int
 
 
-def listed(folder: Path, suffixes: set[str]) -> list[str]:
-    """Pictures in the shards under a folder, as ``SHARD.tar/NAME``, sorted.
+def is_shard(path: Path) -> bool:
+    """Whether a file or pipe is a tar shard, by its name."""
+    name = path.name.lower()
+    return name.endswith((SUFFIX, *PACKED)) and (path.is_file() or path.is_fifo())
 
-    A shard that is damaged gives what lies before the damage; one of which nothing can be read
-    is named itself, so that it is among the files that are reported and left out.
-    """
-    names: list[str] = []
-    for shard in sorted(folder.rglob(f"*{SUFFIX}")):
-        inside = shard.relative_to(folder).as_posix()
-        if not shard.is_file() or any(part.startswith(".") for part in Path(inside).parts):
-            continue
-        kept = [n for n in places(shard) if Path(n).suffix.lower() in suffixes]
-        names += [f"{inside}/{name}" for name in kept if not Path(name).name.startswith(".")]
-        if not places(shard):
-            names.append(inside)
-    return sorted(names)
+
+def is_stream(path: Path) -> bool:
+    """Whether a shard can only be read from its beginning to its end."""
+    if path.is_fifo() or path.name.lower().endswith(PACKED):
+        return True
+    with path.open("rb") as file:
+        return file.read(6).startswith(MARKS)
 
 
 def places(shard: Path) -> dict[str, Place]:
-    """The files in a shard and where they lie; empty where it is no tar file."""
+    """The files in a shard and where they lie; empty where it is no plain tar file."""
     about = shard.stat()
     return _places(shard, about.st_size, about.st_mtime_ns)
 
@@ -60,8 +69,31 @@ def _places(shard: Path, size: int, changed: int) -> dict[str, Place]:
     return found
 
 
-def content(folder: Path, file: str) -> NDArray[np.uint8]:
-    """The bytes of a file, loose or in a shard.
+def passed(shard: Path) -> Iterator[tuple[str, Bytes | str]]:
+    """Names and bytes of a stream's files in one pass; what breaks it off comes last, as words.
+
+    Each name is given once: of files with one name the first counts.
+    """
+    known: set[str] = set()
+    try:
+        with tarfile.open(shard, "r|*") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                file = tar.extractfile(member) if member.isfile() else None
+                if file is None or name in known:
+                    continue
+                known.add(name)
+                data = file.read()
+                if len(data) < member.size:
+                    raise EOFError("it ends in the middle of a file")
+                yield name, np.frombuffer(data, np.uint8)
+                tar.members.clear()  # type: ignore[attr-defined]  # a list of all would only grow
+    except DAMAGE as problem:
+        yield "", f"the shard breaks off: {problem}"
+
+
+def content(folder: Path, file: str) -> Bytes:
+    """The bytes of a file, loose or in a shard that is read by place.
 
     Raises:
         OSError: it is not there, or cannot be read.
