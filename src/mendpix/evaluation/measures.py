@@ -36,7 +36,7 @@ class About:
 
 _ERROR = "of values in [0, 1], in percent"
 _RATIO = "10 log10(1 / MSE) of each picture"
-_IDS = "linear SVM on the features of FID"
+_IDS = "linear SVM on StyleGAN's features"
 
 METRICS: dict[str, About] = {
     "l1": About("L1", "%", "lower", 3, f"mean absolute error {_ERROR}"),
@@ -60,7 +60,8 @@ METRICS: dict[str, About] = {
     "psnr-edgeconnect": About("PSNR (EdgeConnect)", "dB", "higher", 2, "of grey pictures"),
     "fid-clean": About("FID (clean-fid)", "", "lower", 2, "TF-Inception, bicubic resize", True),
     "fid-pytorch": About("FID (pytorch-fid)", "", "lower", 2, "TF-Inception, bilinear", True),
-    "kid": About("KID", "", "lower", 5, "cubic kernel on TF-Inception's features", True),
+    "fid-stylegan": About("FID (StyleGAN)", "", "lower", 2, "TF-Inception, / N", True),
+    "kid": About("KID", "", "lower", 5, "cubic kernel on clean-fid's features", True),
     "p-ids": About("P-IDS", "", "higher", 4, f"{_IDS}: pairs in which the fill wins", True),
     "u-ids": About("U-IDS", "", "higher", 4, f"{_IDS}: how often it errs", True),
 }

@@ -138,7 +138,7 @@ MAT = Protocol(
     ),
     draw="each",
     buckets="kind",
-    metrics=("psnr", "ssim", "l1", "lpips-alex", "fid-pytorch", "p-ids", "u-ids"),
+    metrics=("psnr", "ssim", "l1", "lpips-alex", "fid-stylegan", "p-ids", "u-ids"),
 )
 
 PROTOCOLS: tuple[Protocol, ...] = (
