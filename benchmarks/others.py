@@ -1,0 +1,56 @@
+"""Fill the pictures of an evaluation with patchmatch-cython, to score them beside our own.
+
+    mendpix evaluate PHOTOS --out FOLDER --model mean-colour
+    python benchmarks/others.py FOLDER FILLS [--loops 4] [--share 0/2]
+    mendpix evaluate PHOTOS --out FOLDER --model ... --results cython=FILLS
+
+``pip install patchmatch-cython``. Pictures that are there already stay, so that it can be stopped.
+Where the tool fails with its first seed, the next ones are tried, and it is said.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from patchmatch_cython import inpaint_pyramid
+
+SEEDS = 5
+
+
+def fill(truth: Path, hole: Path, target: Path, loops: int) -> None:
+    """One picture; the tool works on 8 bits and returns the whole of it."""
+    photo = cv2.imread(str(truth), cv2.IMREAD_COLOR_RGB)
+    missing = cv2.imread(str(hole), cv2.IMREAD_GRAYSCALE)
+    if photo is None or missing is None:
+        raise SystemExit(f"cannot read {truth} or its hole")
+    photo[missing > 127] = 0  # nothing of the truth is shown
+    for seed in range(SEEDS):
+        try:
+            made = inpaint_pyramid(photo, missing > 127, seed=seed, em_loops=loops)
+        except ValueError as problem:
+            print(f"{truth.stem}: seed {seed} failed: {problem}", flush=True)
+            continue
+        cv2.imwrite(str(target), np.ascontiguousarray(made[..., ::-1]))
+        return
+    print(f"{truth.stem}: no seed worked", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("evaluation", type=Path)
+    parser.add_argument("fills", type=Path)
+    parser.add_argument("--loops", type=int, default=4)
+    parser.add_argument("--share", default="0/1", help="which part of the pictures, of how many")
+    options = parser.parse_args()
+    options.fills.mkdir(parents=True, exist_ok=True)
+    place, parts = map(int, options.share.split("/"))
+    for truth in sorted((options.evaluation / "pictures" / "truth").glob("*.png"))[place::parts]:
+        target = options.fills / truth.name
+        if not target.exists():
+            hole = options.evaluation / "pictures" / "hole" / truth.name
+            fill(truth, hole, target, options.loops)
+
+
+if __name__ == "__main__":
+    main()
