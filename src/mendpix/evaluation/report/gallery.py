@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -209,18 +210,22 @@ def difference(fill: Levels, truth: Levels, hole: NDArray[np.bool_]) -> Levels:
     """
     if fill.shape != truth.shape:
         return np.zeros_like(truth)
-    gap = np.abs(fill.astype(np.int16) - truth).max(-1)
-    heated = heat()[np.minimum(gap * GAIN, 255)]
-    dim = (DIM * truth.mean(-1, keepdims=True)).astype(np.uint8).repeat(3, -1)
-    return np.where((hole | (gap > 0))[..., None], heated, dim)
+    gap = _largest(cv2.absdiff(fill, truth))
+    heated = heat()[np.minimum(gap.astype(np.uint16) * GAIN, 255)]
+    dim = (DIM * cv2.cvtColor(truth, cv2.COLOR_RGB2GRAY)).astype(np.uint8)
+    return np.where((hole | (gap > 0))[..., None], heated, dim[..., None])
+
+
+def _largest(levels: Levels) -> Levels:
+    """Of the channels, several times as fast as NumPy's maximum over a short axis."""
+    return np.maximum(np.maximum(levels[..., 0], levels[..., 1]), levels[..., 2])
 
 
 def heat() -> Levels:
     """256 colours ``(256, 3)``, from none to most."""
     places = np.linspace(0, 255, len(_HEAT))
     levels = [np.interp(np.arange(256), places, _HEAT[:, channel]) for channel in range(3)]
-    mapped: Levels = np.stack(levels, -1).round().astype(np.uint8)
-    return mapped
+    return np.stack(levels, -1).round().astype(np.uint8)
 
 
 def _uri(levels: Levels, rung: tuple[int, int]) -> Markup:
@@ -229,5 +234,5 @@ def _uri(levels: Levels, rung: tuple[int, int]) -> Markup:
     if max(picture.size) > side:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     stored = io.BytesIO()
-    picture.save(stored, "WEBP", quality=quality, method=3)
+    picture.save(stored, "WEBP", quality=quality, method=2)
     return Markup("data:image/webp;base64," + base64.b64encode(stored.getvalue()).decode())

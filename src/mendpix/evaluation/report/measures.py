@@ -65,7 +65,7 @@ def _claim(summary: Summary, metric: Metric, duel: Duel, axis: Axis) -> Markup:
         tag("th", {"scope": "row"}, *names, said),
         tag(
             "td",
-            {"class": "drawn", "style": f"--zero: {100 * axis.at(0) / strips.STRIP:.2f}%"},
+            {"class": "drawn", "style": f"--zero: {axis.at(0):.2f}%"},
             strips.strip(duel, axis, place),
         ),
         tag("td", None, metric.written(duel.lead), tag("small", None, numbers)),

@@ -123,7 +123,7 @@ def _metric_links(summary: Summary) -> Markup:
 
 def _switches(summary: Summary) -> Markup:
     """The legend of all plots, which shows and hides models where scripts run."""
-    title = tag("h2", {"id": "legend-title"}, "Models")
+    title = tag("h2", {"id": "legend-title"}, "Models shown")
     buttons = [
         tag("button", {"type": "button", "aria-pressed": "true", "data-switch": place},
             sign(place), tag("span", None, model))

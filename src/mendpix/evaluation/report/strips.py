@@ -1,53 +1,50 @@
-"""Strips: paired differences drawn into the rows of a table, all on one scale."""
+"""Strips: paired differences drawn into the rows of a table, all on one scale, in percent."""
 
 import math
 from collections.abc import Sequence
 
 from mendpix.evaluation.report.markup import Markup, tag
 from mendpix.evaluation.report.summary import Duel
-from mendpix.evaluation.report.svg import SERIES, Axis, label, line, scaled, ticked
+from mendpix.evaluation.report.svg import SERIES, Axis, scaled, ticked
 
-STRIP = 240.0
-"""Width of a strip of a paired difference, in its own units; it is stretched as needed."""
+HEIGHT = 22  # pixels
 
 
 def shared_axis(duels: Sequence[Duel]) -> Axis:
-    """The scale that all strips of a metric share."""
+    """The scale that all strips of a metric share, from 0 to 100 % of their width."""
     reach = [v for duel in duels for v in (duel.lead, duel.low, duel.high)]
-    return scaled([0.0, *reach], 0, STRIP, zero=True)
+    return scaled([0.0, *reach], 0, 100, zero=True)
 
 
 def strip(duel: Duel, axis: Axis, place: int) -> Markup:
     """A lead with its interval against 0; hollow where the data does not support it."""
-    middle = 11.0
-    kind = f"whisker m{place % SERIES}"
+    kind = f"m{place % SERIES}"
+    middle = HEIGHT / 2
     parts = []
     if math.isfinite(duel.low) and math.isfinite(duel.high):
-        parts.append(line(axis.at(duel.low), middle, axis.at(duel.high), middle, kind + " thick"))
+        ends = {"x1": _at(axis, duel.low), "x2": _at(axis, duel.high), "y1": middle, "y2": middle}
+        parts.append(tag("line", {**ends, "class": f"whisker thick {kind}"}))
     hollow = "" if duel.supported else " hollow"
-    spot = {
-        "cx": axis.at(duel.lead),
-        "cy": middle,
-        "r": 5,
-        "class": f"mark m{place % SERIES}{hollow}",
-    }
-    parts.append(tag("circle", spot))
-    return _drawn(22, *parts)
+    spot = {"cx": _at(axis, duel.lead), "cy": middle, "r": 5, "class": f"mark {kind}{hollow}"}
+    return _drawn(HEIGHT, *parts, tag("circle", spot))
 
 
 def ticks(axis: Axis) -> Markup:
     """The scale below the strips."""
-    ticks = axis.ticks(3)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    parts = [line(0, 0.5, STRIP, 0.5, "axis")]
-    for tick in ticks:
-        x = axis.at(tick)
-        text = ticked(tick, step)
-        anchor = "start" if x < 14 else "end" if x > STRIP - 14 else "middle"
-        parts += [line(x, 0, x, 5, "axis"), label(x, 18, text, "tick", anchor)]
+    places = axis.ticks(3)
+    step = places[1] - places[0] if len(places) > 1 else 1.0
+    parts = [tag("line", {"x1": "0%", "x2": "100%", "y1": 0.5, "y2": 0.5, "class": "axis"})]
+    for place in places:
+        x = _at(axis, place)
+        parts.append(tag("line", {"x1": x, "x2": x, "y1": 0, "y2": 5, "class": "axis"}))
+        text = {"x": x, "y": 18, "text-anchor": "middle", "class": "tick"}
+        parts.append(tag("text", text, ticked(place, step)))
     return _drawn(24, *parts)
 
 
-def _drawn(height: float, *parts: str) -> Markup:
-    box = {"viewBox": f"0 0 {STRIP:g} {height:g}", "class": "strip", "aria-hidden": "true"}
-    return tag("svg", box, *parts)
+def _at(axis: Axis, value: float) -> str:
+    return f"{axis.at(value):.2f}%"
+
+
+def _drawn(height: int, *parts: str) -> Markup:
+    return tag("svg", {"class": "strip", "height": height, "aria-hidden": "true"}, *parts)
