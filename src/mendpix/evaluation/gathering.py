@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from mendpix.evaluation.results import Shot
 
 MANIFEST = "manifest.csv"
 """Beside the photos: a table with columns ``photo`` and ``mask``, paths relative to it, and where
-known ``source``, ``licence``, ``photo_sha256`` and ``mask_sha256``."""
+known ``source``, ``licence``, ``photo_sha256`` and ``mask_sha256``. Without a column ``mask`` it
+only tells sources and licences."""
 
 SPACING = 1000
 """Numbers of holes that belong to one picture: as many attempts it has."""
@@ -151,7 +152,11 @@ def _by_stem(photos: Path, masks: Path) -> list[Pair]:
 
 def _drawn(photos: Path, protocol: Protocol) -> list[Pair]:
     files = {photos.stem: photos} if photos.is_file() else pairing.by_stem(photos)
-    plain = _placed(Pair(stem, path, path.name) for stem, path in files.items())
+    said = _said(photos)
+    plain = _placed(
+        Pair(stem, path, path.name, source=said(path, "source"), licence=said(path, "licence"))
+        for stem, path in files.items()
+    )
     if protocol.draw == "turn":
         return plain
     return [
@@ -159,6 +164,14 @@ def _drawn(photos: Path, protocol: Protocol) -> list[Pair]:
         for pair in plain
         for kind in protocol.kinds
     ]
+
+
+def _said(photos: Path) -> Callable[[Path, str], str]:
+    """What a manifest.csv that pairs nothing says of a photo."""
+    table = photos / MANIFEST
+    rows = _rows(table) if table.is_file() else []
+    lines = {row.get("photo") or "": row for row in rows}
+    return lambda photo, key: lines.get(photo.name, {}).get(key) or ""
 
 
 def _placed(pairs: Iterable[Pair]) -> list[Pair]:
