@@ -11,7 +11,7 @@ import torch
 
 from mendpix import training
 from mendpix.errors import RecipeError, TrainingError
-from mendpix.training import doctor, rehearsal
+from mendpix.training import doctor, rehearsal, sources
 from mendpix.training.data import gather
 
 
@@ -70,7 +70,7 @@ def test_what_it_calls_usable_is_what_training_uses(folder: Path) -> None:
     assert report.usable == len(photos.train) + len(photos.held_out)
     assert set(photos.skipped) == {*report.corrupt, *report.too_small}
     kept = sum(picture.shape[0] * picture.shape[1] for picture in photos.pictures.values())
-    looks = [doctor.look(folder, file) for file in photos.pictures]
+    looks = [doctor.look(i) for i in sources.origin(folder).items() if i.file in photos.pictures]
     assert doctor.usable_pixels(looks, recipe()) == pytest.approx(kept, rel=0.02)
     assert doctor.usable_pixels(looks, recipe(data={"cache": "none"})) == 0
 

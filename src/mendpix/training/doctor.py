@@ -16,12 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.errors import TrainingError
-from mendpix.training import shards
-from mendpix.training.data import found, is_held_out, licences
+from mendpix.training.photos import in_order, is_held_out, licences
 from mendpix.training.reading import read
 from mendpix.training.recipe import Data, Recipe
 from mendpix.training.rehearsal import Forecast, rehearse
+from mendpix.training.sources import Item, Origin, origin
 
 PLAIN_SIZE = 256  # side that pictures should have where no recipe says another
 NEAR = 12  # of 256 bits of a fingerprint: as many differ between copies of one picture, or fewer
@@ -136,7 +135,7 @@ class Look:
 
 
 def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> Report:
-    """Look through a folder tree of pictures.
+    """Look through a folder tree of pictures and shards, or one shard or pipe.
 
     Args:
         recipe: a name, a file or a recipe, for its size and what it would take; without one,
@@ -148,28 +147,25 @@ def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> Repo
     """
     folder = Path(photos)
     chosen = recipe if isinstance(recipe, Recipe) or recipe is None else read(recipe)
-    if not folder.is_dir():
-        raise TrainingError(f"{folder} is no folder; give the folder that holds the pictures")
-    files = found(folder)
-    if not files:
-        raise TrainingError(f"{folder} holds no pictures; check the path")
+    pictures = origin(folder)
     with ThreadPoolExecutor(4) as pool:
-        looks = list(pool.map(lambda file: look(folder, file), files))
+        looks = sorted(in_order(pool, look, pictures.items()), key=lambda look: look.file)
     size = chosen.size if chosen else PLAIN_SIZE
-    return _report(folder, looks, size, chosen)
+    return _report(pictures, looks, size, chosen)
 
 
-def look(folder: Path, file: str) -> Look:
-    """Read one file; a width of 0 says that it could not be."""
+def look(item: Item) -> Look:
+    """Read one picture; a width of 0 says that it could not be."""
+    file = item.file
     try:
-        data = shards.content(folder, file)
+        data = item.content()
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     except (OSError, cv2.error):
         decoded = None
     if decoded is None:
         return Look(file)
     height, width = decoded.shape[:2]
-    digest = hashlib.sha256(data.tobytes()).hexdigest()
+    digest = hashlib.sha256(data.data).hexdigest()
     small = cv2.resize(decoded, (17, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
     return Look(file, width, height, digest, fingerprint(small), _is_grey(decoded))
 
@@ -191,14 +187,15 @@ def _is_grey(decoded: NDArray[np.uint8]) -> bool:
     return float(np.abs(small - small.mean(axis=2, keepdims=True)).mean()) < _GREY
 
 
-def _report(folder: Path, looks: Sequence[Look], size: int, recipe: Recipe | None) -> Report:
+def _report(origin: Origin, looks: Sequence[Look], size: int, recipe: Recipe | None) -> Report:
+    folder = origin.folder
     read_well = [look for look in looks if look.width]
     usable = [look for look in read_well if min(look.width, look.height) >= size]
     named = licences(folder)
     share = (recipe.data if recipe else Data()).held_out
     same = _groups((look.digest, look.file) for look in read_well)
     return Report(
-        folder=folder.resolve().name,
+        folder=origin.name,
         size=size,
         files=len(looks),
         usable=len(usable),
@@ -210,7 +207,7 @@ def _report(folder: Path, looks: Sequence[Look], size: int, recipe: Recipe | Non
         same=same,
         near=_near(read_well, {file for group in same for file in group[1:]}),
         grey=tuple(look.file for look in read_well if look.grey),
-        licence_files=_licence_files(folder),
+        licence_files=_licence_files(origin),
         licensed=sum(look.file in named for look in usable),
         forecast=rehearse(recipe, usable_pixels(usable, recipe)) if recipe and usable else None,
     )
@@ -222,15 +219,17 @@ def _three(values: list[int]) -> tuple[int, float, int]:
 
 def usable_pixels(looks: Iterable[Look], recipe: Recipe) -> int:
     """Pixels that training keeps in memory, when pictures are cached."""
-    if recipe.data.cache != "ram":
+    if recipe.data.cache == "none":
         return 0
     wanted = recipe.data.short_side or recipe.size
     shapes = ((look.width, look.height) for look in looks)
     return round(sum(wanted * wanted * max(w, h) / min(w, h) for w, h in shapes))
 
 
-def _licence_files(folder: Path) -> tuple[str, ...]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+def _licence_files(origin: Origin) -> tuple[str, ...]:
+    folder = origin.folder
+    around = folder.glob("*") if origin.single else folder.rglob("*")
+    files = (path for path in sorted(around) if path.is_file())
     known = (path for path in files if path.stem.lower().startswith(_LICENCE_NAMES))
     return tuple(path.relative_to(folder).as_posix() for path in known)
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ from mendpix.training.shards import Bytes
 from mendpix.training.sources import Item, Origin
 
 Known = Callable[[str], Photo | str | None]
+
+Made = TypeVar("Made")
 
 WAITING = 64
 """Pictures that are read ahead of the one that is kept next."""
@@ -222,10 +225,10 @@ def _entry(photos: Photos, item: Item, old: Cache | None) -> Entry:
 
 
 def in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Entry], items: Iterable[Item]
-) -> Iterator[Entry]:
+    pool: ThreadPoolExecutor, work: Callable[[Item], Made], items: Iterable[Item]
+) -> Iterator[Made]:
     """Work done by threads on what comes, a bounded number ahead, given back in order."""
-    waiting: deque[Future[Entry]] = deque()
+    waiting: deque[Future[Made]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
         if len(waiting) >= WAITING:

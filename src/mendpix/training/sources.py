@@ -48,11 +48,13 @@ class Origin:
         folder: what names are relative to.
         name: what cards call it.
         sources: sorted by name.
+        single: whether it is one shard or pipe; what else lies in ``folder`` is another's.
     """
 
     folder: Path
     name: str
     sources: tuple[Source, ...]
+    single: bool = False
 
     @property
     def streams(self) -> tuple[Source, ...]:
@@ -77,9 +79,9 @@ def origin(photos: Path) -> Origin:
         TrainingError: there is nothing, or nothing that may be a picture.
     """
     if photos.is_fifo() and not shards.is_shard(photos):  # a shell's <(...), or /dev/stdin
-        return Origin(photos.parent, "pipe", (Source("pipe", photos, "pipe", (-1, -1)),))
+        return Origin(photos.parent, "pipe", (Source("pipe", photos, "pipe", (-1, -1)),), True)
     if shards.is_shard(photos):
-        return Origin(photos.parent, photos.name, (_source(photos.parent, photos),))
+        return Origin(photos.parent, photos.name, (_source(photos.parent, photos),), True)
     if not photos.is_dir():
         raise TrainingError(f"{photos} is no folder; give the folder that holds the pictures")
     found = (p for p in photos.rglob("*") if _may_hold_pictures(p, photos))
