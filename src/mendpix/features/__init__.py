@@ -5,16 +5,19 @@
 ``vgg19``       torchvision's VGG-19
 ``vgg19-caffe`` the Oxford release of VGG-19 (Gatys, EnhanceNet)
 ``alexnet``     torchvision's AlexNet (LPIPS)
+``inception``   TensorFlow's Inception-v3 (FID and its kin): a program, not for :func:`load`
 ==============  ==========================================================================
 
 One never stands in for another.
 """
 
 from functools import cache
+from pathlib import Path
 
 from torch import nn
 
-from mendpix.features.files import Source, fetch, find, identity, source_of, table, tensors_of
+from mendpix.features import files, inception
+from mendpix.features.files import Source, identity, source_of, tensors_of
 from mendpix.features.network import LAYOUTS, FeatureNetwork, Pooling
 
 __all__ = [
@@ -29,6 +32,29 @@ __all__ = [
     "table",
     "used",
 ]
+
+
+def table() -> dict[str, Source]:
+    """Every network by name, with where its weights come from."""
+    return {**files.SOURCES, inception.NAME: inception.SOURCE}
+
+
+def find(name: str) -> Path | None:
+    """The file that holds a network's weights on this machine, None without one.
+
+    Raises:
+        WeightsError: there is no network of that name.
+    """
+    return inception.find() if name == inception.NAME else files.find(name)
+
+
+def fetch(name: str) -> Path:
+    """The file of a network's weights in MENDPIX_HOME, made or downloaded if it is not there.
+
+    Raises:
+        WeightsError: an unknown name, or weights that could not be fetched.
+    """
+    return inception.fetch() if name == inception.NAME else files.fetch(name)
 
 
 @cache

