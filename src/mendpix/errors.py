@@ -9,6 +9,10 @@ class PictureError(MendError):
     """A picture file that cannot be read or written as asked."""
 
 
+class SizeError(PictureError):
+    """A picture with more pixels than are taken."""
+
+
 class MaskError(MendError):
     """A mask that does not fit its picture, or leaves nothing to fill from."""
 

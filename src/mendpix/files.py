@@ -67,7 +67,7 @@ def read(path: Path | str) -> Picture:
             pixels, or a colour model that cannot be kept.
     """
     path = Path(path)
-    return _parsed(_content(path), str(path))
+    return parse(_content(path), str(path))
 
 
 def _content(path: Path) -> bytes:
@@ -88,7 +88,12 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _parsed(content: bytes, name: str) -> Picture:
+def parse(content: bytes, name: str) -> Picture:
+    """Read a picture from a file's bytes; ``name`` is what messages call it.
+
+    Raises:
+        PictureError: what `read` raises it for.
+    """
     with _hushed():
         return _decoded(content, name)
 
@@ -183,6 +188,19 @@ def write(
     Raises:
         PictureError: a format that cannot hold the picture, or a file that cannot be written.
     """
+    content, written = encode(path, picture, hole, keep_palette)
+    _store(Path(path), content)
+    return written
+
+
+def encode(
+    path: Path | str, picture: Picture, hole: Hole | None = None, keep_palette: bool = False
+) -> tuple[bytes, Written]:
+    """The bytes that `write` would put at the path, which is not touched, and what they changed.
+
+    Raises:
+        PictureError: a format that cannot hold the picture.
+    """
     path = Path(path)
     kind = _format(path, picture, keep_palette)
     said = picture.metadata.upright(metadata.viewable(picture.pixels))
@@ -191,10 +209,9 @@ def write(
             content = _encoded(kind, picture, said, hole, keep_palette)
     except _DAMAGE as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
-    _store(path, content)
     if kind not in ("JPEG", "AVIF"):
-        return Written(path)
-    return Written(path, *_changes(picture, _parsed(content, str(path)), hole))
+        return content, Written(path)
+    return content, Written(path, *_changes(picture, parse(content, str(path)), hole))
 
 
 def _format(path: Path, picture: Picture, keep_palette: bool) -> str:

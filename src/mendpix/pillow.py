@@ -1,6 +1,7 @@
 """Pillow images to pixels, alpha and palette, and back."""
 
 import contextlib
+import contextvars
 import io
 import os
 import threading
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mendpix.errors import PictureError
+from mendpix.errors import PictureError, SizeError
 from mendpix.metadata import Metadata, viewable
 from mendpix.picture import Array, Palette, Picture
 
@@ -22,6 +23,7 @@ _PLAIN |= {"RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA", "P": "P"}
 _KEYED = {"L": "LA", "RGB": "RGBA"}
 MOST_PIXELS = 300_000_000  # 0.9 GB as 8-bit RGB: more is rather an attack than a photo
 _LIMIT = "MENDPIX_MOST_PIXELS"
+_lower: contextvars.ContextVar[int | None] = contextvars.ContextVar("most_pixels", default=None)
 _opening = threading.Lock()
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
@@ -50,14 +52,30 @@ def unlimited() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
+@contextlib.contextmanager
+def limited(pixels: int) -> Iterator[None]:
+    """With a lower limit of pixels for all that this thread or task opens inside the block."""
+    token = _lower.set(pixels)
+    try:
+        yield
+    finally:
+        _lower.reset(token)
+
+
 def check_size(width: int, height: int, name: str) -> None:
     """Raise PictureError where a picture has more pixels than anything but an attack."""
+    lower = _lower.get()
+    if lower is not None and width * height > lower:
+        raise SizeError(
+            f"{name} is {width}x{height}, {width * height / 1e6:.0f} megapixels, above the "
+            f"{lower / 1e6:g} that are taken here; cut it into parts, or make it smaller"
+        )
     given = os.environ.get(_LIMIT, str(MOST_PIXELS))
     if not given.isdecimal():
         raise PictureError(f"{_LIMIT} is {given!r} but must be a number of pixels; unset it")
     most = int(given)
     if width * height > most:
-        raise PictureError(
+        raise SizeError(
             f"{name} is {width}x{height}, {width * height / 1e6:.0f} megapixels, above the "
             f"limit of {most / 1e6:.0f}; cut it into parts, or set {_LIMIT}={width * height}"
         )
