@@ -118,7 +118,6 @@ def _source(folder: Path, path: Path) -> Source:
 
 def items(source: Source) -> Iterator[Item]:
     """The pictures of a source. One of which nothing can be read is named itself, and fails."""
-    folder = source.path.parent
     if source.kind == "file":
         yield Item(source.name, source.name, lambda: shards.content(folder, source.path.name))
         return
@@ -128,6 +127,7 @@ def items(source: Source) -> Iterator[Item]:
     count = 0
     for name, data in shards.passed(source.path):
         if isinstance(data, str):
+            count += 1
             yield Item(source.name, source.name, _failing(data))
         elif _is_picture(name):
             count += 1
