@@ -119,7 +119,7 @@ def _source(folder: Path, path: Path) -> Source:
 def items(source: Source) -> Iterator[Item]:
     """The pictures of a source. One of which nothing can be read is named itself, and fails."""
     if source.kind == "file":
-        yield Item(source.name, source.name, lambda: shards.content(folder, source.path.name))
+        yield Item(source.name, source.name, _at(source.path.parent, source.path.name))
         return
     if source.kind == "shard":
         yield from _placed(source)
