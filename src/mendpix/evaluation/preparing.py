@@ -114,7 +114,7 @@ def _target(height: int, width: int, side: int) -> tuple[int, int]:
 def cut(array: NDArray[Scalar], side: int) -> NDArray[Scalar]:
     """The square in the middle; of an odd rest, the larger part goes at the right and bottom."""
     top, left = (array.shape[0] - side) // 2, (array.shape[1] - side) // 2
-    return np.ascontiguousarray(array[top : top + side, left : left + side])
+    return array[top : top + side, left : left + side].copy()
 
 
 def _shrunk(pixels: Pixels, by: int) -> Pixels:

@@ -6,12 +6,13 @@ import platform
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from mendpix import __version__
-from mendpix.errors import PictureError
+from mendpix.errors import MendError, PictureError
 from mendpix.evaluation import measuring, sets
 from mendpix.evaluation.gathering import Pair
 from mendpix.evaluation.measures import METRICS
@@ -81,6 +82,11 @@ def _scored(
                 yield done.result()
                 if progress is not None:
                     progress(count / len(pairs))
+        except BrokenProcessPool:
+            raise MendError(
+                "a process ended by itself, perhaps for lack of memory; the same call goes on "
+                "with what is left, with fewer processes if need be"
+            ) from None
         finally:
             for one in waiting:
                 one.cancel()
