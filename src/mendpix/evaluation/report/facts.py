@@ -51,7 +51,10 @@ def said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(said, value))
+        nested = any(isinstance(one, dict | list) for one in value)
+        return ("; " if nested else ", ").join(map(said, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {said(held)}" for key, held in value.items() if held != {})
     if isinstance(value, float):
         return f"{value:g}"
     text = str(value)

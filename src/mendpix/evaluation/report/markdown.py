@@ -26,13 +26,13 @@ def report(summary: Summary) -> str:
 
 def every(summary: Summary) -> list[Table]:
     """The tables in the order in which they are read."""
-    found: list[Table | None] = [tables.overall(summary)]
+    found = [tables.overall(summary)]
     if summary.buckets:
         found += [tables.by_bucket(summary, metric) for metric in summary.metrics]
     if len(summary.models) > 1:
         found += [tables.claims(summary, metric) for metric in summary.metrics]
-    found += [tables.sets(summary), tables.costs(summary)]
-    return [table for table in found if table is not None]
+    costs = tables.costs(summary)
+    return [*found, *tables.sets(summary), *([costs] if costs else [])]
 
 
 def table(content: Table) -> str:

@@ -82,8 +82,8 @@ def _by_bucket(summary: Summary, metric: Metric) -> Markup:
 
 def sets(summary: Summary) -> Markup:
     """FID, KID and their like, with the count in each cell."""
-    told = tables.sets(summary)
-    return joined([data_table(told, summary), notes(told)]) if told else Markup()
+    parts = [joined([data_table(told, summary), notes(told)]) for told in tables.sets(summary)]
+    return tag("div", {"class": "sets"}, *parts) if parts else Markup()
 
 
 def costs(summary: Summary) -> Markup:
@@ -92,4 +92,5 @@ def costs(summary: Summary) -> Markup:
     if told is None:
         return Markup()
     drawn = tag("figure", None, plots.times(summary))
-    return joined([tag("div", {"class": "pair"}, drawn, data_table(told, summary)), notes(told)])
+    table = data_table(told, summary, "Seconds a picture, and memory")
+    return joined([tag("div", {"class": "pair"}, drawn, table), notes(told)])

@@ -12,7 +12,9 @@ from mendpix.evaluation.results import ALL
 from mendpix.evaluation.statistics import Estimate
 
 WIDTH, HEIGHT = 640, 430
-LEFT, RIGHT, TOP, BOTTOM = 62, 10, 36, 58  # margins of the plotting area
+LEFT, RIGHT, TOP = 62, 10, 36  # margins of the plotting area
+BOTTOM, DEEP = 58, 130  # below it, with labels that lie flat or slanted
+FLAT = 110  # signs that labels of columns may have in sum to lie flat
 SPREAD = 0.62  # the share of a bucket's column over which the models' points lie
 
 
@@ -20,7 +22,7 @@ def by_bucket(summary: Summary, metric: Metric) -> Markup:
     """Means of each model in each bucket and over all pictures, with their intervals."""
     found = {m: [summary.estimate(m, metric, b) for b in summary.columns] for m in summary.models}
     reach = [v for cells in found.values() for e in cells for v in (e.mean, e.low, e.high)]
-    axis = scaled(reach, HEIGHT - BOTTOM, TOP)
+    axis = scaled(reach, HEIGHT - (DEEP if _slanted(summary) else BOTTOM), TOP)
     way = "higher is better" if metric.higher else "lower is better"
     unit = f" ({metric.unit})" if metric.unit else ""
     upright = label(0, 15, f"{metric.title}{unit}, {way}", "name", "start")
@@ -79,21 +81,40 @@ def _frame(summary: Summary, axis: Axis) -> Markup:
         y = axis.at(tick)
         parts.append(line(LEFT, y, WIDTH - RIGHT, y, "grid"))
         parts.append(label(LEFT - 8, y, ticked(tick, step), "tick middle", "end"))
-    for place, bucket in enumerate(summary.columns):
-        text = tables.share(bucket).removesuffix(" %") if bucket != ALL else "all"
-        parts.append(label(LEFT + wide * (place + 0.5), HEIGHT - BOTTOM + 20, text, "tick"))
+    parts += [_column(summary, axis, place) for place in range(len(summary.columns))]
     if summary.buckets:
         apart = LEFT + wide * len(summary.buckets)
-        parts.append(line(apart, TOP, apart, HEIGHT - BOTTOM, "apart"))
+        parts.append(line(apart, TOP, apart, axis.start, "apart"))
         middle = LEFT + wide * len(summary.buckets) / 2
-        name = "hole (% of the picture)"
+        shares = all(bucket.startswith("(") for bucket in summary.buckets)
+        name = "hole (% of the picture)" if shares else "hole"
         parts.append(label(middle, HEIGHT - 10, name, "name"))
-    parts.append(line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis"))
+    parts.append(line(LEFT, axis.start, WIDTH - RIGHT, axis.start, "axis"))
     return joined(parts)
 
 
+def _names(summary: Summary) -> list[str]:
+    """Of the columns, without the unit that the axis names."""
+    named = [tables.share(bucket).replace(" %", "") for bucket in summary.buckets]
+    return [*named, "all"]
+
+
+def _slanted(summary: Summary) -> bool:
+    names = _names(summary)
+    return max(map(len, names)) * len(names) > FLAT
+
+
+def _column(summary: Summary, axis: Axis, place: int) -> Markup:
+    name = _names(summary)[place]
+    x, y = LEFT + _wide(summary) * (place + 0.5), axis.start + 20
+    if not _slanted(summary):
+        return label(x, y, name, "tick")
+    turned = {"transform": f"translate({x + 4:.2f} {y - 4:.2f}) rotate(-40)"}
+    return tag("g", turned, label(0, 0, name, "tick", "end"))
+
+
 def times(summary: Summary) -> Markup:
-    """Seconds a picture on a logarithmic scale: every picture, and the median."""
+    """Seconds a picture on a logarithmic scale: every picture, and the median; or nothing."""
     held = {
         (place, model): [
             c.seconds for c in summary.results.costs if c.model == model and c.seconds > 0
@@ -101,10 +122,12 @@ def times(summary: Summary) -> Markup:
         for place, model in enumerate(summary.models)
     }
     known = {key: values for key, values in held.items() if values}
+    if not known:
+        return Markup()
     reach = [math.log10(value) for values in known.values() for value in values]
-    row, left, top = 34, 12, 10
+    row, left, top = 34, 26, 10
     height = top + row * len(known) + 44
-    axis = Axis(math.floor(min(reach)), math.ceil(max(reach) + 1e-9), left, WIDTH - RIGHT - 12)
+    axis = Axis(math.floor(min(reach)), math.ceil(max(reach) + 1e-9), left, WIDTH - 26)
     parts = [_decades(axis, height - 44)]
     for n, ((place, model), values) in enumerate(known.items()):
         parts.append(_row(place, model, values, axis, top + row * (n + 0.5)))

@@ -60,15 +60,13 @@ def share(bucket: str) -> str:
 
 def overall(summary: Summary) -> Table:
     """A row per model, a column per metric, over all pictures."""
-    metrics = [metric for metric in summary.metrics if summary.members[ALL]]
-    header = [Cell("model"), *(Cell(metric.heading) for metric in metrics)]
-    rows = [[Cell(model), *_means(summary, model, metrics)] for model in summary.models]
+    header = [Cell("model"), *(Cell(metric.heading) for metric in summary.metrics)]
+    rows = [
+        [Cell(model), *(_mean(summary, model, metric, ALL) for metric in summary.metrics)]
+        for model in summary.models
+    ]
     count = len(summary.members[ALL])
     return Table(f"All {count} pictures", header, rows, (INTERVAL, *_marking(summary)))
-
-
-def _means(summary: Summary, model: str, metrics: Sequence[Metric]) -> list[Cell]:
-    return [_mean(summary, model, metric, ALL) for metric in metrics]
 
 
 def _mean(summary: Summary, model: str, metric: Metric, bucket: str) -> Cell:
@@ -142,27 +140,27 @@ def verdict(duel: Duel, turned: bool = False) -> str:
     return "the opposite is supported" if turned else "supported"
 
 
-def sets(summary: Summary) -> Table | None:
-    """A row per model and metric of whole sets, a column per bucket, with the sample count."""
+def sets(summary: Summary) -> list[Table]:
+    """A table per metric of whole sets: a row per model, a column per bucket, counts in cells."""
     held = {(s.model, s.metric, s.bucket): s for s in summary.results.sets}
-    if not held:
-        return None
+    measured = [m for m in summary.set_metrics if any(key[1] == m.name for key in held)]
     columns = [b for b in summary.columns if any(key[2] == b for key in held)]
-    header = [Cell("model"), Cell("metric"), *(Cell(share(bucket)) for bucket in columns)]
-    rows = []
-    for metric in summary.set_metrics:
-        for model in summary.models:
-            found = [held.get((model, metric.name, bucket)) for bucket in columns]
-            cells = [
-                Cell(metric.written(s.value), f"n = {s.count:,}", "", _too_few(s))
-                if s
-                else Cell("–")
-                for s in found
-            ]
-            rows.append([Cell(model), Cell(metric.heading), *cells])
-    notes = sorted({s.note for s in held.values() if s.note})
-    few = (FEW,) if any(map(_too_few, held.values())) else ()
-    return Table("Metrics of whole sets", header, rows, (*few, *notes))
+    header = [Cell("model"), *(Cell(share(bucket)) for bucket in columns)]
+    found = []
+    for metric in measured:
+        rows = [
+            [Cell(model), *(_of_set(metric, held.get((model, metric.name, b))) for b in columns)]
+            for model in summary.models
+        ]
+        notes = FEW if any(map(_too_few, held.values())) and metric is measured[-1] else ""
+        found.append(Table(metric.heading, header, rows, (notes,) if notes else ()))
+    return found
+
+
+def _of_set(metric: Metric, row: SetRow | None) -> Cell:
+    if row is None:
+        return Cell("–")
+    return Cell(metric.written(row.value), f"n = {row.count:,}", "", _too_few(row))
 
 
 def _too_few(row: SetRow) -> bool:
@@ -172,8 +170,8 @@ def _too_few(row: SetRow) -> bool:
 
 COST_NOTE = (
     "Time and memory belong to the machine and the moment: they are no part of what a repeated "
-    "evaluation promises to reproduce. Memory is what the process's peak rose above what it held "
-    "once the model was loaded."
+    "evaluation promises to reproduce. Memory is by how much the process's peak rose "
+    "above what it held once the model was loaded, at most."
 )
 
 
@@ -181,7 +179,7 @@ def costs(summary: Summary) -> Table | None:
     """A row per model: seconds a picture, and memory."""
     if not summary.results.costs:
         return None
-    names = ("model", "median (s)", "quartiles (s)", "longest (s)", "peak memory (MiB)", "pictures")
+    names = ("model", "median (s)", "quartiles (s)", "longest (s)", "memory (MiB)", "n")
     rows = []
     for model in summary.models:
         held = [cost for cost in summary.results.costs if cost.model == model]

@@ -36,6 +36,7 @@ for (const card of document.querySelectorAll(".card:has(.viewer)")) {
   for (const side of ["left", "right"]) {
     selects[side].addEventListener("change", () => show(side));
   }
+  speak();
   for (const [key, button] of tiles) {
     button.addEventListener("click", () => {
       selects.right.value = key;
