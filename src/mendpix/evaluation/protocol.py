@@ -53,7 +53,8 @@ class Protocol:
         borders: buckets are told apart by whether the hole touches the picture's border.
         composite: known pixels are the photo's own before measuring.
         bits: how values become 8 bits: ``"round"`` or ``"truncate"``.
-        metrics: what is measured, by the names of :data:`~mendpix.evaluation.measures.METRICS`.
+        metrics: what is measured, in the order of the tables, by the names of
+            :data:`~mendpix.evaluation.measures.METRICS`.
     """
 
     name: str
@@ -138,7 +139,7 @@ MAT = Protocol(
     ),
     draw="each",
     buckets="kind",
-    metrics=("psnr", "ssim", "l1", "lpips-alex", "fid-stylegan", "p-ids", "u-ids"),
+    metrics=("l1", "psnr", "ssim", "lpips-alex", "fid-stylegan", "p-ids", "u-ids"),
 )
 
 PROTOCOLS: tuple[Protocol, ...] = (
@@ -165,7 +166,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         kinds=(CENTRE,),
         buckets="",
         bits="truncate",
-        metrics=("l1", "psnr-crfill", "ssim"),
+        metrics=("l1", "ssim", "psnr-crfill"),
     ),
     LAMA,
     replace(LAMA, size=256),
