@@ -31,7 +31,14 @@ def learning(verb: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as missing:
-        if missing.name not in ("torch", "lightning_fabric", "pydantic", "torchmetrics"):
+        if missing.name not in (
+            "torch",
+            "lightning_fabric",
+            "onnx",
+            "onnxscript",
+            "pydantic",
+            "torchmetrics",
+        ):
             raise
         raise MendError(
             f"{verb} needs {missing.name}, which is not installed; "
@@ -51,7 +58,7 @@ def list_(context: typer.Context) -> None:
         typer.echo(f"{name:12} {source.licence}; {place or 'not on this machine'}")
 
 
-def get(name: Annotated[str, Argument(help="vgg16, vgg19, vgg19-caffe or alexnet.")]) -> None:
+def get(name: Annotated[str, Argument(help="vgg16, vgg19, vgg19-caffe, alexnet or inception.")]) -> None:
     """Fetch a feature network's weights once, so that training needs no network."""
     with learning("mendpix weights get"):
         from mendpix.features import fetch

@@ -103,4 +103,4 @@ def load() -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch would have it exported anew
         network: nn.Module = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
-    return network.eval().requires_grad_(False)
+    return network.eval()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mendpix.errors import TensorError
 from mendpix.metrics import inception
-from mendpix.metrics.inception import WIDTH, Convention, Features
+from mendpix.metrics.inception import Convention, Features
 from mendpix.metrics.pair import Pictures
 from mendpix.metrics.separating import separate
 
@@ -56,15 +56,13 @@ class SetMetric(ABC):
         self.tell(made, true)
 
     def tell(self, made: Features, true: Features) -> None:
-        """Take features of predictions and of their targets, ``(N, 2048)`` each, pair by pair.
+        """Take features of predictions and of their targets, ``(N, D)`` each, pair by pair.
 
         Raises:
             TensorError: of other shapes.
         """
         if made.shape != true.shape or made.ndim != 2:
-            raise TensorError(
-                f"features are {made.shape} and {true.shape} but must be (N, {WIDTH}) both"
-            )
+            raise TensorError(f"features are {made.shape} and {true.shape} but must be (N, D) both")
         self.count += len(made)
         self._take(made, true)
 
@@ -82,33 +80,36 @@ class Moments:
     def __init__(self) -> None:
         self.count = 0
         self._held: list[Floats] = []
-        self._sum = np.zeros(WIDTH)
-        self._outer: Floats | None = None
+        self._sums: tuple[Floats, Floats] | None = None
 
     def add(self, rows: Features) -> None:
-        """Take rows ``(N, 2048)``."""
+        """Take rows ``(N, D)``; of more than D only sums are held."""
+        width = rows.shape[1]
         self.count += len(rows)
         self._held += list(rows.astype(np.float64))
-        if self._outer is None and self.count > WIDTH:
-            self._outer = np.zeros((WIDTH, WIDTH))
-        while self._outer is not None and len(self._held) >= BLOCK:
-            self._sink(self._outer, np.stack(self._held[:BLOCK]))
+        if self._sums is None and self.count > width:
+            self._sums = np.zeros(width), np.zeros((width, width))
+        while self._sums is not None and len(self._held) >= BLOCK:
+            self._sums = _plus(self._sums, np.stack(self._held[:BLOCK]))
             del self._held[:BLOCK]
 
-    def _sink(self, outer: Floats, rows: Floats) -> None:
-        self._sum += rows.sum(0)
-        outer += rows.T @ rows
-
     def finish(self, divisor: int) -> tuple[Floats, Floats]:
-        """The mean ``(2048,)``, and a root A ``(2048, K)`` of the covariance: A A^T."""
-        rows = np.stack(self._held) if self._held else np.zeros((0, WIDTH))
-        mean = (self._sum + rows.sum(0)) / self.count
-        if self._outer is None:
+        """The mean ``(D,)``, and a root A ``(D, K)`` of the covariance: A A^T."""
+        if self._sums is None:
+            rows = np.stack(self._held)
+            mean = rows.sum(0) / self.count
             return mean, (rows - mean).T / math.sqrt(divisor)
-        outer = self._outer + rows.T @ rows
+        total, outer = self._sums
+        if self._held:
+            total, outer = _plus(self._sums, np.stack(self._held))
+        mean = total / self.count
         spread = (outer - self.count * np.outer(mean, mean)) / divisor
         values, vectors = np.linalg.eigh(spread)
         return mean, vectors * np.sqrt(values.clip(min=0))
+
+
+def _plus(sums: tuple[Floats, Floats], rows: Floats) -> tuple[Floats, Floats]:
+    return sums[0] + rows.sum(0), sums[1] + rows.T @ rows
 
 
 class FID(SetMetric):
@@ -117,8 +118,8 @@ class FID(SetMetric):
     ``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``, Heusel et al. 2017,
     https://arxiv.org/abs/1706.08500. With roots S = A A^T the last trace is the sum of the
     singular values of A1^T A2, so that few pictures need no 2048 x 2048 matrix, and noise in
-    empty directions counts nothing. Up to 2,048 pictures their features are held, from there on
-    only sums.
+    empty directions counts nothing. Of up to 2,048 pictures the features are held, of more only
+    sums.
 
     Args:
         convention: ``"clean"`` and ``"pytorch"`` divide the covariance by N - 1, ``"stylegan"``
@@ -149,17 +150,17 @@ class Kept:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as this lives)
         self._closing = weakref.finalize(self, self._file.close)
-        self._count = 0
+        self._shape = (0, 0)
 
     def add(self, rows: Features) -> None:
-        """Take rows ``(N, 2048)``."""
+        """Take rows ``(N, D)``."""
         self._file.write(np.ascontiguousarray(rows, np.float32).tobytes())
-        self._count += len(rows)
+        self._shape = (self._shape[0] + len(rows), rows.shape[1])
 
     def rows(self) -> Features:
         """All of them, read from disk as they are used."""
         self._file.flush()
-        return np.memmap(self._file, np.float32, "r", shape=(self._count, WIDTH))
+        return np.memmap(self._file, np.float32, "r", shape=self._shape)
 
 
 class _KeptMetric(SetMetric):
@@ -175,7 +176,7 @@ class _KeptMetric(SetMetric):
 
 
 class KID(_KeptMetric):
-    """Kernel distance of features: the unbiased squared MMD of the kernel (x y / 2048 + 1)^3.
+    """Kernel distance of features: the unbiased squared MMD of the kernel (x y / D + 1)^3.
 
     Binkowski et al. 2018, https://arxiv.org/abs/1801.01401. Unlike FID's, its mean does not depend
     on how many pictures there are; it may come out a little below 0.
