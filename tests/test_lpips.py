@@ -12,6 +12,10 @@ from mendpix.errors import TensorError, WeightsError
 from mendpix.features import carried
 from mendpix.metrics import LPIPS, lpips
 
+HEADS = {"alexnet": "lpips_models/alex.pth", "vgg16": "lpips_models/vgg.pth"}
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+"""LPIPS's own, for values in [-1, 1]: ImageNet's mean and deviation, rounded."""
+
 
 class Picked(nn.Module):
     """The picture's own values as every layer, repeated to the heads' widths."""
@@ -74,6 +78,42 @@ def test_a_picture_is_no_distance_from_itself(bare: LPIPS) -> None:
     other = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(bare.distance(photo, other), bare.distance(other, photo))
     assert np.isnan(bare.compute())
+
+
+@pytest.mark.parametrize(("network", "key"), [("alexnet", "lpips_alex"), ("vgg16", "lpips_vgg")])
+def test_in_numpy_with_the_features(
+    reference: Path, shared: Path, network: lpips.Name, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From features on all in NumPy, float64, with the heads' own file."""
+    monkeypatch.setenv("MENDPIX_HOME", str(shared / "weights"))
+    metric = LPIPS(network, on="output")
+    held = carried.carried(HEADS[network], "heads")
+    with np.load(reference / "image_metrics.npz") as file:
+        made, true = (
+            torch.from_numpy(file[f"{side}0"]).permute(2, 0, 1)[None] / 255 for side in "ab"
+        )
+        wanted = file[f"{key}0"].item()
+    scale, shift = (torch.tensor(c).view(3, 1, 1) for c in (SCALE, SHIFT))
+    plain = features.load(network, normalise=False)
+    total = 0.0
+    layers = [plain((2 * x - 1 - shift) / scale, metric.layers) for x in (made, true)]
+    for place, name in enumerate(metric.layers):
+        a, b = (side[name][0].double().numpy() for side in layers)
+        a, b = (x / (np.sqrt((x**2).sum(0)) + 1e-10) for x in (a, b))
+        head = held[f"lin{place}.model.1.weight"].double().numpy()[0]
+        total += float((head * (a - b) ** 2).sum(0).mean())
+    metric.update(made, true, torch.ones_like(made[:, :1]))
+    assert metric.rows()[0] == pytest.approx(total, rel=1e-5)
+    assert total == pytest.approx(wanted, rel=1e-4)
+
+
+def test_rows_do_not_depend_on_batches(bare: LPIPS) -> None:
+    made, true, hole = torch.rand(3, 3, 8, 8), torch.rand(3, 3, 8, 8), torch.ones(3, 1, 8, 8)
+    bare.update(made, true, hole)
+    for one in range(3):
+        part = slice(one, one + 1)
+        bare.update(made[part], true[part], hole[part])
+    assert bare.rows()[:3] == bare.rows()[3:]
 
 
 def test_heads_are_the_released_ones() -> None:

@@ -13,7 +13,18 @@ from torchmetrics.functional.image import (
 )
 
 from mendpix.errors import TensorError
-from mendpix.metrics import L1, L2, MSSSIM, PSNR, SSIM, PictureMetric, RelativeL1
+from mendpix.metrics import (
+    L1,
+    L2,
+    METRICS,
+    MSSSIM,
+    PSNR,
+    SSIM,
+    PictureMetric,
+    RelativeL1,
+    measure,
+)
+from mendpix.metrics.pair import On
 
 
 def pair(size: int = 48, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,16 +133,80 @@ def test_bits() -> None:
     assert measured(L1(bits="truncate"), made, true, hole) == [0.0]
 
 
-def test_batches_make_no_difference() -> None:
-    made, true, hole = pair(count=4)
-    whole, parts = SSIM(), SSIM()
-    whole.update(made, true, hole)
-    for start in range(0, 4, 2):
-        part = slice(start, start + 2)
-        parts.update(made[part], true[part], hole[part])
-    assert parts.rows() == pytest.approx(whole.rows(), abs=1e-12)
-    assert whole.compute() == pytest.approx(np.mean(whole.rows()))
+def ragged(batch: Tensor) -> Tensor:
+    """Holes with pieces of several sizes; the last picture's reaches its edges."""
+    random = torch.Generator().manual_seed(8)
+    coarse = torch.rand(len(batch), 1, 6, 6, generator=random)
+    hole = (torch.nn.functional.interpolate(coarse, size=batch.shape[2:]) > 0.7).to(batch)
+    hole[:-1, :, :3], hole[-1, :, :2] = 0, 1
+    return hole
+
+
+PLAIN = [name for name in METRICS if not name.startswith(("lpips", "dists"))]
+
+
+def test_batches_and_threads_change_no_digit() -> None:
+    made, true, _ = pair(192, count=4)
+    hole = ragged(true)
+    chosen = {name: METRICS[name]() for name in PLAIN}
+    whole = measure(chosen, made, true, hole)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads % 2 + 1)
+    try:
+        for one in range(4):
+            part = slice(one, one + 1)
+            rows = measure(chosen, made[part], true[part], hole[part])
+            assert rows == {name: values[part] for name, values in whole.items()}
+    finally:
+        torch.set_num_threads(threads)
+    assert chosen["ssim"].rows() == 2 * whole["ssim"]
+    assert chosen["ssim"].compute() == pytest.approx(np.mean(whole["ssim"]), abs=1e-15)
     assert np.isnan(SSIM().compute())
+
+
+def test_bytes_are_measured_as_their_values() -> None:
+    made, true, _ = pair(192)
+    hole = ragged(true)
+    chosen = {name: METRICS[name]() for name in PLAIN if name != "psnr-crfill"}
+    floats = measure(chosen, made.double(), true.double(), hole)
+    as_bytes = [(side * 255).round().to(torch.uint8) for side in (made, true)]
+    rows = measure(chosen, *as_bytes, hole.bool())
+    for name, values in floats.items():
+        assert rows[name] == pytest.approx(values, rel=1e-6), name
+
+
+@pytest.mark.parametrize("on", ["composite", "output"])
+def test_ssim_passes_over_windows_without_a_difference(on: On) -> None:
+    """The whole map of scikit-image, of which most windows are never looked at here."""
+    made, true, _ = pair(96)
+    hole = ragged(true)
+    final = made * hole + true * (1 - hole) if on == "composite" else made
+    whole, inside = SSIM(on=on), SSIM(area="hole", on=on)
+    rows = measure({"whole": whole, "inside": inside}, made.double(), true.double(), hole)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    for place, (m, t) in enumerate(zip(arrays(final), arrays(true), strict=True)):
+        mean, values = structural_similarity(
+            t, m, data_range=1, channel_axis=2, full=True, **options
+        )
+        within = (slice(5, -5), slice(5, -5))
+        assert rows["whole"][place] == pytest.approx(mean, abs=1e-7)
+        missing = values[within][hole[place, 0].numpy()[within] == 1]
+        assert rows["inside"][place] == pytest.approx(missing.mean(), abs=1e-7)
+
+
+def test_nothing_missing_has_no_number() -> None:
+    made, true, hole = pair()
+    for name in ("l1-hole", "l2-hole", "psnr-hole", "ssim-hole"):
+        assert np.isnan(measured(METRICS[name](), made, true, 0 * hole)).all()
+
+
+def test_every_metric_says_which_way_is_better() -> None:
+    made, true, hole = pair(192)
+    worse = (made + 0.3 * (made - true)).clamp(0, 1)
+    for name in PLAIN:
+        metric = METRICS[name]()
+        rows = measured(metric, made, true, hole), measured(METRICS[name](), worse, true, hole)
+        assert (rows[0][0] > rows[1][0]) == (metric.better == "higher"), name
 
 
 @pytest.mark.parametrize(
@@ -180,6 +255,19 @@ def test_variants_are_the_papers(
     made, true = (torch.cat([batch(pair[side]) for pair in pairs]) for side in (0, 1))
     rows = measured(metric(), made, true, torch.ones_like(true[:, :1]))
     assert rows == pytest.approx(values, abs=2e-5)
+
+
+def test_sums_are_the_papers(reference: Path) -> None:
+    with np.load(reference / "extra_losses_metrics.npz") as kept:
+        pairs = list(zip(kept["u8_a"], kept["u8_b"], strict=True))
+        wanted = {name: np.ravel(kept[name]) for name in ("mat_psnr", "mat_l1", "edgeconnect_mae")}
+    made, true = (torch.cat([batch(pair[side]) for pair in pairs]) for side in (0, 1))
+    names = {"psnr": "mat_psnr", "l1": "mat_l1", "mae-edgeconnect": "edgeconnect_mae"}
+    chosen = {name: METRICS[name]() for name in names}
+    rows = measure(chosen, made, true, torch.ones_like(true[:, :1]))
+    for name, key in names.items():
+        scale = 1 if name == "psnr" else 100
+        assert rows[name] == pytest.approx((scale * wanted[key]).tolist(), rel=2e-5), name
 
 
 def test_padded_ssim_is_lamas(reference: Path) -> None:
