@@ -1,0 +1,61 @@
+"""A training's state carried in small files goes on where it stood."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+
+import mendpix
+from mendpix.training import state
+from test_mender import recipe
+from test_training_data import draw_pictures
+
+ROOT = Path(__file__).parent.parent
+carry = runpy.run_path(str(ROOT / "training_state" / "carry.py"))
+
+
+def test_a_packed_run_goes_on(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", 8, (80, 96))
+    said = recipe(ema=0.9, save_every=2, validate_count=2, optimiser={"kind": "adamw"})
+    run, kept, again = tmp_path / "run", tmp_path / "kept", tmp_path / "again"
+    mendpix.train(tmp_path / "photos", run, said, max_minutes=0)
+    carry["pack"](run, kept)
+    carry["unpack"](again, run / "last.safetensors", kept)
+    before, after = state.load(run / "state"), state.load(again / "state")
+    assert before["step"] == after["step"] == 1
+    for name in before["network"]:
+        assert torch.equal(before["network"][name], after["network"][name])
+        averaged = before["average"][f"module.{name}"]
+        torch.testing.assert_close(after["average"][f"module.{name}"], averaged)
+    first = before["optimisers"][0]["state"], after["optimisers"][0]["state"]
+    assert first[0].keys() == first[1].keys()
+    for index, averages in first[0].items():
+        assert float(first[1][index]["step"]) == 1
+        torch.testing.assert_close(
+            first[1][index]["exp_avg"], averages["exp_avg"], rtol=2**-7, atol=0
+        )
+    outcome = mendpix.train(tmp_path / "photos", again, said, resume=True)
+    assert outcome.finished and outcome.step == 4
+
+
+def test_parts_are_small_and_whole() -> None:
+    tensors = {str(n): torch.zeros(1_000_000 * n) for n in range(1, 8)}
+    found = carry["parts"](tensors)
+    assert [name for part in found for name in part] == list(tensors)
+    for part in found:
+        assert len(part) == 1 or sum(t.nbytes for t in part.values()) <= 14_000_000
+
+
+@pytest.mark.skipif(
+    not (ROOT / "training_state" / "state.json").is_file(), reason="no state was left"
+)
+def test_the_state_left_here_can_be_unpacked(tmp_path: Path) -> None:
+    released = ROOT / "src" / "mendpix" / "bundled" / "mender.safetensors"
+    carry["unpack"](tmp_path, released)
+    saved = state.load(tmp_path / "state")
+    assert saved["step"] > 1000
+    assert saved["network"].keys() == {k[7:] for k in saved["average"] if k != "n_averaged"}
+    files = list((ROOT / "training_state").glob("*"))
+    assert max(f.stat().st_size for f in files) <= 15_000_000
+    assert sum(f.stat().st_size for f in files if f.is_file()) <= 40_000_000
