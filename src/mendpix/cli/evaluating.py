@@ -65,6 +65,7 @@ def evaluate(
     threads: Annotated[int, Option(min=1, help="Threads of each filler.")] = 1,
     seed: o.Seed = 0,
     device: o.Device = "auto",
+    trust: o.Trust = False,
     invert: o.Invert = False,
     as_json: o.Json = False,
 ) -> None:
@@ -72,7 +73,7 @@ def evaluate(
     with learning("mendpix evaluate"):
         from mendpix.evaluation import evaluating
     if manifest is not None:
-        _repeat(manifest, out, photos, masks, tuple(model or ()), limit, processes)
+        _repeat(manifest, out, photos, masks, tuple(model or ()), limit, trust, processes)
         return
     if photos is None or out is None:
         raise MendError("evaluate needs PHOTOS and --out, or a --manifest to repeat")
@@ -93,6 +94,7 @@ def evaluate(
             seed=seed,
             device=device,
             threads=threads,
+            trust=trust,
             processes=processes,
             progress=progress,
         )
@@ -163,6 +165,7 @@ def _repeat(
     masks: Path | None,
     models: tuple[str, ...],
     limit: int | None,
+    trust: bool,
     processes: int,
 ) -> None:
     """Repeat and compare; exit code 1 where anything differs."""
@@ -176,6 +179,7 @@ def _repeat(
             masks=masks,
             models=models,
             limit=limit,
+            trust=trust,
             processes=processes,
             progress=progress,
         )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ class Entrant:
         sha256: of its file, "" where it has none.
         card: what its file says of itself.
         version: of mendpix, for fillers without a file.
+        trust: run a file that is a program; never taken from a manifest.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entrant:
     sha256: str = ""
     card: dict[str, Any] = field(default_factory=dict)
     version: str = ""
+    trust: bool = False
 
     def identity(self) -> dict[str, Any]:
         """What decides its fills."""
@@ -46,7 +48,7 @@ class Entrant:
 
     def as_dict(self) -> dict[str, Any]:
         """For the results, which hold the name as its key."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+        return {key: value for key, value in asdict(self).items() if key not in ("name", "trust")}
 
     def load(self) -> fillers.Faithful:
         """The filler.
@@ -54,7 +56,13 @@ class Entrant:
         Raises:
             MendError: it cannot be loaded, says why.
         """
-        return fillers.load(self.spec, seed=self.seed, device=self.device, threads=self.threads)
+        return fillers.load(
+            self.spec,
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            trust=self.trust,
+        )
 
     def made(self) -> Mapping[str, Path]:
         """The pictures of a folder, by stem.
@@ -72,6 +80,7 @@ def enter(
     seed: int = 0,
     device: str = "auto",
     threads: int = 1,
+    trust: bool = False,
 ) -> list[Entrant]:
     """The entrants of an evaluation, each loaded once to see that it can be.
 
@@ -83,7 +92,7 @@ def enter(
     Raises:
         MendError: something that cannot be loaded, or two of one name.
     """
-    found = [_filler(text, seed, device, threads) for text in wanted]
+    found = [_filler(text, seed, device, threads, trust) for text in wanted]
     found += [_folder(text) for text in folders]
     names = [one.name for one in found]
     for name in names:
@@ -102,20 +111,15 @@ def _split(text: str) -> tuple[str, str]:
     return named["name"], named["spec"]
 
 
-def _filler(text: str, seed: int, device: str, threads: int) -> Entrant:
+def _filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Entrant:
     name, spec = _split(text)
     built_in = spec in fillers.BUILT_IN
-    entrant = Entrant(name, "filler", spec, seed, "cpu" if built_in else device, threads)
+    device = "cpu" if built_in else device
+    entrant = Entrant(name, "filler", spec, seed, device, threads, trust=trust)
     card = entrant.load().card
     sha256 = _file_hash(spec) or str(card.get("sha256", ""))
-    return Entrant(
-        **{
-            **asdict(entrant),
-            "card": card,
-            "sha256": sha256,
-            "version": "" if sha256 else __version__,
-        }
-    )
+    version = "" if sha256 else __version__
+    return replace(entrant, card=card, sha256=sha256, version=version)
 
 
 def _file_hash(spec: str) -> str:

@@ -28,6 +28,7 @@ def evaluate(
     seed: int = 0,
     device: str = "auto",
     threads: int = 1,
+    trust: bool = False,
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Results:
@@ -44,8 +45,8 @@ def evaluate(
         metrics: instead of the protocol's; ``also``: beside them.
         invert: black marks what is missing in mask files.
         limit: only the first so many pictures, by name.
-        seed, device, threads: as for :func:`mendpix.load`; a set number of threads is what makes
-            a network's fill the same wherever it runs.
+        seed, device, threads, trust: as for :func:`mendpix.load`; a set number of threads is
+            what makes a network's fill the same wherever it runs.
         processes: how many work side by side; the results are the same.
         progress: told the share done; may raise :class:`~mendpix.errors.Cancelled`. The same call
             then goes on where it stopped.
@@ -61,7 +62,7 @@ def evaluate(
     if min(processes, threads, 1 if limit is None else limit) < 1:
         raise MendError("processes, threads and limit must be 1 or more")
     pairs = gather(photos, masks, chosen)[:limit]
-    entrants = enter(models, results, seed=seed, device=device, threads=threads)
+    entrants = enter(models, results, seed=seed, device=device, threads=threads, trust=trust)
     if not entrants:
         raise MendError("nothing to measure; name a model or a folder of results")
     plan = Plan(chosen, tuple(entrants), folder, invert)

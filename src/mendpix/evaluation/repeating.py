@@ -43,6 +43,7 @@ def repeat(
     masks: Path | str | None = None,
     models: Sequence[str] = (),
     limit: int | None = None,
+    trust: bool = False,
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Repeat:
@@ -54,7 +55,7 @@ def repeat(
         photos, masks: where the files lie now; None: where the manifest says.
         models: only these, by their names in the manifest.
         limit: only the first so many pictures; metrics of sets are then left out.
-        processes, progress: as for :func:`mendpix.evaluate`.
+        trust, processes, progress: as for :func:`mendpix.evaluate`.
 
     Raises:
         MendError: it cannot be repeated: the protocol is another by now, or files are missing.
@@ -69,7 +70,7 @@ def repeat(
         raise MendError(f"{folder} holds the first evaluation; repeat into another folder")
     shots = [Shot(**shot) for shot in held["pictures"]][:limit]
     found = _places(held["inputs"], home, photos, masks)
-    entrants = list(_entrants(held["models"], home, models))
+    entrants = list(_entrants(held["models"], home, models, trust))
     plan = Plan(protocol, tuple(entrants), folder, bool(held["inputs"].get("invert")))
     inputs = running.given(*found, folder, plan.invert)
     pairs = from_shots(shots, *found)
@@ -88,7 +89,7 @@ def _places(
 
 
 def _entrants(
-    held: dict[str, dict[str, Any]], home: Path, wanted: Sequence[str]
+    held: dict[str, dict[str, Any]], home: Path, wanted: Sequence[str], trust: bool
 ) -> Iterator[Entrant]:
     for name in wanted:
         if name not in held:
@@ -104,7 +105,7 @@ def _entrants(
             yield from enter([], text)
         else:
             settings = {key: model[key] for key in ("seed", "device", "threads")}
-            yield from enter(text, **settings)
+            yield from enter(text, **settings, trust=trust)
 
 
 def _compared(results: Results, held: dict[str, Any], home: Path, limited: bool) -> Repeat:
