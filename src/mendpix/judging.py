@@ -1,0 +1,84 @@
+"""Which of several fills is the likeliest, told without the truth.
+
+The criterion is rim continuity: a fill that goes on with what surrounds it bends no more at the
+rim than the picture itself does nearby. Bends are second differences, in a row or column of three
+pixels of which some are missing and some known, at full and at half size. (First differences see
+the same less clearly: they count slopes, which are no fault.)
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Photo = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+
+NEAR = 7
+"""Pixels around the hole whose bends are what to expect."""
+FLOOR = 1 / 255
+"""Bend below which none is seen."""
+
+
+def order(fills: list[Photo], hole: Hole, unusable: Hole) -> list[int]:
+    """The places of the fills ``(H, W, C)`` in the list, the likeliest first.
+
+    Args:
+        hole: ``(H, W)``, what was missing.
+        unusable: ``(H, W)``, known pixels that do not count.
+    """
+    scores = [unlikeliness(fill, hole, unusable) for fill in fills]
+    return sorted(range(len(fills)), key=lambda place: scores[place])
+
+
+def unlikeliness(fill: Photo, hole: Hole, unusable: Hole) -> float:
+    """How much more the picture bends at the rim than around it: a logarithm, 0 = as much."""
+    ratios = []
+    for photo, missing, ignored in scales(fill, hole, unusable):
+        across, near = bends(photo, missing, ignored)
+        ratios.append(np.log((across + FLOOR) / (near + FLOOR)))
+    return float(np.mean(ratios))
+
+
+def scales(fill: Photo, hole: Hole, unusable: Hole) -> list[tuple[Photo, Hole, Hole]]:
+    """The picture as it is and at half its size."""
+    found = [(fill, hole, unusable)]
+    if min(hole.shape) >= 32:
+        size = (hole.shape[1] // 2, hole.shape[0] // 2)
+        small = [
+            cv2.resize(np.ascontiguousarray(fill[..., index]), size, interpolation=cv2.INTER_AREA)
+            for index in range(fill.shape[2])
+        ]
+        found.append((np.dstack(small), _half(hole, size), _half(unusable, size)))
+    return found
+
+
+def _half(where: Hole, size: tuple[int, int]) -> Hole:
+    share = cv2.resize(where.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(share >= 0.5)
+
+
+def bends(photo: Photo, hole: Hole, unusable: Hole) -> tuple[float, float]:
+    """Mean absolute second difference across the rim, and in the known pixels near it."""
+    square = np.ones((2 * NEAR + 1,) * 2, np.uint8)
+    around = cv2.dilate(hole.astype(np.uint8), square) > 0
+    across, near = [], []
+    for axis in (0, 1):
+        bend = np.abs(np.diff(photo, 2, axis=axis)).mean(axis=2)
+        missing = _triples(hole, axis)
+        usable = ~np.any(_triples(unusable, axis), axis=0)
+        rim = missing.any(axis=0) & ~missing.all(axis=0) & usable
+        outside = ~missing.any(axis=0) & _triples(around, axis)[1] & usable
+        across.append(bend[rim])
+        near.append(bend[outside])
+    return _mean(across), _mean(near)
+
+
+def _triples(where: Hole, axis: int) -> Hole:
+    """For three pixels in a row, ``(3, ...)``."""
+    count = where.shape[axis]
+    return np.stack([np.take(where, range(k, count - 2 + k), axis) for k in range(3)])
+
+
+def _mean(parts: list[Photo]) -> float:
+    values = np.concatenate(parts)
+    return float(values.mean()) if values.size else 0.0

@@ -1,0 +1,156 @@
+"""Run a network over what another filler filled: in one piece, or in pieces without seams.
+
+A refiner is called as ``refine(photo, hole, progress) -> photo`` with a photo ``(H, W, 3)`` whose
+hole is filled already, and gives it back improved.
+"""
+
+from collections.abc import Callable
+from itertools import product
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix.windows import Window
+
+Photo = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+Progress = Callable[[float], None]
+Refine = Callable[[Photo, Hole, Progress | None], Photo]
+
+AT_ONCE = 640 * 640
+"""Pixels that a refiner is given at once."""
+SIDE = 512
+"""Side of the pieces of what is larger."""
+OVERLAP = 96
+"""Pixels by which pieces overlap; in the middle half of them one fades into the other."""
+MARGIN = 64
+"""Pixels around the hole that a refiner gets to see at least."""
+SMALLEST = 256
+"""Side that a piece has where the picture allows it."""
+
+
+def refined(photo: Photo, hole: Hole, refine: Refine, progress: Progress | None = None) -> Photo:
+    """The photo ``(H, W, C)``, its hole ``(H, W)`` gone over by the refiner.
+
+    Pieces see the photo as it was given, so the order in which they are done does not matter.
+    Greyscale is shown as three equal channels and averaged back; any other number of channels
+    one by one.
+
+    Returns: a new photo; pixels outside the hole are those that were given.
+    """
+    made = photo.copy()
+    if not hole.any():
+        return made
+    pieces = tiles(hole)
+    box = bounds(pieces)
+    total = np.zeros((box.height, box.width, photo.shape[2]), np.float32)
+    weight = np.zeros((box.height, box.width, 1), np.float32)
+    for step, piece in enumerate(pieces):
+        part = _coloured(photo[piece.slices], hole[piece.slices], refine, progress)
+        faded = fade(piece, box)
+        at = Window(piece.top - box.top, piece.left - box.left, piece.height, piece.width).slices
+        total[at] += part * faded
+        weight[at] += faded
+        if progress is not None:
+            progress((step + 1) / len(pieces))
+    inside = hole[box.slices]
+    made[box.slices][inside] = np.clip(total[inside] / weight[inside], 0, 1)
+    return made
+
+
+def _coloured(photo: Photo, hole: Hole, refine: Refine, progress: Progress | None) -> Photo:
+    """A piece through the refiner, whatever its number of channels."""
+    photo, hole = np.ascontiguousarray(photo), np.ascontiguousarray(hole)
+    told = None if progress is None else _waiting(progress)
+    if photo.shape[2] == 3:
+        return refine(photo, hole, told)
+    planes = [
+        refine(np.repeat(photo[..., index : index + 1], 3, axis=2), hole, told).mean(axis=2)
+        for index in range(photo.shape[2])
+    ]
+    return np.stack(planes, axis=2)
+
+
+def _waiting(progress: Progress) -> Progress:
+    """Lets a piece's own progress stop it, without telling a share that goes back and forth."""
+    return lambda share: progress(0.0)
+
+
+def tiles(hole: Hole) -> list[Window]:
+    """Overlapping pieces ``(H, W)`` that hold all that is missing; one where that is small."""
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    tight = Window(
+        int(rows[0]),
+        int(columns[0]),
+        int(rows[-1] - rows[0]) + 1,
+        int(columns[-1] - columns[0]) + 1,
+    )
+    box = at_least(tight.grow(MARGIN, hole.shape), SMALLEST, hole.shape)
+    if box.area <= AT_ONCE:
+        return [box]
+    spots = product(starts(box.top, box.height), starts(box.left, box.width))
+    pieces = [Window(top, left, min(SIDE, box.height), min(SIDE, box.width)) for top, left in spots]
+    return [piece for piece in pieces if hole[piece.slices].any()]
+
+
+def at_least(window: Window, side: int, shape: tuple[int, ...]) -> Window:
+    """The window, made as high and wide as ``side`` where the picture has room."""
+    height, width = (
+        min(length, max(side, own))
+        for length, own in zip(shape[:2], (window.height, window.width), strict=True)
+    )
+    top = min(max(0, window.top - (height - window.height) // 2), shape[0] - height)
+    left = min(max(0, window.left - (width - window.width) // 2), shape[1] - width)
+    return Window(top, left, height, width)
+
+
+def starts(first: int, length: int) -> list[int]:
+    """Where pieces of :data:`SIDE` begin that cover a length, evenly spread."""
+    if length <= SIDE:
+        return [first]
+    count = -(-(length - OVERLAP) // (SIDE - OVERLAP))
+    return [first + round(index * (length - SIDE) / (count - 1)) for index in range(count)]
+
+
+def bounds(pieces: list[Window]) -> Window:
+    """The smallest window that holds all pieces."""
+    box = pieces[0]
+    for piece in pieces[1:]:
+        box = box.union(piece)
+    return box
+
+
+def fade(piece: Window, box: Window) -> Photo:
+    """How much a piece counts, ``(h, w, 1)``: less towards edges that are not the box's own."""
+    down = _ramp(piece.height, piece.top > box.top, piece.top + piece.height < box.top + box.height)
+    across = _ramp(
+        piece.width, piece.left > box.left, piece.left + piece.width < box.left + box.width
+    )
+    return np.outer(down, across)[..., None]
+
+
+def _ramp(length: int, rises: bool, falls: bool) -> Photo:
+    """One along a side, fading to (nearly) nothing at the ends that lie inside."""
+    quarter = OVERLAP / 4
+    place = np.arange(length, dtype=np.float32) + 0.5
+    ramp = np.ones(length, np.float32)
+    for wanted, distance in ((rises, place), (falls, length - place)):
+        if wanted:
+            ramp *= np.clip((distance - quarter) / (2 * quarter), 1e-3, 1)
+    return ramp
+
+
+def covered(photo: Photo, unusable: Hole) -> Photo:
+    """The photo with unusable pixels painted over by the nearest usable ones."""
+    if not unusable.any():
+        return photo
+    _, nearest = cv2.distanceTransformWithLabels(
+        unusable.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    usable = ~unusable
+    by_label = np.zeros((nearest.max() + 1, photo.shape[2]), np.float32)
+    by_label[nearest[usable]] = photo[usable]
+    painted = photo.copy()
+    painted[unusable] = by_label[nearest[unusable]]
+    return painted
