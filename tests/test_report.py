@@ -17,7 +17,7 @@ from rich.console import Console
 
 from mendpix.errors import MendError
 from mendpix.evaluation import report
-from mendpix.evaluation.report import gallery, latex, markdown, page, plots, svg, tables
+from mendpix.evaluation.report import gallery, latex, markdown, page, svg, tables
 from mendpix.evaluation.report.facts import said
 from mendpix.evaluation.report.markup import Markup, escaped, link, tag
 from mendpix.evaluation.report.summary import Summary
@@ -376,12 +376,15 @@ def test_ticks_are_round(rough: float, step: float) -> None:
     assert axis.at(float("inf")) == 100
 
 
-def test_a_plot_alone_names_its_models() -> None:
-    summary = Summary(made())
-    alone = plots.standalone(plots.by_bucket(summary, summary.metrics[0]), "PSNR", summary)
-    parsed = Page(alone)
+def test_figures_are_files_of_their_own(tmp_path: Path) -> None:
+    results = made()
+    files = report.figures(results, tmp_path / "plots")
+    assert [file.name for file in files] == ["psnr.svg", "lpips.svg"]
+    text = files[0].read_text("utf-8")
+    parsed = Page(text)
     assert not parsed.open and parsed.found[0][1]["xmlns"] == "http://www.w3.org/2000/svg"
-    assert all(f">{model}</text>" in alone for model in summary.models)
+    assert all(f">{model}</text>" in text for model in results.models)
+    assert len(parsed.all("polygon")) + len(parsed.all("circle")) == 3 * (3 + 1)  # and a legend
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")

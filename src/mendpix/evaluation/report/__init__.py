@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mendpix.errors import MendError, PictureError
-from mendpix.evaluation.results import Results
+from mendpix.evaluation.results import Results, file_name
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -71,6 +71,29 @@ def _content(results: Results, folder: Path, suffix: str, options: Options) -> s
     if suffix == ".html":
         return page.report(summary, folder, options)
     return markdown.report(summary) if suffix == ".md" else latex.report(summary)
+
+
+def figures(results: Results, out: Path | str) -> list[Path]:
+    """Write each metric's plot by bucket as an SVG file of its own, light and dark in one.
+
+    Args:
+        out: the folder for ``METRIC.svg``.
+
+    Raises:
+        PictureError: a folder that cannot be written.
+    """
+    from mendpix.evaluation.report import plots
+    from mendpix.evaluation.report.summary import Summary
+
+    summary, out = Summary(results), Path(out)
+    files = {out / f"{file_name(m.name)}.svg": plots.alone(summary, m) for m in summary.metrics}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            file.write_text(content, encoding="utf-8")
+    except OSError as problem:
+        raise PictureError(f"{out} cannot be written: {problem.strerror}") from None
+    return list(files)
 
 
 def terminal(results: Results) -> "Group":

@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 640, 430
 LEFT, RIGHT, TOP = 62, 10, 36  # margins of the plotting area
 BOTTOM, DEEP = 58, 130  # below it, with labels that lie flat or slanted
 FLAT = 110  # signs that labels of columns may have in sum to lie flat
+EDGE = 14  # around a plot that is a file of its own
 SPREAD = 0.62  # the share of a bucket's column over which the models' points lie
 
 
@@ -155,33 +156,32 @@ def _row(place: int, model: str, values: Sequence[float], axis: Axis, y: float) 
     return _series(place, text, *marks, marker(place, axis.at(math.log10(middle)), y, 6.5))
 
 
-def standalone(svg: Markup, title: str, summary: Summary) -> str:
-    """A plot as a file of its own: with its title, the models' names, a background and a style."""
+def alone(summary: Summary, metric: Metric) -> str:
+    """A plot by bucket as a file: with the models' names, a background and a style of its own."""
+    svg = by_bucket(summary, metric)
+    inner = Markup(svg[svg.index(">") + 1 : svg.rindex("</svg>")])
     style = (files("mendpix.evaluation.report") / "assets" / "plots.css").read_text("utf-8")
-    inner = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
-    height = float(svg.split('viewBox="0 0 ')[1].split('"')[0].split()[1])
     legend, below = _legend(summary)
-    total = height + 34 + below
+    wide, total = WIDTH + 2 * EDGE, HEIGHT + below + 2 * EDGE
     parts = [
         tag("style", None, Markup(style)),
-        tag("rect", {"width": WIDTH, "height": total, "class": "paper"}),
-        label(14, 24, title, "title", "start"),
-        tag("g", {"transform": "translate(0 34)"}, Markup(inner)),
-        tag("g", {"transform": f"translate(0 {34 + height:g})"}, legend),
+        tag("rect", {"width": wide, "height": total, "class": "paper"}),
+        tag("g", {"transform": f"translate({EDGE} {EDGE})"}, inner),
+        tag("g", {"transform": f"translate({EDGE} {EDGE + HEIGHT})"}, legend),
     ]
-    box = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {total:g}"}
-    size = {"width": WIDTH, "height": total, "role": "img", "aria-label": title, "class": "plot"}
+    box = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {wide:g} {total:g}"}
+    size = {"width": wide, "height": total, "role": "img", "aria-label": metric.heading}
     return str(tag("svg", {**box, **size}, *parts)) + "\n"
 
 
 def _legend(summary: Summary) -> tuple[Markup, float]:
     """Signs with names, in rows, and their height."""
-    x, y = 14.0, 12.0
+    x, y = 0.0, 16.0
     parts = []
     for place, model in enumerate(summary.models):
-        wide = 30 + 7.4 * len(model)
-        if x + wide > WIDTH and x > 14:
-            x, y = 14.0, y + 24
-        parts += [marker(place, x + 6, y), label(x + 18, y, model, "name middle", "start")]
+        wide = 34 + 7.6 * len(model)
+        if x + wide > WIDTH and x > 0:
+            x, y = 0.0, y + 24
+        parts += [marker(place, x + 8, y), label(x + 20, y, model, "name middle", "start")]
         x += wide
-    return joined(parts), y + 18
+    return joined(parts), y + 12

@@ -143,7 +143,14 @@ def _stack(summary: Summary, metric: Metric, shown: Shown, place: int) -> Markup
 def _tile(shown: Shown, key: str, source: Markup, caption: str, model: str = "") -> Markup:
     width, height = shown.size
     alt = f"{shown.choice.shot.name}, {model + ': ' if model else ''}{caption}"
-    image = {"src": source, "alt": alt, "width": width, "height": height, "decoding": "async"}
+    image = {
+        "src": source,
+        "alt": alt,
+        "width": width,
+        "height": height,
+        "decoding": "async",
+        "loading": "lazy",
+    }
     press = {"type": "button", "data-key": key, "title": "show on the right of the divider"}
     held = tag("button", press, tag("img", image))
     return tag("figure", {"class": "tile"}, held, tag("figcaption", None, caption))

@@ -26,7 +26,7 @@ class Axis:
         held = min(max(value, self.low), self.high)
         return self.start + (held - self.low) / (self.high - self.low) * (self.stop - self.start)
 
-    def ticks(self, wanted: int = 5) -> list[float]:
+    def ticks(self, wanted: int = 7) -> list[float]:
         """Round values between the ends."""
         step = round_step((self.high - self.low) / wanted)
         first = math.ceil(self.low / step - 1e-9)
