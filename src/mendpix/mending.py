@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import grain, judging, refining, windows
+from mendpix import grain, judging, models, refining, windows
 from mendpix.errors import MendError
 from mendpix.patchmatch import PatchMatch, shares
 from mendpix.refining import Refine
@@ -93,6 +93,8 @@ class View:
 
     def reduced(self, depth: float) -> "View | None":
         """The window so small that its hole is ``depth`` pixels deep; None if it nearly is."""
+        if self.hole.all():
+            return None
         deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
         if deepest <= 1.5 * depth:
             return None
@@ -125,6 +127,16 @@ def portion(progress: Progress | None, base: float, share: float) -> Progress | 
     return None if progress is None else lambda done: progress(base + share * done)
 
 
+def bundled(threads: int | None = None) -> Refine | None:
+    """The network in this package, ready to refine; None where it is not there."""
+    path = models.BUNDLED / "mender.onnx"
+    if not path.is_file():
+        return None
+    from mendpix.runtime import OnnxFiller  # here: ONNX Runtime takes a while to import
+
+    return OnnxFiller(path, threads=threads).refine
+
+
 def tries(ways: list[Way], count: int) -> list[Way]:
     """``count`` ways: those there are, then the same with other seeds."""
     return [
@@ -139,8 +151,8 @@ class Mender:
     """Fill holes of any size with texture from the picture, mended by a network.
 
     Args:
-        refine: the network, called with a photo whose hole PatchMatch has filled; None:
-            PatchMatch alone.
+        refine: the network, called with a photo whose hole PatchMatch has filled; "bundled":
+            the one in this package, where it is there; None: PatchMatch alone.
         quality: "fast", or "best": several ways to fill each window, of which the one is taken
             that :mod:`mendpix.judging` likes best.
         seed: of PatchMatch and of the grain; the same seed gives the same bytes.
@@ -156,7 +168,7 @@ class Mender:
 
     def __init__(
         self,
-        refine: Refine | None = None,
+        refine: Refine | Literal["bundled"] | None = "bundled",
         quality: Quality = "fast",
         seed: int = 0,
         threads: int | None = None,
@@ -164,7 +176,8 @@ class Mender:
     ) -> None:
         if quality not in ("fast", "best"):
             raise MendError(f"quality is {quality!r} but must be 'fast' or 'best'")
-        self.refine, self.quality, self.seed = refine, quality, seed
+        self.refine = bundled(threads) if refine == "bundled" else refine
+        self.quality, self.seed = quality, seed
         self.threads, self.regrain = threads, regrain
 
     def prepare(self) -> None:
