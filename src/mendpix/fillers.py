@@ -1,7 +1,7 @@
 """Fillers: what one is, how to get one by name, and the promise that known values come back."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,6 +96,22 @@ class Faithful:
             raise MendError(f"{type(self.inner).__name__} gave values that are no numbers")
         return made
 
+    def tries(
+        self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
+    ) -> Iterator[Photo]:
+        """``count`` fills to choose from, the likeliest first: values as of :meth:`missing`.
+
+        Raises:
+            MendError: the filler inside has one fill only.
+        """
+        candidates = getattr(self.inner, "candidates", None)
+        if candidates is None:
+            name = type(self.inner).__name__
+            raise MendError(f"{name} has 1 fill, not {count}; ask the model 'auto' for more")
+        gap = self._hidden(photo, hole)
+        for made in candidates(photo, gap, count, progress):
+            yield made[hole]
+
     def _hidden(self, photo: Photo, hole: Hole) -> Hole:
         """Leave nothing to see under the hole; what the filler is to call missing."""
         unusable = ~np.isfinite(photo).all(axis=2) & ~hole
@@ -150,6 +166,12 @@ def check(photo: Photo, hole: Hole) -> None:
         )
 
 
+def _mender() -> type[Any]:
+    from mendpix.mending import Mender
+
+    return Mender
+
+
 def _patchmatch() -> type[Any]:
     from mendpix.patchmatch import PatchMatch
 
@@ -175,7 +197,7 @@ def _mean_colour() -> type[Any]:
 
 
 BUILT_IN: dict[str, Callable[[], type[Any]]] = {
-    "auto": _patchmatch,
+    "auto": _mender,
     "patchmatch": _patchmatch,
     "telea": _telea,
     "navier-stokes": _navier_stokes,
@@ -215,15 +237,14 @@ def load(
             ``trust``.
     """
     name = str(model)
-    common = {"seed": seed, "threads": threads}
     if name in BUILT_IN:
-        return Faithful(_built_in(name, device, common, options))
+        return Faithful(_built_in(name, device, {"seed": seed, "threads": threads}, options))
     path = _file(name)
     if path.suffix == ".onnx":
-        return Faithful(_exported(path, device, common, options))
+        return Faithful(_exported(path, device, seed, threads, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return Faithful(_started(_network(path, device, threads, trust), common))
+    return Faithful(started(_network(path, device, threads, trust), seed, threads))
 
 
 def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
@@ -286,23 +307,34 @@ def _network(path: Path, device: str, threads: int | None, trust: bool) -> Fille
     return filler
 
 
-def _exported(path: Path, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
+def _exported(
+    path: Path, device: str, seed: int, threads: int | None, options: dict[str, Any]
+) -> Filler:
     from mendpix.runtime import OnnxFiller
 
     adapter = options.pop("adapter", None)
     if options:
         raise MendError(f"{path} has no option {', '.join(sorted(options))}; it takes adapter")
-    return _started(OnnxFiller(path, adapter, threads=common["threads"], device=device), common)
+    return started(OnnxFiller(path, adapter, threads=threads, device=device), seed, threads)
 
 
-def _started(filler: Any, common: dict[str, Any]) -> Filler:
-    """A network's filler, given the one that it wants its holes filled with first."""
+def started(filler: Any, seed: int = 0, threads: int | None = None) -> Filler:
+    """A network's filler, given the one that it wants its holes filled with first.
+
+    Args:
+        filler: with a name in ``starts_with``, "" for none, and a place for that filler, ``start``.
+        seed, threads: of that filler.
+
+    Raises:
+        MendError: no built-in filler has that name.
+    """
     if filler.starts_with:
         if filler.starts_with not in BUILT_IN or filler.starts_with == "auto":
             raise MendError(
                 f"the network wants holes filled by {filler.starts_with!r} first, which is no "
                 f"built-in filler; known are {', '.join(BUILT_IN)}"
             )
+        common = {"seed": seed, "threads": threads}
         filler.start = _built_in(filler.starts_with, "cpu", common, {})
     made: Filler = filler
     return made

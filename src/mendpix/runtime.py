@@ -106,6 +106,11 @@ class OnnxFiller:
         with self._lock:
             return framing.fill(photo, hole, self.needs, self._run, self.start, progress)
 
+    def refine(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """The same for a photo whose hole is filled already, of at most ``largest`` pixels."""
+        with self._lock:
+            return framing.fill(photo, hole, self.needs, self._run, lambda *_: photo, progress)
+
     def _run(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         feed = self.adapter.feed(photo, hole)
         feed = {name: _as(value, self._kinds[name]) for name, value in feed.items()}

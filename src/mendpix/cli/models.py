@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 
 from mendpix.cli import options as o
+from mendpix.cli.weights import learning
 
 models = typer.Typer(help="List what can fill, and fetch well-known networks of others.")
 
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     models.callback(invoke_without_command=True)(list_)
     models.command()(get)
     app.add_typer(models, name="models")
+    app.command()(export)
 
 
 def list_(
@@ -103,3 +105,26 @@ def get(
             name, sha256=sha256, confirm=confirm if asks else None, progress=progress
         )
     typer.echo(path)
+
+
+def export(
+    source: Annotated[
+        Path, Argument(help="Weights file or run folder.", metavar="WEIGHTS", show_default=False)
+    ],
+    out: Annotated[Path, Option("--out", "-o", help="The .onnx file to write.")],
+    half: Annotated[
+        bool, Option("--half", help="Keep the weights in half precision: half the size.")
+    ] = False,
+    photos: Annotated[
+        Path | None,
+        Option("--photos", metavar="FOLDER", help="Compare the fills on these, not on two others."),
+    ] = None,
+) -> None:
+    """Write a network as ONNX, which fills without PyTorch; kept only if it fills the same."""
+    with learning("mendpix export"):
+        from mendpix import exporting
+
+    parity = exporting.export(source, out, half=half, photos=photos)
+    said = f"differs from PyTorch by at most {parity.largest:.1e} on {parity.photos} photos"
+    halved = f"; half precision changed fills by {parity.rounding:.1e} on average" if half else ""
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {said}{halved}")
