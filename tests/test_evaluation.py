@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -116,9 +117,12 @@ def test_repeating_gives_the_same_to_the_last_digit(first: Path, tmp_path: Path)
     found = repeat(first / "manifest.json", tmp_path / "again")
     assert found.differences == [] == found.notes
     assert found.compared == 4 * 2 * len(METRICS)
-    part = repeat(first / "manifest.json", tmp_path / "part", models=["telea"], limit=2)
+    wanted = {"models": ["telea"], "metrics": ["psnr"], "limit": 2}
+    part = repeat(first / "manifest.json", tmp_path / "part", **wanted)
     assert part.differences == []
-    assert part.compared == 2 * len(METRICS)
+    assert part.compared == 2
+    with pytest.raises(MendError, match="the manifest has no lpips-alex; it has l1"):
+        repeat(first, tmp_path / "none", metrics=["lpips-alex"])
 
 
 def test_repeating_says_which_number_was_another(first: Path, tmp_path: Path) -> None:
@@ -267,3 +271,14 @@ def test_the_command_evaluates_repeats_and_compares(photos: Path, tmp_path: Path
     joined = run(app, ["compare", str(tmp_path / "one"), str(tmp_path / "two"), "--json"])
     assert json.loads(joined.output)["protocol"]["name"] == "context-encoder"
     assert run(app, ["evaluate", str(photos)]).exception is not None
+
+
+def test_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[1]
+    (tmp_path / "examples").symlink_to(root / "examples")
+    monkeypatch.chdir(tmp_path)
+    page = (root / "docs" / "evaluation.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "evaluation.md", "exec"), {})

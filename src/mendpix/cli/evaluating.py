@@ -73,7 +73,8 @@ def evaluate(
     with learning("mendpix evaluate"):
         from mendpix.evaluation import evaluating
     if manifest is not None:
-        _repeat(manifest, out, photos, masks, tuple(model or ()), limit, trust, processes)
+        wanted = (tuple(model or ()), _listed(metrics))
+        _repeat(manifest, out, photos, masks, wanted, limit, trust, processes)
         return
     if photos is None or out is None:
         raise MendError("evaluate needs PHOTOS and --out, or a --manifest to repeat")
@@ -163,12 +164,12 @@ def _repeat(
     out: Path | None,
     photos: Path | None,
     masks: Path | None,
-    models: tuple[str, ...],
+    wanted: tuple[tuple[str, ...], tuple[str, ...]],
     limit: int | None,
     trust: bool,
     processes: int,
 ) -> None:
-    """Repeat and compare; exit code 1 where anything differs."""
+    """Repeat and compare, of the wanted models and metrics; exit code 1 where anything differs."""
     from mendpix.evaluation import repeating
 
     with _interruptible(), terminal.bar("repeating") as progress:
@@ -177,7 +178,8 @@ def _repeat(
             out,
             photos=photos,
             masks=masks,
-            models=models,
+            models=wanted[0],
+            metrics=wanted[1],
             limit=limit,
             trust=trust,
             processes=processes,

@@ -1,7 +1,7 @@
 """An evaluation repeated from its manifest, and what differs from the first time."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from mendpix.errors import MendError
 from mendpix.evaluation import running
 from mendpix.evaluation.entrants import Entrant, enter
 from mendpix.evaluation.gathering import from_shots
-from mendpix.evaluation.protocol import restored
+from mendpix.evaluation.protocol import Protocol, restored
 from mendpix.evaluation.results import Results, Shot, read_json
 from mendpix.evaluation.scoring import Plan, Progress
 
@@ -42,6 +42,7 @@ def repeat(
     photos: Path | str | None = None,
     masks: Path | str | None = None,
     models: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     limit: int | None = None,
     trust: bool = False,
     processes: int = 1,
@@ -53,7 +54,7 @@ def repeat(
         manifest: a ``manifest.json``; the ``results.json`` beside it tells where numbers differ.
         out: the folder for the results; None: beside the manifest's folder, ``-repeated`` added.
         photos, masks: where the files lie now; None: where the manifest says.
-        models: only these, by their names in the manifest.
+        models, metrics: only these, by their names in the manifest.
         limit: only the first so many pictures; metrics of sets are then left out.
         trust, processes, progress: as for :func:`mendpix.evaluate`.
 
@@ -63,7 +64,7 @@ def repeat(
     path = Path(manifest)
     path = path / "manifest.json" if path.is_dir() else path
     held = read_json(path)
-    protocol = restored(held["protocol"])
+    protocol = _narrowed(restored(held["protocol"]), metrics)
     home = path.resolve().parent
     folder = home.with_name(f"{home.name}-repeated") if out is None else Path(out)
     if folder.resolve() == home:
@@ -75,7 +76,16 @@ def repeat(
     inputs = running.given(*found, folder, plan.invert)
     pairs = from_shots(shots, *found)
     results = running.run(pairs, plan, inputs, processes, progress)
-    return _compared(results, held, home, limited=limit is not None or bool(models))
+    return _compared(results, held, home, limited=limit is not None or bool(models or metrics))
+
+
+def _narrowed(protocol: Protocol, metrics: Sequence[str]) -> Protocol:
+    """The protocol with some of its metrics only."""
+    for name in metrics:
+        if name not in protocol.metrics:
+            raise MendError(f"the manifest has no {name}; it has {', '.join(protocol.metrics)}")
+    kept = tuple(name for name in protocol.metrics if not metrics or name in metrics)
+    return replace(protocol, metrics=kept)
 
 
 def _places(
