@@ -5,7 +5,7 @@ import sys
 import typer
 
 from mendpix import __version__
-from mendpix.cli import evaluating, learning, models, pictures, weights
+from mendpix.cli import evaluating, learning, models, pictures, serving, weights
 from mendpix.errors import Cancelled, MendError
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (pictures, learning, evaluating, models, weights):
+for verbs in (pictures, learning, evaluating, models, weights, serving):
     verbs.add_to(app)
 
 
