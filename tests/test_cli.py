@@ -79,6 +79,43 @@ def test_fill_writes_beside_the_photo_and_verify_proves_it(run: Run, folder: Pat
     assert run("fill", photo, mask, "--force", "--model", "telea")[0] == 0
 
 
+def test_tries_are_numbered_and_differ(run: Run, folder: Path) -> None:
+    photo, mask = folder / "photo.png", folder / "mask.png"
+    code, said, _ = run("fill", photo, mask, "--tries", "3")
+    assert code == 0
+    assert said.startswith(f"{folder / 'photo-filled-1.png'} to photo-filled-3.png: 5 %")
+    files = [folder / f"photo-filled-{index}.png" for index in (1, 2, 3)]
+    assert len({file.read_bytes() for file in files}) == 3
+    for file in files:
+        assert run("verify", photo, file, mask)[0] == 0
+    code, _, said = run("fill", photo, mask, "--tries", "2")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "photo-filled-1.png is there already; replace it with --force" in said
+
+
+def test_tries_never_replace_the_photo(run: Run, folder: Path) -> None:
+    photo = (folder / "photo.png").rename(folder / "photo-2.png")
+    before = photo.read_bytes()
+    code, _, said = run(
+        "fill", photo, folder / "mask.png", "--tries", "2", "-o", folder / "photo.png"
+    )
+    assert code == 2
+    assert "photo-2.png is the photo or mask of this fill" in said
+    assert photo.read_bytes() == before
+
+
+def test_one_fill_models_have_no_tries_and_no_quality(run: Run, folder: Path) -> None:
+    pair = folder / "photo.png", folder / "mask.png"
+    code, _, said = run("fill", *pair, "--tries", "2", "-m", "telea")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "Telea has 1 fill, not 2" in said
+    code, _, said = run("fill", *pair, "--quality", "best", "-m", "telea")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "telea has no option 'quality'" in said
+    assert run("fill", *pair, "--quality", "good")[0] == 2
+    assert run("fill", *pair, "--quality", "best")[0] == 0
+
+
 def test_verify_counts_changes(run: Run, folder: Path) -> None:
     changed = PHOTO.copy()
     changed[0, :3] += 1

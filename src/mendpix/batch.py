@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mendpix import holes, images
 from mendpix.errors import MendError, PictureError
 from mendpix.fillers import Faithful, Filler, Progress, load, portion
-from mendpix.filling import MaskOptions, fill_picture, reading_of
+from mendpix.filling import MaskOptions, fill_picture, reading_of, tries
 from mendpix.pairing import ENDING, Pairing
 from mendpix.patchmatch.crew import processors
+from mendpix.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Settings:
     force: bool = False
     threads: int | None = None
     trust: bool = False
+    quality: str = "fast"
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Outcome:
     """What became of a task.
 
     Attributes:
-        out: the file written, or the one that was to be.
+        out: the file written, or the one that was to be; of several tries the first.
+        others: the other tries' files.
         width, height: of the photo as displayed, in pixels.
         hole_ratio: the share of pixels that were missing, in [0, 1].
         seconds: reading, filling and writing, without the start of the program.
@@ -63,6 +68,7 @@ class Outcome:
     largest_change: float = 0.0
     mean_change: float = 0.0
     warnings: tuple[str, ...] = ()
+    others: tuple[Path, ...] = ()
     error: str = ""
 
 
@@ -122,25 +128,54 @@ def fill_file(
     began = time.perf_counter()
     picture = images.read(task.photo)
     out = task.out or _beside(task.photo, images.default_extension(picture, settings.keep_palette))
-    if task.out is None and out.exists() and not settings.force:
-        raise MendError(f"{out} is there already; replace it with --force, or name an --out")
+    outs = numbered(out, settings.tries)
+    given = {os.path.realpath(path) for path in (task.photo, task.mask) if path}
+    for path in outs:
+        if os.path.realpath(path) in given:
+            raise MendError(f"{path} is the photo or mask of this fill; write to another --out")
+    taken = [path for path in outs if path.exists()]
+    if task.out is None and taken and not settings.force:
+        raise MendError(f"{taken[0]} is there already; replace it with --force, or name an --out")
     reading = reading_of(task.mask, picture, settings.mask)
-    opaque = settings.mask.from_alpha
-    filled = fill_picture(picture, reading.hole, filler, opaque=opaque, progress=progress)
     _make(out.parent)
-    written = images.write(out, filled, reading.hole, settings.keep_palette)
+    fills = _fills(picture, reading.hole, filler, settings, progress)
+    written = []
+    for path, filled in zip(outs, fills, strict=True):
+        written.append(images.write(path, filled, reading.hole, settings.keep_palette))
     return Outcome(
         task.photo,
         task.mask,
-        out,
+        outs[0],
         width=picture.shape[1],
         height=picture.shape[0],
         hole_ratio=holes.ratio(reading.hole),
         seconds=time.perf_counter() - began,
-        largest_change=written.largest_change,
-        mean_change=written.mean_change,
+        largest_change=max(one.largest_change for one in written),
+        mean_change=max(one.mean_change for one in written),
         warnings=reading.warnings,
+        others=tuple(outs[1:]),
     )
+
+
+def numbered(out: Path, count: int) -> list[Path]:
+    """The files of ``count`` tries: NAME-1.png and so on; of one try, the file itself."""
+    if count == 1:
+        return [out]
+    return [out.with_name(f"{out.stem}-{index}{out.suffix}") for index in range(1, count + 1)]
+
+
+def _fills(
+    picture: Picture,
+    hole: holes.Hole,
+    filler: Filler,
+    settings: Settings,
+    progress: Progress | None,
+) -> Iterator[Picture]:
+    opaque = settings.mask.from_alpha
+    if settings.tries == 1:
+        yield fill_picture(picture, hole, filler, opaque=opaque, progress=progress)
+        return
+    yield from tries(picture, hole, filler, settings.tries, opaque=opaque, progress=progress)
 
 
 def _make(folder: Path) -> None:
@@ -200,12 +235,14 @@ def _tried(
 
 def loaded(settings: Settings) -> Faithful:
     """The filler that the settings name."""
+    options: dict[str, Any] = {} if settings.quality == "fast" else {"quality": settings.quality}
     return load(
         settings.model,
         seed=settings.seed,
         device=settings.device,
         threads=settings.threads,
         trust=settings.trust,
+        **options,
     )
 
 

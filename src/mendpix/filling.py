@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -133,15 +134,50 @@ def fill_picture(
     """
     if not hole.any():
         return picture
+    values, scale = _prepared(picture, hole)
+    filler = filler if isinstance(filler, Faithful) else Faithful(filler)
+    made = filler.missing(values, hole, progress)
+    return _completed(picture, hole, images.decode(made, scale, picture.pixels.dtype), opaque)
+
+
+def tries(
+    picture: Picture,
+    hole: Hole,
+    filler: Filler,
+    count: int,
+    *,
+    opaque: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Picture]:
+    """``count`` fills to choose from, the likeliest first; see :func:`fill_picture`.
+
+    Raises:
+        MendError: a filler that has one fill only.
+    """
+    if not hole.any():
+        yield from (picture for _ in range(count))
+        return
+    values, scale = _prepared(picture, hole)
+    filler = filler if isinstance(filler, Faithful) else Faithful(filler)
+    for made in filler.tries(values, hole, count, progress):
+        pixels = images.decode(made, scale, picture.pixels.dtype)
+        yield _completed(picture, hole, pixels, opaque)
+
+
+def _prepared(picture: Picture, hole: Hole) -> tuple[NDArray[np.float32], images.Scale]:
+    """Values for a filler, NaN where they are no source, and how to turn them back."""
     values, scale = images.encode(picture.pixels, hole)
     unusable = _unusable(picture) & ~hole
     if (unusable | hole).all():
         unusable = ~_finite(picture) & ~hole
     values[unusable] = np.nan
-    filler = filler if isinstance(filler, Faithful) else Faithful(filler)
-    made = filler.missing(values, hole, progress)
+    return values, scale
+
+
+def _completed(picture: Picture, hole: Hole, made: NDArray[Any], opaque: bool) -> Picture:
+    """The picture with the missing pixels' values ``(N, C)`` in its own units."""
     pixels = picture.pixels.copy()
-    pixels[hole] = images.decode(made, scale, pixels.dtype)
+    pixels[hole] = made
     if not opaque or picture.alpha is None:
         return picture.replace(pixels=pixels)
     alpha = picture.alpha.copy()

@@ -42,3 +42,15 @@ Threads = Annotated[
 ]
 Trust = Annotated[bool, Option("--trust", help="Run a TorchScript file, which is a program, too.")]
 Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]
+Quality = Annotated[
+    str,
+    Option(
+        "--quality",
+        "-q",
+        help="Of auto: fast, or best: several fills, of which the likeliest is taken.",
+    ),
+]
+Tries = Annotated[
+    int,
+    Option("--tries", min=1, metavar="N", help="Write N fills to choose from: NAME-1.png, ..."),
+]

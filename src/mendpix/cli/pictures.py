@@ -29,6 +29,8 @@ def fill(
     mask: o.Mask = None,
     out: o.Out = None,
     model: o.Model = "auto",
+    quality: o.Quality = "fast",
+    tries: o.Tries = 1,
     grow: o.Grow = 0,
     invert: o.Invert = False,
     fit_mask: o.FitMask = False,
@@ -60,6 +62,8 @@ def fill(
         force=force,
         threads=threads,
         trust=trust,
+        quality=quality,
+        tries=tries,
     )
     pairs = pairing.pair(photo, mask)
     tasks = batch.plan(pairs, out, force)
@@ -97,8 +101,9 @@ def _told(outcomes: "Iterator[Outcome]", quiet: bool) -> "Iterator[Outcome]":
 
 
 def _line(outcome: "Outcome") -> str:
+    named = f"{outcome.out} to {outcome.others[-1].name}" if outcome.others else f"{outcome.out}"
     line = (
-        f"{outcome.out}: {100 * outcome.hole_ratio:.3g} % of {outcome.width}x{outcome.height} "
+        f"{named}: {100 * outcome.hole_ratio:.3g} % of {outcome.width}x{outcome.height} "
         f"filled in {outcome.seconds:.2f} s"
     )
     if not outcome.largest_change:
