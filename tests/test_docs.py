@@ -21,15 +21,21 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/filling.md"], ids=named)
+RUN = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("filling", "losses", "metrics")),
+]
+
+
+@pytest.mark.parametrize("page", RUN, ids=named)
 def test_python_on_the_pages_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    blocks = python_blocks(page)
+    blocks, names = python_blocks(page), {}
     assert blocks
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Image.open(...) without a with
         for block in blocks:
-            exec(compile(block, str(page), "exec"), {})
+            exec(compile(block, str(page), "exec"), names)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
