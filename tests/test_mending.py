@@ -1,12 +1,17 @@
 """The default filler: what it promises, with PatchMatch alone and with a refiner."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import helper
 
+import mendpix
+from graphs import saved
+from mendpix import models
 from mendpix.errors import Cancelled, MaskError, MendError
 from mendpix.mending import ALONE, BEST, DEPTH, Mender, View, tries
 from mendpix.patchmatch import PatchMatch
@@ -176,6 +181,25 @@ def test_grain_is_restored_behind_a_refiner_that_smooths() -> None:
     wanted = rough(photo)
     assert rough(Mender(softened, regrain=False)(photo, hole)) < 0.6 * wanted
     assert abs(rough(Mender(softened)(photo, hole)) / wanted - 1) < 0.15
+
+
+def test_the_bundled_network_is_used_where_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that darkens everything stands in the package's place."""
+    monkeypatch.setattr(models, "BUNDLED", tmp_path)
+    photo = scene()
+    hole = block(photo.shape, 30, 40, 20, 24)
+    alone = mendpix.load("auto")(photo, hole)
+    np.testing.assert_array_equal(alone, Mender(None)(photo, hole))
+    shape = ["n", 3, "h", "w"]
+    nodes = [helper.make_node("Mul", ["photo", "third"], ["image"])]
+    card = {"adapter": {"inputs": {"photo": ["photo"]}, "start": "patchmatch", "multiple": 16}}
+    path = tmp_path / "mender.onnx"
+    saved(path, nodes, {"photo": shape}, {"image": shape}, {"third": 0.3}, card)
+    dark = mendpix.load("auto")(photo, hole)
+    np.testing.assert_array_equal(dark[~hole], photo[~hole])
+    assert abs(dark[hole].mean() / alone[hole].mean() - 0.3) < 0.03
 
 
 def test_nothing_missing_is_a_copy() -> None:

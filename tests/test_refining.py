@@ -84,6 +84,26 @@ def test_pieces_that_agree_are_one() -> None:
     np.testing.assert_allclose(made[hole], 1 - photo[hole], atol=1e-6)
 
 
+def test_only_the_fullest_pieces_are_gone_over_where_told() -> None:
+    photo = np.zeros((700, 1400, 3), np.float32)
+    hole = np.zeros((700, 1400), np.bool_)
+    hole[100:600, 100:500] = hole[::40] = True
+    seen = []
+
+    def whiten(shown: Photo, missing: Hole, progress: Progress | None = None) -> Photo:
+        seen.append(missing.sum())
+        return np.ones_like(shown)
+
+    told: list[float] = []
+    made = refining.refined(photo, hole, whiten, told.append, most=2)[..., 0]
+    assert len(seen) == 2
+    assert min(seen) > 100_000
+    assert told[-1] == 1
+    assert (made[250:450, 250:350] == 1).all()
+    assert (made[:, 900:] == 0).all()
+    assert np.abs(np.diff(made[320, 90:])).max() < 2 / (refining.OVERLAP / 2)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_other_channels_are_shown_as_three(channels: int) -> None:
     photo = np.random.default_rng(0).random((60, 70, channels)).astype(np.float32)

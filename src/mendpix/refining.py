@@ -30,30 +30,43 @@ SMALLEST = 256
 """Side that a piece has where the picture allows it."""
 
 
-def refined(photo: Photo, hole: Hole, refine: Refine, progress: Progress | None = None) -> Photo:
+def refined(
+    photo: Photo,
+    hole: Hole,
+    refine: Refine,
+    progress: Progress | None = None,
+    most: int | None = None,
+) -> Photo:
     """The photo ``(H, W, C)``, its hole ``(H, W)`` gone over by the refiner.
 
     Pieces see the photo as it was given, so the order in which they are done does not matter.
     Greyscale is shown as three equal channels and averaged back; any other number of channels
     one by one.
 
+    Args:
+        most: how many pieces may be gone over, those with most missing pixels; the others stay
+            as they are. None: all.
+
     Returns: a new photo; pixels outside the hole are those that were given.
     """
     made = photo.copy()
     if not hole.any():
         return made
-    pieces = tiles(hole)
+    pieces = sorted(tiles(hole), key=lambda piece: -np.count_nonzero(hole[piece.slices]))
+    count = len(pieces) if most is None else min(most, len(pieces))
     box = bounds(pieces)
     total = np.zeros((box.height, box.width, photo.shape[2]), np.float32)
     weight = np.zeros((box.height, box.width, 1), np.float32)
     for step, piece in enumerate(pieces):
-        part = _coloured(photo[piece.slices], hole[piece.slices], refine, progress)
+        part = photo[piece.slices]
+        if step < count:
+            part = _coloured(part, hole[piece.slices], refine, progress)
         faded = fade(piece, box)
         at = Window(piece.top - box.top, piece.left - box.left, piece.height, piece.width).slices
         total[at] += part * faded
         weight[at] += faded
         if progress is not None:
-            progress((step + 1) / len(pieces))
+            progress(min(1.0, (step + 1) / count))
     inside = hole[box.slices]
     made[box.slices][inside] = np.clip(total[inside] / weight[inside], 0, 1)
     return made
