@@ -191,6 +191,10 @@ def test_pictures_of_another_tool_are_scored(first: Path, photos: Path, tmp_path
     assert results.values("tool", "psnr") == results.values("telea", "psnr")
     assert {cost.model for cost in results.costs} == {"telea"}
     assert repeat(tmp_path / "out", tmp_path / "again").differences == []
+    (tmp_path / "theirs").rename(tmp_path / "moved")
+    moved = [f"tool={tmp_path / 'moved'}"]
+    assert repeat(tmp_path / "out", tmp_path / "moved-again", results=moved).differences == []
+    (tmp_path / "moved").rename(tmp_path / "theirs")
     fill[60:68, 60:68] = 255
     cv2.imwrite(str(tmp_path / "theirs" / "p3.png"), fill)
     changed = evaluate(photos, tmp_path / "out", ["telea"], results=folders, **SMALL)

@@ -73,8 +73,9 @@ def evaluate(
     with learning("mendpix evaluate"):
         from mendpix.evaluation import evaluating
     if manifest is not None:
-        wanted = (tuple(model or ()), _listed(metrics))
-        _repeat(manifest, out, photos, masks, wanted, limit, trust, processes)
+        places = (photos, masks, tuple(results or ()))
+        wanted = (tuple(model or ()), _listed(metrics), limit)
+        _repeat(manifest, out, places, wanted, trust, processes)
         return
     if photos is None or out is None:
         raise MendError("evaluate needs PHOTOS and --out, or a --manifest to repeat")
@@ -162,25 +163,29 @@ def _print(results: "Results", as_json: bool) -> None:
 def _repeat(
     manifest: Path,
     out: Path | None,
-    photos: Path | None,
-    masks: Path | None,
-    wanted: tuple[tuple[str, ...], tuple[str, ...]],
-    limit: int | None,
+    places: tuple[Path | None, Path | None, tuple[str, ...]],
+    wanted: tuple[tuple[str, ...], tuple[str, ...], int | None],
     trust: bool,
     processes: int,
 ) -> None:
-    """Repeat and compare, of the wanted models and metrics; exit code 1 where anything differs."""
+    """Repeat and compare; exit code 1 where anything differs.
+
+    Args:
+        places: of photos, masks and other tools' pictures now.
+        wanted: models, metrics, and how many pictures.
+    """
     from mendpix.evaluation import repeating
 
     with _interruptible(), terminal.bar("repeating") as progress:
         found = repeating.repeat(
             manifest,
             out,
-            photos=photos,
-            masks=masks,
+            photos=places[0],
+            masks=places[1],
+            results=places[2],
             models=wanted[0],
             metrics=wanted[1],
-            limit=limit,
+            limit=wanted[2],
             trust=trust,
             processes=processes,
             progress=progress,

@@ -41,6 +41,7 @@ def repeat(
     *,
     photos: Path | str | None = None,
     masks: Path | str | None = None,
+    results: Sequence[str] = (),
     models: Sequence[str] = (),
     metrics: Sequence[str] = (),
     limit: int | None = None,
@@ -54,6 +55,7 @@ def repeat(
         manifest: a ``manifest.json``; the ``results.json`` beside it tells where numbers differ.
         out: the folder for the results; None: beside the manifest's folder, ``-repeated`` added.
         photos, masks: where the files lie now; None: where the manifest says.
+        results: ``"NAME="`` and where that tool's pictures lie now.
         models, metrics: only these, by their names in the manifest.
         limit: only the first so many pictures; metrics of sets are then left out.
         trust, processes, progress: as for :func:`mendpix.evaluate`.
@@ -70,13 +72,13 @@ def repeat(
     if folder.resolve() == home:
         raise MendError(f"{folder} holds the first evaluation; repeat into another folder")
     shots = [Shot(**shot) for shot in held["pictures"]][:limit]
-    found = _places(held["inputs"], home, photos, masks)
-    entrants = list(_entrants(held["models"], home, models, trust))
+    places = _places(held["inputs"], home, photos, masks)
+    entrants = list(_entrants(_moved(held["models"], results), home, models, trust))
     plan = Plan(protocol, tuple(entrants), folder, bool(held["inputs"].get("invert")))
-    inputs = running.given(*found, folder, plan.invert)
-    pairs = from_shots(shots, *found)
-    results = running.run(pairs, plan, inputs, processes, progress)
-    return _compared(results, held, home, limited=limit is not None or bool(models or metrics))
+    inputs = running.given(*places, folder, plan.invert)
+    pairs = from_shots(shots, *places)
+    found = running.run(pairs, plan, inputs, processes, progress)
+    return _compared(found, held, home, limited=limit is not None or bool(models or metrics))
 
 
 def _narrowed(protocol: Protocol, metrics: Sequence[str]) -> Protocol:
@@ -98,6 +100,17 @@ def _places(
     return first, home / inputs["masks"] if "masks" in inputs and photos is None else None
 
 
+def _moved(held: dict[str, dict[str, Any]], results: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The models, with folders of pictures where they lie now."""
+    moved = dict(held)
+    for text in results:
+        name, _, folder = text.partition("=")
+        if not folder or held.get(name, {}).get("kind") != "folder":
+            raise MendError(f"{text} names no folder of the manifest; give NAME=FOLDER")
+        moved[name] = {**held[name], "spec": str(Path(folder).resolve())}
+    return moved
+
+
 def _entrants(
     held: dict[str, dict[str, Any]], home: Path, wanted: Sequence[str], trust: bool
 ) -> Iterator[Entrant]:
@@ -109,8 +122,7 @@ def _entrants(
             continue
         placed = home / model["spec"]
         is_file = bool(model["sha256"]) or model["kind"] == "folder"
-        spec = str(placed) if is_file and placed.exists() else model["spec"]
-        text = [f"{name}={spec}"]
+        text = [f"{name}={placed if is_file and placed.exists() else model['spec']}"]
         if model["kind"] == "folder":
             yield from enter([], text)
         else:

@@ -155,7 +155,8 @@ def _remarks(scored: Iterable[Scored]) -> list[str]:
 def _placed(model: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A model whose path is written as seen from the results, so that both can be moved."""
     path = Path(model["spec"])
-    return {**model, "spec": relative(path, folder)} if path.exists() else model
+    is_file = (model["sha256"] or model["kind"] == "folder") and path.exists()
+    return {**model, "spec": relative(path, folder)} if is_file else model
 
 
 def given(photos: Path, masks: Path | None, folder: Path, invert: bool) -> dict[str, Any]:
