@@ -161,7 +161,8 @@ def measure(name: str, asked: argparse.Namespace, fabric: Fabric) -> None:
         report(f"{name}, variants", "ours", found, asked.batch)
     if asked.photos:
         print(f"{name}, short runs")
-        short = recipe.model_copy(update={"steps": asked.steps, "phases": recipe.phases[-1:]})
+        told = {"steps": asked.steps, "phases": recipe.phases[-1:], "validate_count": 1}
+        short = recipe.model_copy(update=told)
         waiting(short, asked.photos, asked.device)
 
 

@@ -119,9 +119,8 @@ def test_best_goes_by_lpips_or_else_by_the_holes_error(
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no compiler")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when it loads Inductor
 def test_a_compiled_network_is_the_same_network(photos: Path, tmp_path: Path) -> None:
-    """torch.compile, in two phases: what learns changes under it."""
     changes = {
-        "phases": [{"steps": 2}, {"steps": 2, "rest": ["encoder"]}],
+        "steps": 2,
         "network": {"name": "partial-unet", "options": {"levels": 2, "width": 4}},
         "optimiser": {"kind": "sgd", "lr": 0.1},
     }
