@@ -387,6 +387,18 @@ def test_figures_are_files_of_their_own(tmp_path: Path) -> None:
     assert len(parsed.all("polygon")) + len(parsed.all("circle")) == 3 * (3 + 1)  # and a legend
 
 
+def test_a_sheet_shows_input_fills_and_truth(folder: Path) -> None:
+    out = report.sheet(folder, folder / "new" / "s.png", ["p00", "p09"], ["good", "bad"], side=32)
+    with Image.open(out) as opened:
+        levels = np.asarray(opened.convert("RGB"))
+    assert levels.shape[1] == 4 * (32 + 6) + 6
+    truth = np.asarray(Image.open(picture_file(folder, "truth", "p00")).convert("RGB"))
+    assert (levels[26:50, -38:-6] == truth).all()
+    assert not (levels[26:50, 6:38] == truth).all()
+    with pytest.raises(MendError, match="no picture p99 of truth"):
+        report.sheet(folder, out, ["p99"], ["good"])
+
+
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_a_real_browser_runs_the_page(folder: Path, tmp_path: Path) -> None:
     html(made(), folder)

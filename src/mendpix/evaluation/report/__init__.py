@@ -1,5 +1,6 @@
 """The report of an evaluation: one page that stands alone, Markdown, LaTeX, or the terminal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,37 @@ def figures(results: Results, out: Path | str) -> list[Path]:
     except OSError as problem:
         raise PictureError(f"{out} cannot be written: {problem.strerror}") from None
     return list(files)
+
+
+def sheet(
+    folder: Path | str,
+    out: Path | str,
+    names: Sequence[str],
+    models: Sequence[str],
+    side: int = 256,
+) -> Path:
+    """Write a sheet of pictures: a row for each, with its input, the models' fills and the truth.
+
+    Args:
+        folder: where results lie, with their pictures.
+        out: a picture file, .webp, .png or .jpg.
+        side: the longest of each picture in the sheet, in pixels.
+
+    Raises:
+        MendError: a picture that is not there, or a sheet of none.
+        PictureError: a file that cannot be written.
+    """
+    from mendpix.evaluation.report.sheets import drawn
+
+    if not names:
+        raise MendError("a sheet of 0 pictures shows nothing; name one or more")
+    page = drawn(Path(folder), names, models, side)
+    try:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        page.save(out, quality=85)
+    except (OSError, ValueError) as problem:
+        raise PictureError(f"{out} cannot be written: {problem}") from None
+    return Path(out)
 
 
 def terminal(results: Results) -> "Group":

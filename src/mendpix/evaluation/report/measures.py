@@ -38,8 +38,10 @@ def _claims(summary: Summary, metric: Metric) -> Markup:
     duels = summary.duels(metric)
     if not duels:
         return Markup()
+    whose = ""
     if len(duels) > MANY:
         first = summary.ranked(metric)[0]
+        whose = f" of {first}, whose mean is best,"
         duels = [duel for duel in duels if first in (duel.winner, duel.loser)]
     axis = strips.shared_axis(duels)
     rows = [_claim(summary, metric, duel, axis) for duel in duels]
@@ -47,7 +49,7 @@ def _claims(summary: Summary, metric: Metric) -> Markup:
     unit = f" ({metric.unit})" if metric.unit else ""
     heads = ("A beats B", f"by {metric.title}{unit}", "lead, 95 % interval")
     head = tag("tr", None, *(tag("th", {"scope": "col"}, text) for text in heads))
-    caption = tag("caption", None, "Paired differences over all pictures")
+    caption = tag("caption", None, f"Paired differences{whose} over all pictures")
     body = (tag("thead", None, head), tag("tbody", None, *rows), tag("tfoot", None, scale))
     return scrolling(f"{metric.title}: who beats whom", tag("table", {"class": "claims"},
                                                            caption, *body))  # fmt: skip
