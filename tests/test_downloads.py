@@ -2,77 +2,26 @@
 
 import hashlib
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from mendpix import downloads
 from mendpix.errors import DownloadError
+from servers import Server, serving
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 SHA = hashlib.sha256(BODY).hexdigest()
-
-
-class Server(ThreadingHTTPServer):
-    """Serves BODY; told to break connections, to ignore ranges, or to answer with an error."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.body = BODY
-        self.breaks = 0
-        self.ranges = True
-        self.says = 0
-        self.asked: list[str | None] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/weights.bin"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        server = self.server
-        server.asked.append(self.headers["Range"])
-        if server.says:
-            self.send_error(server.says)
-            return
-        start = self._start()
-        if start >= len(server.body):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        rest = server.body[start:]
-        self.send_header("Content-Length", str(len(rest)))
-        self.end_headers()
-        if server.breaks:
-            server.breaks -= 1
-            rest = rest[: len(rest) // 2]
-        self.wfile.write(rest)
-
-    def _start(self) -> int:
-        asked = self.headers["Range"]
-        return int(asked[6:-1]) if asked and self.server.ranges else 0
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Silent."""
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(downloads, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Server() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(BODY) as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 def files(folder: Path) -> list[str]:

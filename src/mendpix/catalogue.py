@@ -169,15 +169,14 @@ def get(
         return path
     if found.cut is not None:
         _onnx(name)  # before the download, not after it
-    wanted = sha256 or found.sha256
-    archive = path.with_name(found.url.rsplit("/", 1)[-1]) if found.cut else path
-    if wanted:
-        downloads.fetch(found.url, archive, wanted, progress)
-    else:
-        _fetch_unhashed(name, found, path, confirm, progress)
-    if found.cut is not None:
-        _cut(name, found, found.cut, archive, path)
-        archive.unlink()
+    if not found.sha256:
+        return _fetch_unhashed(name, found, path, sha256.lower(), confirm, progress)
+    if found.cut is None:
+        return downloads.fetch(found.url, path, found.sha256, progress)
+    archive = path.with_name(found.url.rsplit("/", 1)[-1])
+    downloads.fetch(found.url, archive, found.sha256, progress)
+    _cut(name, found.cut, archive, path)
+    archive.unlink()
     return path
 
 
@@ -185,21 +184,26 @@ def _fetch_unhashed(
     name: str,
     found: Entry,
     path: Path,
+    sha256: str,
     confirm: Confirm | None,
     progress: downloads.Progress | None,
-) -> None:
+) -> Path:
     """Fetch what nobody has hashed; it takes its name only when somebody vouches for it."""
     draft = downloads.fetch(found.url, path.with_name(f"{path.name}.unconfirmed"), "", progress)
     digest = downloads.digest(draft)
-    if confirm is None:
+    if not sha256 and confirm is None:
         raise DownloadError(
             f"{found.url} has sha256 {digest}, which could not be checked here; "
             f"if it is right, run: mendpix models get {name} --sha256 {digest}"
         )
-    if not confirm(digest):
+    if sha256:
+        reason = "" if digest.startswith(sha256) else f"is not {sha256}"
+    else:
+        reason = "" if confirm is not None and confirm(digest) else "was not confirmed"
+    if reason:
         draft.unlink()
-        raise DownloadError(f"{found.url} was not kept: its sha256 {digest} was not confirmed")
-    draft.replace(path)
+        raise DownloadError(f"{found.url} was not kept: its sha256 {digest} {reason}")
+    return draft.replace(path)
 
 
 def _onnx(name: str) -> Any:
@@ -215,7 +219,7 @@ def _onnx(name: str) -> Any:
     return onnx
 
 
-def _cut(name: str, found: Entry, cut: Cut, archive: Path, path: Path) -> None:
+def _cut(name: str, cut: Cut, archive: Path, path: Path) -> None:
     """Write the part of a graph that an entry is, with its card; whole or not there at all."""
     onnx = _onnx(name)
     whole, part = (path.with_name(f".{secrets.token_hex(4)}.onnx") for _ in range(2))

@@ -137,7 +137,9 @@ class _Work:
         """A picture whose hole another filler has filled; what is left to tell."""
         if self.start is None or not hole.any() or hole.all():
             return photo, told
-        made = self.start(photo.copy(), hole, _half(told, 0.0))
+        bare = photo.copy()
+        bare[hole] = 0  # as any filler that is called by its name sees it
+        made = self.start(bare, hole, _half(told, 0.0))
         return np.where(hole[..., None], made.clip(0, 1), photo), _half(told, 0.5)
 
     def fill_squares(self, filled: Photo, hole: Hole, size: int) -> None:
