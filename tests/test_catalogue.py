@@ -15,11 +15,11 @@ import pytest
 from onnx import helper
 
 import mendpix
+from filehost import Host, hosting
 from graphs import saved
 from mendpix import catalogue, downloads, models
 from mendpix.catalogue import CATALOGUE, Cut, Entry
 from mendpix.errors import DownloadError, MendError
-from servers import Server, serving
 
 
 def pipeline(folder: Path) -> bytes:
@@ -50,20 +50,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def packed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def packed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """An archive, of which the entry "double" wants a part."""
     body = pipeline(tmp_path)
     digest = hashlib.sha256(body).hexdigest()
-    with serving(body) as server:
+    with hosting(body) as server:
         entry = replace(ENTRY, url=server.url, sha256=digest, cut=CUT)
         monkeypatch.setitem(CATALOGUE, "double", entry)
         yield server
 
 
 @pytest.fixture
-def unhashed(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def unhashed(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A file whose hash the catalogue does not know, as "secret"."""
-    with serving(b"weights" * 5000) as server:
+    with hosting(b"weights" * 5000) as server:
         monkeypatch.setitem(CATALOGUE, "secret", replace(ENTRY, file="secret.pt", url=server.url))
         yield server
 
@@ -72,7 +72,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_part_is_cut_out_and_fills(packed: Server, home: Path) -> None:
+def test_a_part_is_cut_out_and_fills(packed: Host, home: Path) -> None:
     with pytest.raises(MendError, match="not on this machine; run: mendpix models get double"):
         mendpix.load("double")
     told: list[tuple[int, int]] = []
@@ -88,7 +88,7 @@ def test_a_part_is_cut_out_and_fills(packed: Server, home: Path) -> None:
     assert catalogue.get("double") == path and packed.asked == [None]
 
 
-def test_a_broken_connection_is_taken_up(packed: Server, home: Path) -> None:
+def test_a_broken_connection_is_taken_up(packed: Host, home: Path) -> None:
     packed.breaks = downloads.TRIES
     with pytest.raises(DownloadError, match="bytes are kept"):
         catalogue.get("double")
@@ -98,7 +98,7 @@ def test_a_broken_connection_is_taken_up(packed: Server, home: Path) -> None:
     assert names(home) == ["double.onnx"]
 
 
-def test_another_file_is_refused(packed: Server, home: Path) -> None:
+def test_another_file_is_refused(packed: Host, home: Path) -> None:
     packed.body = packed.body[:-1] + b"!"
     with pytest.raises(DownloadError, match="it is not the file it should be"):
         catalogue.get("double")
@@ -106,7 +106,7 @@ def test_another_file_is_refused(packed: Server, home: Path) -> None:
 
 
 def test_an_archive_without_the_part(
-    packed: Server, home: Path, monkeypatch: pytest.MonkeyPatch
+    packed: Host, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = replace(CUT, member="package/none.onnx")
     monkeypatch.setitem(CATALOGUE, "double", replace(CATALOGUE["double"], cut=lost))
@@ -116,7 +116,7 @@ def test_an_archive_without_the_part(
     assert names(home) == ["weights.bin"]
 
 
-def test_without_onnx_nothing_is_fetched(packed: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_onnx_nothing_is_fetched(packed: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MendError, match=r"run: pip install 'mendpix\[models\]'"):
         catalogue.get("double")
@@ -124,7 +124,7 @@ def test_without_onnx_nothing_is_fetched(packed: Server, monkeypatch: pytest.Mon
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limits there")
-def test_a_full_disk_is_one_line_and_the_next_try_goes_on(unhashed: Server, home: Path) -> None:
+def test_a_full_disk_is_one_line_and_the_next_try_goes_on(unhashed: Host, home: Path) -> None:
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -138,7 +138,7 @@ def test_a_full_disk_is_one_line_and_the_next_try_goes_on(unhashed: Server, home
     assert unhashed.asked == [None, "bytes=10000-"]
 
 
-def test_a_file_without_a_hash_is_kept_only_if_confirmed(unhashed: Server, home: Path) -> None:
+def test_a_file_without_a_hash_is_kept_only_if_confirmed(unhashed: Host, home: Path) -> None:
     shown: list[str] = []
 
     def refuse(digest: str) -> bool:
@@ -154,7 +154,7 @@ def test_a_file_without_a_hash_is_kept_only_if_confirmed(unhashed: Server, home:
     assert catalogue.get("secret", confirm=lambda digest: True) == home / "secret.pt"
 
 
-def test_scripts_give_the_hash(unhashed: Server, home: Path) -> None:
+def test_scripts_give_the_hash(unhashed: Host, home: Path) -> None:
     digest = hashlib.sha256(unhashed.body).hexdigest()
     with pytest.raises(DownloadError, match=f"mendpix models get secret --sha256 {digest}"):
         catalogue.get("secret")

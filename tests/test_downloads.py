@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from filehost import Host, hosting
 from mendpix import downloads
 from mendpix.errors import DownloadError
-from servers import Server, serving
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 SHA = hashlib.sha256(BODY).hexdigest()
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr(downloads, "PAUSE", 0.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with serving(BODY) as made:
+    with hosting(BODY) as made:
         yield made
 
 
@@ -28,7 +28,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_fetched_once(server: Server, tmp_path: Path) -> None:
+def test_a_file_is_fetched_once(server: Host, tmp_path: Path) -> None:
     path = tmp_path / "new" / "weights.bin"
     told: list[tuple[int, int]] = []
     fetched = downloads.fetch(server.url, path, SHA[:8], lambda *said: told.append(said))
@@ -39,7 +39,7 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path) -> None:
     assert files(path.parent) == ["weights.bin"]
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(server: Server, tmp_path: Path) -> None:
+def test_a_broken_connection_is_taken_up_where_it_broke(server: Host, tmp_path: Path) -> None:
     server.breaks = 2
     path = downloads.fetch(server.url, tmp_path / "w.bin", SHA)
     assert path.read_bytes() == BODY
@@ -47,7 +47,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server: Server, tmp_path
     assert server.asked == [None, f"bytes={half}-", f"bytes={quarter}-"]
 
 
-def test_a_later_call_goes_on(server: Server, tmp_path: Path) -> None:
+def test_a_later_call_goes_on(server: Host, tmp_path: Path) -> None:
     server.breaks = downloads.TRIES
     with pytest.raises(DownloadError, match=r"the connection broke .* bytes are kept"):
         downloads.fetch(server.url, tmp_path / "w.bin", SHA)
@@ -58,24 +58,24 @@ def test_a_later_call_goes_on(server: Server, tmp_path: Path) -> None:
     assert files(tmp_path) == ["w.bin"]
 
 
-def test_a_server_without_ranges_sends_it_all_again(server: Server, tmp_path: Path) -> None:
+def test_a_server_without_ranges_sends_it_all_again(server: Host, tmp_path: Path) -> None:
     server.ranges = False
     server.breaks = 1
     assert downloads.fetch(server.url, tmp_path / "w.bin", SHA).read_bytes() == BODY
 
 
-def test_a_whole_part_needs_nothing_more(server: Server, tmp_path: Path) -> None:
+def test_a_whole_part_needs_nothing_more(server: Host, tmp_path: Path) -> None:
     (tmp_path / "w.bin.part").write_bytes(BODY)
     assert downloads.fetch(server.url, tmp_path / "w.bin", SHA).read_bytes() == BODY
 
 
-def test_a_part_of_an_older_file_is_given_up(server: Server, tmp_path: Path) -> None:
+def test_a_part_of_an_older_file_is_given_up(server: Host, tmp_path: Path) -> None:
     (tmp_path / "w.bin.part").write_bytes(b"older" * 100)
     assert downloads.fetch(server.url, tmp_path / "w.bin", SHA).read_bytes() == BODY
     assert server.asked == ["bytes=500-", None]
 
 
-def test_another_file_is_refused_and_leaves_nothing(server: Server, tmp_path: Path) -> None:
+def test_another_file_is_refused_and_leaves_nothing(server: Host, tmp_path: Path) -> None:
     server.body = b"not it"
     found = hashlib.sha256(b"not it").hexdigest()
     with pytest.raises(DownloadError, match=f"has sha256 {found[:8]}.* but {SHA[:8]} was expected"):
@@ -85,7 +85,7 @@ def test_another_file_is_refused_and_leaves_nothing(server: Server, tmp_path: Pa
 
 @pytest.mark.parametrize(("says", "asked"), [(404, 1), (503, downloads.TRIES)])
 def test_an_answer_that_lasts_is_not_asked_again(
-    server: Server, tmp_path: Path, says: int, asked: int
+    server: Host, tmp_path: Path, says: int, asked: int
 ) -> None:
     server.says = says
     with pytest.raises(DownloadError, match=f"could not be fetched: the server says {says}"):
@@ -94,7 +94,7 @@ def test_an_answer_that_lasts_is_not_asked_again(
     assert files(tmp_path) == []
 
 
-def test_nobody_there(server: Server, tmp_path: Path) -> None:
+def test_nobody_there(server: Host, tmp_path: Path) -> None:
     url = server.url
     server.server_close()
     with pytest.raises(DownloadError) as caught:
@@ -103,7 +103,7 @@ def test_nobody_there(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file locks there")
-def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
+def test_two_at_once_fetch_once(server: Host, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(downloads.fetch, server.url, tmp_path / "w", SHA) for _ in range(4)]
     assert {call.result().read_bytes() for call in calls} == {BODY}
@@ -111,7 +111,7 @@ def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
     assert files(tmp_path) == ["w"]
 
 
-def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made(server: Host, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DownloadError, match=r"cannot be written: .*MENDPIX_HOME"):
         downloads.fetch(server.url, tmp_path / "file" / "w.bin", SHA)
