@@ -166,6 +166,11 @@ def _levels(values: Array) -> NDArray[np.float64] | NDArray[np.float32]:
     return np.divide(values, images.white(values.dtype), dtype=np.float32)
 
 
+def marked(mask: Picture) -> Hole:
+    """What a mask marks by those rules, without a doctor's look at it."""
+    return _marked(mask)[0]
+
+
 def _marked(mask: Picture) -> tuple[Hole, list[str]]:
     brightest = mask.pixels.max(axis=-1)
     if mask.alpha is None:

@@ -16,6 +16,8 @@ PARTS = "parts"
 """The folder of what is known of each fill, one file for each."""
 
 _QUICK = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # a third faster; not in every OpenCV
+    _QUICK += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
 
 
 @dataclass(frozen=True, slots=True)

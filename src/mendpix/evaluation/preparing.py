@@ -144,7 +144,7 @@ def _from_file(pair: Pair, protocol: Protocol, shape: tuple[int, int], invert: b
     assert pair.mask is not None
     side = protocol.size * protocol.shrink
     mask = images.read(pair.mask)
-    hole = holes.from_picture(mask, mask, invert=invert).hole
+    hole = holes.marked(mask) ^ invert
     if hole.shape == (side, side) or hole.shape == shape:
         height, width = _target(hole.shape[0], hole.shape[1], side)
         levels = hole.astype(np.uint8)
