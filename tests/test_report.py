@@ -302,9 +302,18 @@ def test_a_small_budget_makes_pictures_smaller_then_fewer(folder: Path) -> None:
     assert 'id="pictures"' not in none and 'id="measures"' in none
 
 
-def test_without_pictures_the_numbers_remain(tmp_path: Path) -> None:
-    text = html(made(), tmp_path)
-    assert 'id="measures"' in text and 'id="pictures"' not in text
+def test_without_pictures_the_numbers_remain(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    for text in (html(made(), folder, pictures=0), html(made(), tmp_path / "bare")):
+        assert 'id="measures"' in text and 'id="pictures"' not in text
+
+
+def test_markdown_links_to_the_plots_it_is_told_of(tmp_path: Path) -> None:
+    results = made()
+    files = report.figures(results, tmp_path / "plots")
+    out = report.write(results, tmp_path, tmp_path / "r.md", report.Options(figures="plots"))
+    linked = re.findall(r"!\[.*?\]\((.*?)\)", out.read_text("utf-8"))
+    assert [tmp_path / name for name in linked] == files
 
 
 def test_suffixes_choose_what_is_written(tmp_path: Path) -> None:
@@ -320,7 +329,7 @@ def test_suffixes_choose_what_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name, options, words", [
     ("r.pdf", {}, r"a report is no \.pdf; \.html, \.md"),
     ("r.html", {"by": "fid"}, "ranked by 'fid'; by psnr, lpips"),
-    ("r.html", {"pictures": 0}, "cannot show 0 pictures"),
+    ("r.html", {"pictures": -1}, "cannot show -1 pictures"),
 ])  # fmt: skip
 def test_mistakes_are_told(
     tmp_path: Path, name: str, options: dict[str, object], words: str

@@ -16,18 +16,21 @@ SUFFIXES = (".html", ".md", ".tex", ".json", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a page shows of the pictures.
+    """What a report shows of pictures and plots.
 
     Attributes:
-        pictures: how many of each bucket, from the best to the worst, at equal steps of rank.
+        pictures: how many of each bucket, from the best to the worst, at equal steps of rank; 0
+            for a page of numbers and plots alone.
         by: the metric that ranks them, by its mean over the models; the last of those with a
             value per picture where left out.
+        figures: where the plots lie that :func:`figures` wrote, as Markdown links to them.
         budget: bytes that all pictures of a page may take; they become smaller, then fewer.
     """
 
     pictures: int = 3
     by: str | None = None
     budget: int = 15_000_000
+    figures: str = ""
 
 
 def write(
@@ -42,7 +45,7 @@ def write(
     Returns: the file written.
 
     Raises:
-        MendError: another extension, a metric that was not measured, or less than one picture.
+        MendError: another extension, or a metric that was not measured of each picture.
         PictureError: a file that cannot be written.
     """
     path = Path(path)
@@ -71,7 +74,9 @@ def _content(results: Results, folder: Path, suffix: str, options: Options) -> s
     summary = Summary(results)
     if suffix == ".html":
         return page.report(summary, folder, options)
-    return markdown.report(summary) if suffix == ".md" else latex.report(summary)
+    if suffix == ".md":
+        return markdown.report(summary, options.figures)
+    return latex.report(summary)
 
 
 def figures(results: Results, out: Path | str) -> list[Path]:

@@ -4,24 +4,35 @@ import re
 
 from mendpix.evaluation.report import tables
 from mendpix.evaluation.report.facts import facts, flat
-from mendpix.evaluation.report.summary import Summary
+from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.report.tables import Cell, Table
+from mendpix.evaluation.results import file_name
 
 SIGNS = {"best": "● ", "near": "○ ", "": ""}
 
 
-def report(summary: Summary) -> str:
-    """All tables, after how everything was measured and what the data supports."""
+def report(summary: Summary, figures: str = "") -> str:
+    """What the data supports, all tables, and how everything was measured.
+
+    Args:
+        figures: where the plots by bucket lie, as links name it; "" for none.
+    """
     parts = [f"# {facts(summary).title}\n", facts(summary).line + "\n"]
     parts += [f"> {escaped(remark)}\n" for remark in summary.results.remarks]
     parts += [f"- **{escaped(m.title)}**: {escaped(say)}" for m, say in tables.findings(summary)]
     parts.append("")
     parts += [table(one) for one in every(summary)]
+    if figures:
+        parts += ["## By size of the hole\n", *(_figure(m, figures) for m in summary.metrics)]
     parts.append("## Frozen settings\n")
     parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in flat(summary.results.protocol)]
     parts.append("\n## Versions\n")
     parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in summary.results.versions.items()]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _figure(metric: Metric, figures: str) -> str:
+    return f"![{escaped(metric.heading)} by bucket]({figures}/{file_name(metric.name)}.svg)\n"
 
 
 def every(summary: Summary) -> list[Table]:

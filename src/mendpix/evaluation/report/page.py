@@ -25,11 +25,11 @@ def report(summary: Summary, folder: Path, options: "Options") -> str:
     """The whole page.
 
     Raises:
-        MendError: a metric that was not measured of each picture, or less than one picture.
+        MendError: a metric that was not measured of each picture, or less than no picture.
     """
-    if options.pictures < 1:
+    if options.pictures < 0:
         raise MendError(
-            f"a page cannot show {options.pictures} pictures a bucket; ask for 1 or more"
+            f"a page cannot show {options.pictures} pictures a bucket; ask for 0 or more"
         )
     shown = showing.section(summary, folder, ranking(summary, options.by), options)
     sections = [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def section(summary: Summary, folder: Path, metric: Metric | None, options: "Options") -> Markup:
     """The best, the median and the worst of each bucket; nothing where there are no pictures."""
-    if metric is None:
+    if metric is None or not options.pictures:
         return Markup()
     choices = gallery.choose(summary, metric, options.pictures)
     found = gallery.collect(summary, folder, choices, options.budget)
