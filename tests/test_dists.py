@@ -1,5 +1,7 @@
 """DISTS against the formula in NumPy."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,19 @@ def test_pooling_is_the_root_of_blurred_squares(bare: DISTS) -> None:
         for i in range(0, 8, 2)
     ]
     np.testing.assert_allclose(pooled.numpy(), wanted, rtol=1e-5)
+
+
+def test_reference_pictures(reference: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the authors' own class gave for these pairs, with the same VGG-16."""
+    monkeypatch.setenv("MENDPIX_HOME", str(shared / "weights"))
+    metric = DISTS(on="output")
+    with np.load(reference / "image_metrics.npz") as file:
+        for place, wanted in enumerate((0.1568162, 0.3197607, 0.0590777, 0.2664509)):
+            made, true = (
+                torch.from_numpy(file[f"{side}{place}"]).permute(2, 0, 1)[None] / 255
+                for side in "ab"
+            )
+            assert metric.distance(made, true).item() == pytest.approx(wanted, abs=1e-5)
 
 
 def test_rows_do_not_depend_on_batches(bare: DISTS) -> None:

