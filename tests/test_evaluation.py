@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -286,3 +288,26 @@ def test_python_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert blocks
     for block in blocks:
         exec(compile(block, "evaluation.md", "exec"), {})
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+from mendpix.cli import main
+for words in (["compare", sys.argv[1], sys.argv[1]], ["evaluate", "photos", "-o", "out"]):
+    sys.argv = ["mendpix", *words]
+    try:
+        main()
+    except SystemExit as end:
+        print("exit", end.code)
+"""
+
+
+def test_without_torch_results_are_read_and_measuring_names_the_extra(first: Path) -> None:
+    call = [sys.executable, "-c", WITHOUT_TORCH, str(first)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=True)
+    assert "mean-colour" in done.stdout and done.stdout.splitlines()[-1] == "exit 2"
+    assert done.stderr == (
+        "error: mendpix evaluate needs torch, which is not installed; "
+        "run: pip install 'mendpix[train]'\n"
+    )
