@@ -92,7 +92,7 @@ def test_the_grain_has_the_colours_of_its_surroundings(same: bool) -> None:
 def test_strength_follows_brightness() -> None:
     """Dark half with much noise, bright half with little; the clean fill spans both."""
     clean = np.broadcast_to(np.where(np.arange(256) < 128, 0.3, 0.7)[:, None, None], (256, 320, 3))
-    strength = np.where(clean < 0.5, 12 / 255, 3 / 255)
+    strength = np.where(clean < 0.5, 8 / 255, 3 / 255)
     photo = (clean + noise(1, 0, False) * strength).astype(np.float32)
     fill = np.where(HOLE[..., None], clean, photo).astype(np.float32)
     grown = grain.restore(fill, HOLE)
@@ -101,6 +101,19 @@ def test_strength_follows_brightness() -> None:
         part[rows] = True
         ratio = roughness(grown, part & INSIDE) / roughness(photo, part & OUTSIDE)
         np.testing.assert_allclose(ratio, 1, atol=0.15)
+
+
+def test_texture_is_no_grain() -> None:
+    """Grass: rough everywhere, but here more, there less; and what is too rough for noise."""
+    random = np.random.default_rng(2)
+    amount = cv2.resize(random.random((16, 20)), (320, 256), interpolation=cv2.INTER_CUBIC)
+    grass = 0.5 + 0.15 * amount * cv2.GaussianBlur(random.normal(size=(256, 320)), (0, 0), 1)
+    photo = np.repeat(grass[..., None], 3, axis=2).clip(0, 1)
+    fill = np.where(HOLE[..., None], photo.mean(), photo).astype(np.float32)
+    np.testing.assert_array_equal(grain.restore(fill, HOLE), fill)
+    strong = 0.5 + 0.15 * np.random.default_rng(3).normal(size=(256, 320, 3))
+    fill = np.where(HOLE[..., None], 0.5, strong).astype(np.float32)
+    np.testing.assert_array_equal(grain.restore(fill, HOLE), fill)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_only_the_hole_changes() -> None:

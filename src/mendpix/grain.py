@@ -21,6 +21,9 @@ _COARSE = 5.0  # the same for samples, which keep what a coarse grain has below 
 _SIDE = 15  # pixels of the square over which strength is measured
 _FLAT = 0.1  # share of the known pixels that is taken to be flat
 _FAINT = (0.75 / 255) ** 2  # strength below which there is no grain: rounding and compression
+_STRONG = (18 / 255) ** 2  # strength from which it is no grain but texture
+_EVEN = 1.6  # how much rougher the flattest third may be than the flattest tenth
+_LEAP = 9.0  # how much stronger grain may be at one brightness than at another
 _BINS = 6  # of brightness
 _FEWEST = 200  # pixels that a strength is told from
 _BLOCK = 16  # side of a sample
@@ -90,7 +93,7 @@ def measure(photo: Photo, known: Hole) -> Grain | None:
     if np.count_nonzero(measured) < _FEWEST:
         return None
     levels, floor = floors(brightness[measured], strength[measured])
-    if floor.max() < _FAINT:
+    if floor.max(initial=0) < _FAINT:
         return None
     grain = Grain(levels, floor, np.empty(0, np.float32))
     expected = grain.at(brightness)
@@ -166,17 +169,22 @@ def whole_squares(known: Hole) -> Hole:
 
 
 def floors(brightness: Photo, strength: Photo) -> tuple[Photo, Photo]:
-    """The strength of the flattest places by brightness: levels, and strength at each."""
+    """The strength of the flattest places by brightness: levels, and strength at each.
+
+    Grain is as strong in many places, texture is not: a brightness counts where the flattest
+    tenth is nearly as rough as the flattest third. Nor does grain's strength leap with brightness:
+    what is several times as rough as the smoothest brightness is cut down to that.
+    """
     edges = np.quantile(brightness, np.linspace(0, 1, _BINS + 1))
     found = []
     for low, high in pairwise(edges):
         here = (brightness >= low) & (brightness <= high)
-        if np.count_nonzero(here) >= _FEWEST // _BINS and high > low:
-            found.append((brightness[here].mean(), np.quantile(strength[here], _FLAT)))
-    if not found:
-        found.append((brightness.mean(), np.quantile(strength, _FLAT)))
-    levels, floor = np.array(sorted(found), np.float32).T
-    return levels, floor
+        if np.count_nonzero(here) >= _FEWEST // _BINS:
+            floor, usual = np.quantile(strength[here], (_FLAT, 3 * _FLAT))
+            if usual < _EVEN * floor and floor < _STRONG:
+                found.append((brightness[here].mean(), floor))
+    levels, floor = np.array(sorted(found), np.float32).reshape(-1, 2).T
+    return levels, np.minimum(floor, _LEAP * floor.min(initial=np.inf))
 
 
 def cut(noise: Photo, flat: Hole) -> Photo:
