@@ -181,6 +181,7 @@ def _session(path: Path, threads: int | None, device: str) -> Any:
     options.intra_op_num_threads = max(1, threads or processors())
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # to other work's cost
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     provider = PROVIDERS[kind]
@@ -219,5 +220,5 @@ def _adapter(
             return Adapter.read_from(beside)
     raise WeightsError(
         f"{path} does not say what it takes and gives; describe it in {path.stem}.toml beside it "
-        "(docs/models/catalogue.md shows how)"
+        "(docs/models.md shows how)"
     )
