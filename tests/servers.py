@@ -113,8 +113,8 @@ def running(**changes: Any) -> Iterator[Running]:
     try:
         found = Running(server, listening.getsockname()[1], settings)
         found.until(lambda: server.started)
-        yield found
-        found.client.close()
+        with found.client:
+            yield found
     finally:
         for job in server.context.jobs.running():
             job.stop()

@@ -211,7 +211,9 @@ def test_headers_that_do_not_come_end_the_connection(
 
 
 def test_too_long_headers_are_refused(server: Running) -> None:
-    said = spoken(server, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 40000 + b"\r\n")
+    said = spoken(
+        server, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 40000 + b"\r\n"
+    )
     assert b" 400 " in said.split(b"\r\n")[0]
 
 
@@ -220,7 +222,9 @@ def test_bombs_are_refused_by_what_their_headers_say(server: Running) -> None:
     import zlib
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(1 << 20), 9)
@@ -256,9 +260,7 @@ def test_pictures_cut_short_are_refused(server: Running, share: float) -> None:
     ],
 )
 def test_what_is_no_picture_is_refused(server: Running, kind: str, content: bytes) -> None:
-    answer = server.client.post(
-        "/api/v1/pictures", content=content, headers={"Content-Type": kind}
-    )
+    answer = server.client.post("/api/v1/pictures", content=content, headers={"Content-Type": kind})
     assert answer.status_code in (400, 415, 422)
     code(answer)
     assert b"script" not in answer.content

@@ -77,14 +77,19 @@ def test_a_job_whose_listener_leaves_is_cancelled(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(job_module, "GRACE", 0.2)
     with running(threads=1) as server:
         one = server.slow_job()
-        with server.client.stream("GET", f"/api/v1/jobs/{one['id']}/events") as answer:
-            next(answer.iter_lines())
-        server.until(lambda: server.job(one["id"])["state"] == "cancelled")
+        watched = server.jobs.get(one["id"])  # not by asking, which would keep it alive
+        listen(server, one["id"])
+        server.until(lambda: watched.state == "cancelled")
         kept = server.slow_job(detached=True)
-        with server.client.stream("GET", f"/api/v1/jobs/{kept['id']}/events") as answer:
-            next(answer.iter_lines())
+        listen(server, kept["id"])
         time.sleep(1.5)  # several looks of the one who cancels
         assert server.job(kept["id"])["state"] in ("queued", "running")
+
+
+def listen(server: Running, key: str) -> None:
+    """Hear one line of a job's events, and hang up."""
+    with httpx.stream("GET", f"{server.url}/api/v1/jobs/{key}/events") as answer:
+        assert next(answer.iter_lines()) == "event: state"
 
 
 def test_a_fill_that_takes_too_long_is_ended() -> None:

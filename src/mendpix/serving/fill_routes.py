@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -174,9 +175,9 @@ async def fill(request: Request, here: Here, query: Annotated[FillQuery, Query()
         marked = _mask(here, upload.files.get("mask"), mask)
         return work.made(picture, marked, how, filler, job.told)
 
-    job = Job(run, device_of(filler), limit=here.settings.seconds)
-    with _counted(here, how.model, job):
-        await attended(request, here, job)
+    ending = _counting(here, how.model)
+    job = Job(run, device_of(filler), limit=here.settings.seconds, ending=ending)
+    await attended(request, here, job)
     return _filled(job.outcome)
 
 
@@ -186,18 +187,14 @@ def _mask(here: Context, file: uploads.File | None, stored: Stored | None) -> Pi
     return None if stored is None else here.store.picture(stored)
 
 
-class _counted:  # noqa: N801  (reads as a word in a with statement)
-    """Counts a fill when the block is left."""
+def _counting(here: Context, model: str) -> Callable[[Job], None]:
+    """What counts a fill when it is over, if it ever began."""
 
-    def __init__(self, here: Context, model: str, job: Job) -> None:
-        self.here, self.model, self.job = here, model, job
+    def count(job: Job) -> None:
+        if job.began:
+            here.counts.fill(model, job.state, job.seconds)
 
-    def __enter__(self) -> None:
-        """Nothing yet."""
-
-    def __exit__(self, *_: object) -> None:
-        if self.job.began:
-            self.here.counts.fill(self.model, self.job.state, self.job.seconds)
+    return count
 
 
 def _filled(done: work.Made) -> Response:

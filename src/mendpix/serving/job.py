@@ -32,7 +32,9 @@ class Job:
             leaves ``results`` and ``errors`` on the way.
         device: whose pool it runs in.
         detached: goes on when nobody asks for it.
-        limit: seconds for each of its ``pictures``.
+        limit: seconds for each of its pictures.
+        total: how many results are to come.
+        ending: called in the event loop when it is over.
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class Job:
         detached: bool = False,
         limit: float = 600.0,
         total: int = 1,
+        ending: "Callable[[Job], None]" = lambda job: None,
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.work, self.device, self.detached, self.limit = work, device, detached, limit
-        self.total = total
+        self.total, self.ending = total, ending
         self.state: State = "queued"
         self.progress = 0.0
         self.version = 0  # raised with every change but progress

@@ -67,8 +67,8 @@ class Jobs:
         if self.draining:
             raise Refusal(503, "the server is shutting down", retry_after=10)
         pool = self._pool(job.device)
-        if len(pool.waiting) >= self.queue:
-            ahead = len(pool.waiting) + len(pool.running)
+        ahead = len(pool.waiting) + len(pool.running)
+        if ahead >= self.queue + pool.workers:
             wait = max(1, min(120, round(pool.pace * ahead / pool.workers)))
             raise Refusal(429, f"{ahead} fills are before yours; try again", retry_after=wait)
         self._known[job.id] = job
@@ -93,7 +93,8 @@ class Jobs:
             self._finish(job)
 
     def _finish(self, job: Job) -> None:
-        job.work = _nothing  # with all that it holds
+        job.work = _nothing  # lets go of all that it holds
+        job.ending(job)
         job.changed()
         job.finished.set()
 

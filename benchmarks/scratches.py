@@ -1,0 +1,145 @@
+"""Precision and recall of find-scratches on photos that get dust, hairs and scratches drawn on.
+
+    python benchmarks/scratches.py PHOTOS [--count 24] [--sensitivity 0.25 0.5 0.75]
+
+A drawn defect is found if at least half of its pixels are marked, to within TOLERANCE pixels; a
+marked pixel is right if a drawn one lies within TOLERANCE. Photos are of any size; what they had of
+dust before counts as wrongly marked.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix import images, pairing, scratches
+from mendpix.picture import Picture
+
+TOLERANCE = 2
+KINDS = {"specks": 12, "hairs": 3, "scratches": 3}
+"""How many of each kind are drawn on a photo of 512x512; more on larger ones."""
+
+Values = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+
+
+def speck(draw: np.random.Generator, shape: tuple[int, int], scale: float) -> Values:
+    """An irregular blob, 2 to 9 pixels across."""
+    layer = np.zeros(shape, np.uint8)
+    centre = draw.integers(8, np.array(shape[::-1]) - 8)
+    angles = np.linspace(0, 2 * np.pi, 9)[:-1]
+    radii = scale * draw.uniform(1, 4.5) * draw.uniform(0.6, 1.2, 8)
+    corners = centre + np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
+    cv2.fillPoly(layer, [(corners * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
+    return layer / np.float32(255)
+
+
+def hair(draw: np.random.Generator, shape: tuple[int, int], scale: float) -> Values:
+    """A curved line, 40 to 160 pixels long, 1 to 2 wide."""
+    layer = np.zeros(shape, np.uint8)
+    steps = int(scale * draw.uniform(10, 40))
+    turn = draw.uniform(0, 2 * np.pi) + np.cumsum(draw.normal(0, 0.12, steps))
+    start = draw.uniform(0.1, 0.9, 2) * shape[::-1]
+    points = start + np.cumsum(4 * np.stack([np.cos(turn), np.sin(turn)], 1), axis=0)
+    width = max(1, round(scale * draw.uniform(1, 2)))
+    cv2.polylines(layer, [(points * 8).astype(np.int32)], False, 255, width, cv2.LINE_AA, 3)
+    return layer / np.float32(255)
+
+
+def scratch(draw: np.random.Generator, shape: tuple[int, int], scale: float) -> Values:
+    """A straight line, 60 to 400 pixels long, 1 to 2 wide, mostly upright."""
+    layer = np.zeros(shape, np.uint8)
+    angle = np.pi / 2 + draw.normal(0, 0.25)
+    half = scale * draw.uniform(30, 200) * np.array([np.cos(angle), np.sin(angle)])
+    middle = draw.uniform(0.1, 0.9, 2) * shape[::-1]
+    ends = [((middle + sign * half) * 8).astype(np.int32) for sign in (1, -1)]
+    width = max(1, round(scale * draw.uniform(1, 2)))
+    cv2.line(layer, ends[0].tolist(), ends[1].tolist(), 255, width, cv2.LINE_AA, 3)
+    return layer / np.float32(255)
+
+
+DRAWN = {"specks": speck, "hairs": hair, "scratches": scratch}
+
+
+def spoilt(picture: Picture, seed: int) -> tuple[Picture, list[tuple[str, Hole]]]:
+    """The photo with defects, bright ones or dark ones, and where each lies."""
+    draw = np.random.default_rng(seed)
+    values = picture.pixels[..., :3].astype(np.float32)
+    scale = max(1.0, np.sqrt(values.shape[0] * values.shape[1]) / 1500)
+    bright = draw.random() < 0.5
+    placed = []
+    for kind, count in KINDS.items():
+        for _ in range(count):
+            opacity = draw.uniform(0.5, 1) * DRAWN[kind](draw, picture.shape, scale)
+            level = draw.uniform(225, 255) if bright else draw.uniform(0, 40)
+            where = opacity > 0.25
+            contrast = np.abs(values[where] - level).mean() if where.any() else 0
+            if contrast < 40:  # white on white: nobody sees it, and nobody needs to
+                continue
+            opacity = cv2.GaussianBlur(opacity, (0, 0), 0.5)[..., None]
+            values = values * (1 - opacity) + level * opacity
+            placed.append((kind, where))
+    return picture.replace(pixels=values.round().astype(np.uint8)), placed
+
+
+def near(hole: Hole) -> Hole:
+    side = 2 * TOLERANCE + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(hole.astype(np.uint8), disk) > 0)
+
+
+def measure(photos: list[Path], sensitivity: float) -> dict[str, float]:
+    """Shares in percent, over all photos."""
+    sums: dict[str, float] = defaultdict(float)
+    for seed, path in enumerate(photos):
+        picture = images.read(path)
+        worse, placed = spoilt(picture, seed)
+        truth = np.zeros(picture.shape, bool)
+        began = time.perf_counter()
+        found = scratches.find(worse, sensitivity)
+        sums["seconds"] += time.perf_counter() - began
+        widened = near(found)
+        for kind, where in placed:
+            truth |= where
+            sums[f"{kind} drawn"] += 1
+            sums[f"{kind} found"] += bool((widened & where).sum() >= 0.5 * where.sum())
+        sums["marked"] += found.sum()
+        sums["right"] += (found & near(truth)).sum()
+        sums["truth"] += truth.sum()
+        sums["covered"] += (truth & widened).sum()
+        sums["clean"] += scratches.find(picture, sensitivity).mean()
+        sums["pixels"] += found.size
+    shown = {
+        f"{kind} found %": 100 * sums[f"{kind} found"] / sums[f"{kind} drawn"] for kind in KINDS
+    }
+    shown["recall %"] = 100 * sums["covered"] / sums["truth"]
+    shown["precision %"] = 100 * sums["right"] / max(1, sums["marked"])
+    shown["marked on the clean photo %"] = 100 * sums["clean"] / len(photos)
+    shown["seconds per megapixel"] = sums["seconds"] / sums["pixels"] * 1e6
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--sensitivity", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0])
+    given = parser.parse_args()
+    files = [
+        path for path in sorted(given.photos.iterdir()) if path.suffix.lower() in pairing.SUFFIXES
+    ]
+    photos = files[:: max(1, len(files) // given.count)][: given.count]
+    table = {one: measure(photos, one) for one in given.sensitivity}
+    rows = list(next(iter(table.values())))
+    print("| sensitivity | " + " | ".join(f"{one:g}" for one in table) + " |")
+    print("|---" * (len(table) + 1) + "|")
+    for row in rows:
+        print(f"| {row} | " + " | ".join(f"{values[row]:.3g}" for values in table.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()
