@@ -181,8 +181,7 @@ def test_entries_say_all(name: str) -> None:
     assert json.loads(json.dumps(catalogue.card(name)))["licence"] == entry.weights
 
 
-@pytest.mark.network
-def test_migan_fills(reference: Path) -> None:
+def test_migan_fills() -> None:
     """Where it has been fetched already: the whole picture at once, and no leak of the hole."""
     if not catalogue.place("migan").is_file():
         pytest.skip("MI-GAN has not been fetched here")

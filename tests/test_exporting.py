@@ -121,7 +121,9 @@ def test_half_precision_is_refused_where_it_shows(folder: Path) -> None:
     network = CRFill(CRFillOptions(8))
     with torch.no_grad():
         network.fine.allconv17.conv.weight[0] = 1e6  # type: ignore[union-attr, operator, index]
-    with pytest.raises(WeightsError, match=r"allconv17\.conv\.weight holds values above 65504"):
+    with pytest.raises(
+        WeightsError, match=r"allconv17\.conv\.weight exceeds half precision's 65504"
+    ):
         exporting.rounded(network)
 
 

@@ -37,7 +37,7 @@ ROUNDING = 0.5 / 255
 
 SAMPLES = Path(__file__).with_name("samples")
 SMALLEST = 64  # values that a tensor has before halving it pays
-LARGEST_HALF = 65504.0
+LARGEST = 65504.0  # of half precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,9 @@ class Parity:
 
 
 def export(
-    source: str | Path,
-    out: str | Path,
-    *,
-    half: bool = False,
-    photos: Path | None = None,
+    source: str | Path, out: str | Path, *, half: bool = False, photos: Path | None = None
 ) -> Parity:
-    """Write a network as an ONNX file of free size that says of itself what it needs.
+    """Write a network as an ONNX file that says of itself what it needs.
 
     Args:
         source: weights file or run folder.
@@ -218,11 +214,8 @@ def rounded(network: nn.Module) -> nn.Module:
         for name, value in network.state_dict().items():
             if not _pays(value.shape) or not value.is_floating_point():
                 continue
-            if float(value.abs().max()) > LARGEST_HALF:
-                raise WeightsError(
-                    f"{name} holds values above {LARGEST_HALF:g}, half precision's largest; "
-                    "export it without --half"
-                )
+            if float(value.abs().max()) > LARGEST:
+                raise WeightsError(f"{name} exceeds half precision's {LARGEST:g}; leave out --half")
             value.copy_(value.half().float())
     return network
 
