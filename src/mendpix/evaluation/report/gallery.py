@@ -24,6 +24,9 @@ GAIN = 4
 RUNGS = ((1024, 88), (768, 85), (512, 82), (512, 65), (384, 70), (256, 70), (192, 60))
 """Longest sides (pixels) and WebP qualities, tried in turn until the budget holds."""
 
+COARSER = 20
+"""By how much the quality of differences is lower: they need not be seen to the last detail."""
+
 _TINTS = np.array([(214, 40, 120), (235, 96, 158)], np.uint8)
 _HATCH = 8  # pixels of one tint
 
@@ -169,12 +172,13 @@ def _encoded(summary: Summary, folder: Path, choice: Choice, rung: tuple[int, in
             fills[model] = _read(file)
     hole = _hole(_file(folder, HOLE, choice), truth)
     height, width = truth.shape[:2]
+    rough = rung[0], rung[1] - COARSER
     return Shown(
         choice,
         _uri(truth, rung),
         _uri(tinted(truth, hole), rung),
         {model: _uri(fill, rung) for model, fill in fills.items()},
-        {model: _uri(difference(fill, truth, hole), rung) for model, fill in fills.items()},
+        {model: _uri(difference(fill, truth, hole), rough) for model, fill in fills.items()},
         (width, height),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mendpix.evaluation.report.markup import Markup, tag
+from mendpix.evaluation.report.markup import Markup, joined, tag
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.svg import sign
 from mendpix.evaluation.report.tables import Cell, Table
@@ -50,10 +50,10 @@ def _cell(cell: Cell) -> Markup:
 
 
 def _small(cell: Cell) -> Markup:
-    if not cell.small:
-        return Markup()
     warning = tag("abbr", {"title": "too few pictures"}, " ⚠") if cell.warned else Markup()
-    return tag("small", None, cell.small, warning)
+    first = tag("small", None, cell.small, warning) if cell.small else Markup()
+    kind = {"class": "verdict supported" if cell.verdict == "supported" else "verdict"}
+    return joined([first, tag("small", kind, cell.verdict) if cell.verdict else Markup()])
 
 
 def notes(content: Table) -> Markup:

@@ -56,7 +56,8 @@ def _row(cells: Sequence[Cell]) -> str:
 def _cell(cell: Cell) -> str:
     text = escaped(cell.text)
     text = {"best": rf"\textbf{{{text}}}", "near": rf"\underline{{{text}}}", "": text}[cell.mark]
-    return text + (rf" {{\scriptsize {escaped(cell.small)}}}" if cell.small else "")
+    small = " ".join(escaped(part) for part in (cell.small, cell.verdict) if part)
+    return text + (rf" {{\scriptsize {small}}}" if small else "")
 
 
 def escaped(text: str) -> str:

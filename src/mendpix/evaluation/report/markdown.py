@@ -57,7 +57,7 @@ def table(content: Table) -> str:
 
 def _cell(cell: Cell) -> str:
     warned = " ⚠" if cell.warned else ""
-    small = f" {escaped(cell.small)}" if cell.small else ""
+    small = "".join(f" {escaped(part)}" for part in (cell.small, cell.verdict) if part)
     text = escaped(cell.text)
     return f"{SIGNS[cell.mark]}{f'**{text}**' if cell.mark == 'best' else text}{small}{warned}"
 

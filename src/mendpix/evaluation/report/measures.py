@@ -95,4 +95,4 @@ def costs(summary: Summary) -> Markup:
         return Markup()
     drawn = tag("figure", None, plots.times(summary))
     table = data_table(told, summary, "Seconds a picture, and memory")
-    return joined([tag("div", {"class": "pair"}, drawn, table), notes(told)])
+    return joined([tag("div", {"class": "pair wide"}, drawn, table), notes(told)])

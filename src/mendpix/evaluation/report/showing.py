@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mendpix.evaluation.report import gallery, tables
-from mendpix.evaluation.report.gallery import GAIN, Gallery, Shown
+from mendpix.evaluation.report.gallery import COARSER, GAIN, Gallery, Shown
 from mendpix.evaluation.report.markup import Markup, joined, tag
 from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.report.svg import sign
@@ -32,7 +32,10 @@ def _about(metric: Metric, found: Gallery) -> Markup:
         f"Pictures of each bucket from the best to the worst by {metric.title}, as its mean over "
         "the models; the numbers below the fills are of that picture alone."
     )
-    stored = f"Embedded as WebP of quality {found.quality}, at most {found.side} pixels a side"
+    stored = (
+        f"Embedded as WebP of quality {found.quality} (differences {found.quality - COARSER}), at "
+        f"most {found.side} pixels a side"
+    )
     left = f"; {found.dropped} more did not fit the page's budget" if found.dropped else ""
     measured = "; measured were the files beside the results, without that loss."
     parts = [tag("p", None, ranked), tag("p", None, stored + left + measured), _scale()]

@@ -29,12 +29,13 @@ FEW = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in a table's cell: a value, and smaller print below or behind it."""
+    """What stands in a table's cell: a value, then smaller print and a verdict on it."""
 
     text: str
     small: str = ""
     mark: Mark = ""
     warned: bool = False
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,8 @@ def _claim(summary: Summary, metric: Metric, bucket: str, pair: Duel) -> Cell:
         if {duel.winner, duel.loser} == {pair.winner, pair.loser}:
             turned = duel.winner != pair.winner
             lead, low, high = (-duel.lead, -duel.high, -duel.low) if turned else numbers(duel)
-            span = interval(metric, low, high)
-            return Cell(metric.written(lead), f"{span} {verdict(duel, turned)}".strip())
+            span, told = interval(metric, low, high), verdict(duel, turned)
+            return Cell(metric.written(lead), span, verdict=told)
     return Cell("–")
 
 
