@@ -21,9 +21,11 @@ def report(summary: Summary, figures: str = "") -> str:
     parts += [f"> {escaped(remark)}\n" for remark in summary.results.remarks]
     parts += [f"- **{escaped(m.title)}**: {escaped(say)}" for m, say in tables.findings(summary)]
     parts.append("")
-    parts += [table(one) for one in every(summary)]
+    whole, *others = every(summary)
+    parts.append(table(whole))
     if figures:
-        parts += ["## By size of the hole\n", *(_figure(m, figures) for m in summary.metrics)]
+        parts += ["## By bucket\n", *(_figure(m, figures) for m in summary.metrics)]
+    parts += map(table, others)
     parts.append("## Frozen settings\n")
     parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in flat(summary.results.protocol)]
     parts.append("\n## Versions\n")

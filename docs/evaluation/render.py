@@ -1,0 +1,38 @@
+"""Render a published comparison from its results: tables, plots by bucket, and the page.
+
+    python docs/evaluation/render.py own-512
+    python docs/evaluation/render.py examples-512 --pictures FOLDER --sheet duck,bridge
+
+NAME is a folder of results beside this file. It gets METRIC.svg, NAME.md and NAME.html beside it,
+and with --sheet NAME.webp. Pictures are shown from the FOLDER of the evaluation that made them;
+without one the page holds numbers and plots alone.
+"""
+
+import argparse
+from pathlib import Path
+
+from mendpix.evaluation import report
+from mendpix.evaluation.results import Results
+
+HERE = Path(__file__).parent
+BUDGET = 2_000_000  # bytes of the pictures in a page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name")
+    parser.add_argument("--pictures", type=Path, help="folder of the evaluation that made them")
+    parser.add_argument("--sheet", default="", help="names of pictures, with commas")
+    given = parser.parse_args()
+    results = Results.read(HERE / given.name)
+    report.figures(results, HERE / given.name)
+    shown = report.Options(pictures=1 if given.pictures else 0, budget=BUDGET, figures=given.name)
+    for suffix in (".md", ".html"):
+        print(report.write(results, given.pictures or HERE, HERE / f"{given.name}{suffix}", shown))
+    if given.pictures and given.sheet:
+        out, names = HERE / f"{given.name}.webp", given.sheet.split(",")
+        print(report.sheet(given.pictures, out, names, list(results.models)))
+
+
+if __name__ == "__main__":
+    main()
