@@ -31,9 +31,7 @@ class Settings:
         radius: of the disk that no defect may hold, at each size of the picture.
         line: length of the straight pieces that hairs and scratches are made of.
         around: side of the square with which a defect is compared.
-        near: side of the square in which the strongest texture counts for all of it.
-        loudest: levels above which texture is not taken for stronger.
-        quiet: levels that noise is taken to have at least.
+        quiet: levels that noise is taken to add.
         bluntest, sharpest: how many times what remains nearby a speck must reach, at sensitivity
             0 and 1.
         line_bluntest, line_sharpest: the same of lines, which add up more pixels.
@@ -45,13 +43,11 @@ class Settings:
     radius: int = 3
     line: int = 17
     around: int = 41
-    near: int = 5
-    loudest: int = 80
-    quiet: float = 3.0
-    bluntest: float = 16.0
-    sharpest: float = 2.0
+    quiet: float = 1.5
+    bluntest: float = 20.0
+    sharpest: float = 4.0
     line_bluntest: float = 10.0
-    line_sharpest: float = 1.2
+    line_sharpest: float = 2.0
     weakest: float = 0.5
     largest: int = 200
     shortest: int = 20
@@ -126,16 +122,13 @@ def _disk(radius: int) -> NDArray[np.uint8]:
 
 
 def _usual(left: NDArray[np.uint8], settings: Settings) -> Plane:
-    """How strong the strongest texture is around each pixel, in levels.
+    """What remains on average around each pixel, and noise at least, in levels.
 
-    The mean of what is largest within a few pixels: grass or a brick wall has much of it
-    everywhere, dust only here and there.
+    Grass or a brick wall leaves much everywhere, dust only here and there.
     """
-    peaks = cv2.dilate(left, np.ones((settings.near, settings.near), np.uint8))
-    peaks = np.minimum(peaks, settings.loudest).astype(np.float32)
     around = (settings.around, settings.around)
-    mean = cv2.boxFilter(peaks, -1, around, borderType=cv2.BORDER_REFLECT)
-    return np.maximum(mean, np.float32(settings.quiet))
+    mean = cv2.boxFilter(left, cv2.CV_32F, around, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(mean + np.float32(settings.quiet))
 
 
 def _along(left: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:

@@ -130,7 +130,7 @@ def built(settings: Settings, **changes: Any) -> Server:
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A socket at the address, not listening yet.
+    """A socket that listens at the address.
 
     Raises:
         MendError: the address cannot be had.
@@ -141,6 +141,7 @@ def bind(settings: Settings) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, settings.port))
+        found.listen(512)  # whoever calls before the application is ready waits a moment
     except OSError as problem:
         found.close()
         raise MendError(

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 
 from mendpix import __version__
 from mendpix.images import FORMATS
 from mendpix.pairing import SUFFIXES
 from mendpix.serving import schemas
 from mendpix.serving.context import Here
+from mendpix.serving.refusals import Refusal
 from mendpix.serving.schemas import About, Limits, Model, Models
 from mendpix.serving.static import Site
 
@@ -95,4 +97,12 @@ async def index(request: Request) -> Response:
 @pages.api_route("/{name:path}", methods=BOTH)
 async def page(name: str, request: Request) -> Response:
     """What the page needs."""
+    if _takes_other_methods(request):
+        raise Refusal(405, "this address takes another method")
     return _page.answer(name, request)
+
+
+def _takes_other_methods(request: Request) -> bool:
+    """Whether the address is one of the API's, called in a way that it does not take."""
+    found = (route.matches(request.scope)[0] for route in request.app.routes)
+    return any(match is Match.PARTIAL for match in found)
