@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from mendpix.errors import MendError
+from mendpix.errors import MendError, PictureError
 from mendpix.evaluation import report
 from mendpix.evaluation.report import gallery, latex, markdown, page, svg, tables
 from mendpix.evaluation.report.facts import said
@@ -140,7 +140,7 @@ def test_few_pictures_support_nothing() -> None:
     summary = Summary(small)
     assert set(summary.marks(summary.metrics[1]).values()) == {""}
     told = tables.claims(summary, summary.metrics[1])
-    assert "not supported by 4 pictures" in told.rows[0][1].small
+    assert told.rows[0][1].verdict == "not supported by 4 pictures"
 
 
 def test_claims_name_the_winner_first_and_its_lead() -> None:
@@ -148,7 +148,7 @@ def test_claims_name_the_winner_first_and_its_lead() -> None:
     first = told.rows[0]
     assert first[0].text == "good beats twin"
     assert first[1].text == "0.100"
-    assert first[1].small == "[0.100, 0.100] supported"
+    assert (first[1].small, first[1].verdict) == ("[0.100, 0.100]", "supported")
     assert [cell.text for cell in told.header] == ["A beats B", "all pictures", "1–10 %", "10–20 %"]
 
 
@@ -314,6 +314,12 @@ def test_markdown_links_to_the_plots_it_is_told_of(tmp_path: Path) -> None:
     out = report.write(results, tmp_path, tmp_path / "r.md", report.Options(figures="plots"))
     linked = re.findall(r"!\[.*?\]\((.*?)\)", out.read_text("utf-8"))
     assert [tmp_path / name for name in linked] == files
+
+
+def test_a_damaged_picture_is_told(folder: Path) -> None:
+    picture_file(folder, "good", "p03").write_bytes(b"no picture")
+    with pytest.raises(PictureError, match=r"p03\.png cannot be shown"):
+        html(made(), folder, pictures=1)
 
 
 def test_suffixes_choose_what_is_written(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mendpix.errors import PictureError
 from mendpix.evaluation.report.markup import Markup
 from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.results import ALL, HOLE, TRUTH, Shot, picture_file
@@ -164,12 +165,12 @@ def _fitting(
 
 
 def _encoded(summary: Summary, folder: Path, choice: Choice, rung: tuple[int, int]) -> Shown:
-    truth = _read(_file(folder, TRUTH, choice))
+    truth = read(_file(folder, TRUTH, choice))
     fills = {}
     for model in summary.models:
         file = _file(folder, model, choice)
         if file.is_file():
-            fills[model] = _read(file)
+            fills[model] = read(file)
     hole = _hole(_file(folder, HOLE, choice), truth)
     height, width = truth.shape[:2]
     rough = rung[0], rung[1] - COARSER
@@ -187,16 +188,24 @@ def _file(folder: Path, what: str, choice: Choice) -> Path:
     return picture_file(folder, what, choice.shot.name)
 
 
-def _read(file: Path) -> Levels:
-    with Image.open(file) as opened:
-        return np.asarray(opened.convert("RGB"))
+def read(file: Path) -> Levels:
+    """A picture of an evaluation, ``(H, W, 3)``.
+
+    Raises:
+        PictureError: a file that is damaged.
+    """
+    try:
+        with Image.open(file) as opened:
+            return np.asarray(opened.convert("RGB"))
+    except (OSError, SyntaxError) as problem:
+        raise PictureError(f"{file} cannot be shown: {problem}; evaluate again") from None
 
 
 def _hole(file: Path, truth: Levels) -> NDArray[np.bool_]:
     """The hole ``(H, W)``; nothing where it was not kept."""
     if not file.is_file():
         return np.zeros(truth.shape[:2], bool)
-    hole: NDArray[np.bool_] = _read(file)[..., 0] > 127
+    hole: NDArray[np.bool_] = read(file)[..., 0] > 127
     return hole
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mendpix.errors import MendError
-from mendpix.evaluation.report.gallery import Levels, tinted
+from mendpix.evaluation.report.gallery import Levels, read, tinted
 from mendpix.evaluation.results import HOLE, TRUTH, picture_file
 
 GAP = 6  # pixels between pictures
@@ -49,8 +48,7 @@ def _read(folder: Path, what: str, name: str) -> Levels:
     file = picture_file(folder, what, name)
     if not file.is_file():
         raise MendError(f"{folder} holds no picture {name} of {what}; name others")
-    with Image.open(file) as opened:
-        return np.asarray(opened.convert("RGB"))
+    return read(file)
 
 
 def _small(levels: Levels, side: int) -> Image.Image:
