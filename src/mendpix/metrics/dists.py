@@ -14,7 +14,7 @@ from mendpix.features import FeatureNetwork
 from mendpix.features.carried import carried
 from mendpix.features.files import tensors_of
 from mendpix.features.network import Step
-from mendpix.metrics.pair import Bits, On, Pictures
+from mendpix.metrics.pair import Bits, On, Pictures, wide
 from mendpix.metrics.pictures import PictureMetric
 from mendpix.prediction import check_photo
 
@@ -77,7 +77,7 @@ class DISTS(PictureMetric):
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The distance of each pair, ``(N,)`` float64; differentiable.
 
-        The network runs in float32; from its features on, in float64.
+        The network runs in float32; from its features on, in float64 (not on Apple's GPUs).
 
         Raises:
             TensorError: shapes or ranges that do not fit.
@@ -93,13 +93,13 @@ class DISTS(PictureMetric):
             self.network.to(target.device)
             pairs = zip(self._layers(prediction), self._layers(target), strict=True)
             light, structure = zip(*(alike(made, true) for made, true in pairs), strict=True)
-        alpha, beta = self.alpha.to(target.device), self.beta.to(target.device)
-        return 1 - torch.cat(light, 1) @ alpha - torch.cat(structure, 1) @ beta
+        lights, structures = torch.cat(light, 1), torch.cat(structure, 1)
+        return 1 - lights @ self.alpha.to(lights) - structures @ self.beta.to(lights)
 
     def _layers(self, picture: Tensor) -> list[Tensor]:
         picture = picture.float()
         found = self.network(picture, LAYERS)
-        return [picture.double(), *(found[name].double() for name in LAYERS)]
+        return [wide(picture), *(wide(found[name]) for name in LAYERS)]
 
 
 def alike(made: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:

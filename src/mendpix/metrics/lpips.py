@@ -14,7 +14,7 @@ from mendpix import features
 from mendpix.errors import TensorError
 from mendpix.features import FeatureNetwork
 from mendpix.features.heads import LAYERS, heads
-from mendpix.metrics.pair import Bits, On, Pictures
+from mendpix.metrics.pair import Bits, On, Pictures, wide
 from mendpix.metrics.pictures import PictureMetric
 from mendpix.prediction import check_photo
 
@@ -60,7 +60,7 @@ class LPIPS(PictureMetric):
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The distance of each pair, ``(N,)`` float64, >= 0; differentiable.
 
-        The network runs in float32; from its features on, in float64.
+        The network runs in float32; from its features on, in float64 (not on Apple's GPUs).
 
         Raises:
             TensorError: shapes or ranges that do not fit, or pictures too small.
@@ -83,7 +83,7 @@ class LPIPS(PictureMetric):
 
 def weighed(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
     """One layer's distance, ``(N,)``."""
-    error = (unit(made.double()) - unit(wanted.double())).square()
+    error = (unit(wide(made)) - unit(wide(wanted))).square()
     return (error * head.to(error)).sum(1).mean((1, 2))
 
 

@@ -117,7 +117,7 @@ def _floats(side: Tensor, bits: Bits) -> Tensor:
     if side.dtype == torch.uint8:
         return side.to(torch.float32) / 255
     side = side.clamp(0, 1)
-    return (_rounded(side.double() * 255, bits) / 255).float() if bits else side.float()
+    return (_rounded(wide(side) * 255, bits) / 255).float() if bits else side.float()
 
 
 def _rounded(levels: Tensor, bits: Bits) -> Tensor:
@@ -135,6 +135,11 @@ def levels(pictures: Tensor) -> Tensor:
         return pictures
     check_photo(pictures, name="picture")
     return (pictures.double().clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def wide(values: Tensor) -> Tensor:
+    """In float64, where the device knows it: Apple's GPUs do not."""
+    return values if values.device.type == "mps" else values.double()
 
 
 def _channels_last(batch: Tensor) -> Tensor:
