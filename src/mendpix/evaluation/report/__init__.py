@@ -69,9 +69,9 @@ def _content(results: Results, folder: Path, suffix: str, options: Options) -> s
     if suffix == ".csv":
         return results.as_csv()
     from mendpix.evaluation.report import latex, markdown, page
-    from mendpix.evaluation.report.summary import Summary
+    from mendpix.evaluation.report.summary import summarised
 
-    summary = Summary(results)
+    summary = summarised(results)
     if suffix == ".html":
         return page.report(summary, folder, options)
     if suffix == ".md":
@@ -89,9 +89,9 @@ def figures(results: Results, out: Path | str) -> list[Path]:
         PictureError: a folder that cannot be written.
     """
     from mendpix.evaluation.report import plots
-    from mendpix.evaluation.report.summary import Summary
+    from mendpix.evaluation.report.summary import summarised
 
-    summary, out = Summary(results), Path(out)
+    summary, out = summarised(results), Path(out)
     files = {out / f"{file_name(m.name)}.svg": plots.alone(summary, m) for m in summary.metrics}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -136,6 +136,6 @@ def sheet(
 def terminal(results: Results) -> "Group":
     """The report for a terminal: what ``rich.print`` shows."""
     from mendpix.evaluation.report import console
-    from mendpix.evaluation.report.summary import Summary
+    from mendpix.evaluation.report.summary import summarised
 
-    return console.report(Summary(results))
+    return console.report(summarised(results))

@@ -181,6 +181,18 @@ class Summary:
         return {model: kind if model in unbeaten else "" for model in self.models}
 
 
+_kept: Summary | None = None
+
+
+def summarised(results: Results) -> Summary:
+    """The summary of results, kept until others come: intervals take long to draw, and a table
+    for the terminal and a page ask for the same ones."""
+    global _kept
+    if _kept is None or _kept.results is not results:
+        _kept = Summary(results)
+    return _kept
+
+
 def _metric(name: str, held: Mapping[str, Any]) -> Metric:
     return Metric(
         name=name,
