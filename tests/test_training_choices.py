@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -24,7 +25,7 @@ from mendpix.features import files
 from mendpix.networks import weights
 from mendpix.prediction import Prediction
 from mendpix.training import folder as folders
-from mendpix.training import games, state
+from mendpix.training import games, objective, rehearsal, schedule, state
 from mendpix.training.data import Batch
 from mendpix.training.recipe import Recipe
 from mendpix.training.toml import written
@@ -355,3 +356,25 @@ def test_the_command_lists_prints_and_compares_recipes(
     assert [line.split()[0] for line in said[0].splitlines()] == training.shipped()
     assert said[1].rstrip("\n") == training.text("crfill").rstrip("\n")
     assert said[2].splitlines() == training.diff("pan", "pan-tiny")
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in training.shipped() if n.endswith("-tiny") and "finetune" not in n]
+)
+def test_a_term_that_drowns_or_rules_is_named_in_its_recipe(name: str) -> None:
+    """Below 0.1 % or above 95 % of the gradient at a run's first step.
+
+    A phase with one term needs no words: that term has all of it.
+    """
+    made = training.read(name, {"batch": 2})
+    reads = {"enhance-tiny": "vgg19-caffe", "partial-conv-tiny": "vgg16"}.get(name)
+    if reads is not None and features.find(reads) is None:
+        pytest.skip(f"{reads} is not at hand")
+    comments = [line for line in training.text(name).splitlines() if "#" in line and "%" in line]
+    game, batch = rehearsal.stage(made, 2, Fabric(accelerator="cpu", devices=1))
+    schedule.enter(made.stretches[0], game.network)
+    turn = game.step([batch], objective.weights_at(made, made.stretches[0], 0), look=True)
+    assert sum(turn.shares.values()) == pytest.approx(1)
+    for term, share in turn.shares.items():
+        if len(turn.shares) > 1 and not 0.001 <= share <= 0.95:
+            assert any(term in line for line in comments), f"{term} has {share:.2%}"
