@@ -328,7 +328,9 @@ def test_suffixes_choose_what_is_written(tmp_path: Path) -> None:
         ".json", ".csv", ".md", ".tex")}  # fmt: skip
     assert json.loads(files[".json"].read_text("utf-8"))["protocol"]["name"] == "own"
     assert files[".csv"].read_text("utf-8") == results.as_csv()
-    assert files[".md"].read_text("utf-8").startswith("# Evaluation with protocol own")
+    assert (
+        files[".md"].read_text("utf-8").startswith("# Evaluation with protocol own, 512 pixels\n")
+    )
     assert r"\toprule" in files[".tex"].read_text("utf-8")
 
 

@@ -8,7 +8,7 @@ from rich.table import Table as Drawn
 from rich.text import Text
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import facts
+from mendpix.evaluation.report.facts import facts, remarks
 from mendpix.evaluation.report.markdown import SIGNS
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.tables import Cell, Table
@@ -30,7 +30,7 @@ def report(summary: Summary) -> Group:
     if costs := tables.costs(summary):
         parts.append(table(costs))
     parts += [Text(""), *(Text(f"{m.title}: {say}") for m, say in tables.findings(summary))]
-    parts += [Text(remark, style="dim") for remark in summary.results.remarks]
+    parts += [Text(remark, style="dim") for remark in remarks(summary)]
     return Group(*parts)
 
 

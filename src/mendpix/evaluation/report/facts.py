@@ -21,13 +21,21 @@ class Facts:
 
 def facts(summary: Summary) -> Facts:
     """What is compared, on what, and how."""
-    name = str(summary.results.protocol.get("name", "unnamed"))
+    protocol = summary.results.protocol
+    size = f", {protocol['size']} pixels" if "size" in protocol else ""
     counts = (
         _counted(len(summary.models), "model"),
         _counted(len(summary.results.pictures), "picture"),
         _counted(len(summary.buckets), "bucket"),
     )
-    return Facts(f"Evaluation with protocol {name}", ", ".join(counts))
+    title = f"Evaluation with protocol {protocol.get('name', 'unnamed')}{size}"
+    return Facts(title, ", ".join(counts))
+
+
+def remarks(summary: Summary) -> list[str]:
+    """What a reader has to know before the numbers."""
+    note = str(summary.results.protocol.get("note") or "")
+    return [*([note] if note else []), *summary.results.remarks]
 
 
 def _counted(count: int, thing: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mendpix.evaluation.report import markdown
-from mendpix.evaluation.report.facts import facts
+from mendpix.evaluation.report.facts import facts, remarks
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.tables import MARKING, Cell, Table
 
@@ -35,7 +35,7 @@ SPECIAL = {
 
 def report(summary: Summary) -> str:
     """Each table as a tabular of its own, with comments that say what it shows."""
-    head = [facts(summary).title, facts(summary).line, *summary.results.remarks, MARKING]
+    head = [facts(summary).title, facts(summary).line, *remarks(summary), MARKING]
     legend = "Bold: the first mark; underlined: the second. Needs \\usepackage{booktabs}."
     comments = [_comment(line) for line in [*head, legend]]
     return "\n".join([*comments, "", *map(table, markdown.every(summary))])

@@ -3,7 +3,7 @@
 import re
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import facts, flat
+from mendpix.evaluation.report.facts import facts, flat, remarks
 from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.report.tables import Cell, Table
 from mendpix.evaluation.results import file_name
@@ -18,7 +18,7 @@ def report(summary: Summary, figures: str = "") -> str:
         figures: where the plots by bucket lie, as links name it; "" for none.
     """
     parts = [f"# {facts(summary).title}\n", facts(summary).line + "\n"]
-    parts += [f"> {escaped(remark)}\n" for remark in summary.results.remarks]
+    parts += [f"> {escaped(remark)}\n" for remark in remarks(summary)]
     parts += [f"- **{escaped(m.title)}**: {escaped(say)}" for m, say in tables.findings(summary)]
     parts.append("")
     whole, *others = every(summary)

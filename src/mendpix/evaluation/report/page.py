@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mendpix.errors import MendError
 from mendpix.evaluation.report import appendix, measures, showing, tables
-from mendpix.evaluation.report.facts import facts
+from mendpix.evaluation.report.facts import facts, remarks
 from mendpix.evaluation.report.grid import data_table, notes
 from mendpix.evaluation.report.markup import Markup, joined, tag
 from mendpix.evaluation.report.summary import Metric, Summary
@@ -135,9 +135,9 @@ def _switches(summary: Summary) -> Markup:
 
 def _header(summary: Summary) -> Markup:
     told = facts(summary)
-    remarks = [tag("p", {"class": "remark"}, remark) for remark in summary.results.remarks]
+    said = [tag("p", {"class": "remark"}, remark) for remark in remarks(summary)]
     title = tag("h1", None, told.title)
-    return tag("header", None, title, tag("p", {"class": "lead"}, told.line), *remarks)
+    return tag("header", None, title, tag("p", {"class": "lead"}, told.line), *said)
 
 
 def _findings(summary: Summary) -> Markup:
