@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -20,6 +21,7 @@ from mendpix.errors import MaskError, MendError
 from mendpix.evaluation import Cost, Results, Row, SetRow, Shot, statistics
 from mendpix.evaluation.gathering import Pair, gather
 from mendpix.evaluation.measures import METRICS
+from mendpix.evaluation.memory import growth
 from mendpix.evaluation.preparing import draw, prepare, touches_border
 from mendpix.evaluation.protocol import PROTOCOLS, Protocol, choose, differences, restored
 from mendpix.evaluation.results import file_name, picture_file
@@ -281,3 +283,19 @@ def test_every_metric_of_a_protocol_is_described() -> None:
         assert all(name in list(METRICS) for name in protocol.metrics)
     orders = [[list(METRICS).index(m) for m in choose(p.name, p.size).metrics] for p in PROTOCOLS]
     assert all(a < b for order in orders for a, b in pairwise(order))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep the peak of before")
+def test_memory_is_what_the_work_itself_takes() -> None:
+    def work() -> None:
+        parts = [np.ones(1000) for _ in range(4000)]
+        assert len(parts) == 4000
+
+    work()
+    for _ in range(2):
+        with growth() as grown:
+            work()
+        assert 28 < grown[0] < 40, "4000 arrays of 8,000 bytes"
+    with growth() as grown:
+        pass
+    assert grown[0] < 2
