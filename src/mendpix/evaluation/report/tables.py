@@ -12,7 +12,10 @@ from mendpix.evaluation.statistics import FEWEST
 ENOUGH = 2048
 """Pictures from which on FID's covariance of 2,048 features has full rank."""
 
-INTERVAL = "95 % intervals (bootstrap over pictures) stand in brackets."
+INTERVAL = (
+    "95 % intervals (bootstrap over pictures) stand in brackets; those of fewer than "
+    f"{FEWEST} pictures are narrower than the data warrants."
+)
 
 MARKING = (
     "● beats every other model there; where none does, ○ marks those that no model beats. A model "
