@@ -98,6 +98,7 @@ def client(
                 tally.wrong.append(f"{answer.status} {content[:200]!r}")
                 step += 1
         if answer.status == 429:
+            line.close()  # an idle connection is closed after a while
             time.sleep(int(answer.headers["Retry-After"]))
     line.close()
 
