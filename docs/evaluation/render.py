@@ -32,6 +32,8 @@ def main() -> None:
     if given.pictures and given.sheet:
         out, names = HERE / f"{given.name}.webp", given.sheet.split(",")
         print(report.sheet(given.pictures, out, names, list(results.models)))
+        with (HERE / f"{given.name}.md").open("a", encoding="utf-8") as page:
+            page.write(f"\n## Pictures\n\n![Inputs, fills and truths]({out.name})\n")
 
 
 if __name__ == "__main__":

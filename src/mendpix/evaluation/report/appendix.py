@@ -1,11 +1,10 @@
 """The page's last sections: the protocol's settings, versions, the models' cards, the sources."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import flat
+from mendpix.evaluation.report.facts import counted, flat
 from mendpix.evaluation.report.grid import scrolling
 from mendpix.evaluation.report.markup import Markup, joined, link, tag
 from mendpix.evaluation.report.summary import Summary
@@ -61,9 +60,7 @@ def sources(summary: Summary) -> Markup:
     shots = summary.results.pictures
     name = "sources of the pictures"
     if len(shots) > LISTED:
-        counts = Counter((shot.source or "–", shot.licence or "not stated") for shot in shots)
-        many = [(source, licence, f"{n:,}") for (source, licence), n in sorted(counts.items())]
-        return _words(name, ("source", "licence", "pictures"), many)
+        return _words(name, ("source", "licence", "pictures"), counted(summary))
     heads = ("picture", "hole", "bucket", "source", "licence")
     title = tag("summary", None, f"All {len(shots):,} pictures")
     return tag("details", None, title, _words(name, heads, map(_source, shots)))

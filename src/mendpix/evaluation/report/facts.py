@@ -1,6 +1,7 @@
 """What an evaluation says of itself: its title, its settings, its models, without private paths."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
@@ -40,6 +41,13 @@ def remarks(summary: Summary) -> list[str]:
 
 def _counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def counted(summary: Summary) -> list[tuple[str, str, str]]:
+    """Source, licence, and how many pictures come from there, sorted."""
+    shots = summary.results.pictures
+    counts = Counter((shot.source or "–", shot.licence or "licence not stated") for shot in shots)
+    return [(*key, _counted(number, "picture")) for key, number in sorted(counts.items())]
 
 
 def flat(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

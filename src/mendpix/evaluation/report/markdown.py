@@ -3,7 +3,7 @@
 import re
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import facts, flat, remarks
+from mendpix.evaluation.report.facts import counted, facts, flat, remarks
 from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.report.tables import Cell, Table
 from mendpix.evaluation.results import file_name
@@ -30,6 +30,8 @@ def report(summary: Summary, figures: str = "") -> str:
     parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in flat(summary.results.protocol)]
     parts.append("\n## Versions\n")
     parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in summary.results.versions.items()]
+    parts.append("\n## Sources\n")
+    parts += [f"- {escaped(', '.join(row))}" for row in counted(summary)]
     return "\n".join(parts).rstrip() + "\n"
 
 
