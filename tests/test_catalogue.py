@@ -98,6 +98,16 @@ def test_a_broken_connection_is_taken_up(packed: Host, home: Path) -> None:
     assert names(home) == ["double.onnx"]
 
 
+def test_an_interrupted_download_goes_on(packed: Host, home: Path) -> None:
+    def interrupt(have: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        catalogue.get("double", progress=interrupt)
+    assert names(home) == ["weights.bin.part"]
+    assert catalogue.get("double").is_file() and names(home) == ["double.onnx"]
+
+
 def test_another_file_is_refused(packed: Host, home: Path) -> None:
     packed.body = packed.body[:-1] + b"!"
     with pytest.raises(DownloadError, match="it is not the file it should be"):

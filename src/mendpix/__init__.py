@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mendpix.errors import MendError
     from mendpix.evaluation import evaluate
+    from mendpix.exporting import export
     from mendpix.fillers import Filler, load
     from mendpix.filling import fill
     from mendpix.images import Picture
@@ -19,6 +20,7 @@ _HOMES = {
     "Recipe": "training",
     "Picture": "images",
     "evaluate": "evaluation",
+    "export": "exporting",
     "fill": "filling",
     "load": "fillers",
     "train": "training",
@@ -32,6 +34,7 @@ __all__ = [
     "Recipe",
     "__version__",
     "evaluate",
+    "export",
     "fill",
     "load",
     "train",
