@@ -28,9 +28,15 @@ def section(summary: Summary, folder: Path, metric: Metric | None, options: "Opt
 
 def _about(metric: Metric, found: Gallery) -> Markup:
     """What ranks them, what the colours say, and what was done to them."""
+    several = any(shown.choice.rank == 0 < shown.choice.of - 1 for shown in found.shown)
+    which = (
+        "Pictures of each bucket from the best to the worst"
+        if several
+        else "The median picture of each bucket"
+    )
     ranked = (
-        f"Pictures of each bucket from the best to the worst by {metric.title}, as its mean over "
-        "the models; the numbers below the fills are of that picture alone."
+        f"{which} by {metric.title}, as its mean over the models; the numbers below the fills are "
+        "of that picture alone. What is missing is hatched."
     )
     stored = (
         f"Embedded as WebP of quality {found.quality} (differences {found.quality - COARSER}), at "
@@ -115,7 +121,7 @@ def _tiles(summary: Summary, metric: Metric, shown: Shown) -> Markup:
         "div",
         {"class": "stack"},
         tag("p", {"class": "who"}, "photo"),
-        _tile(shown, "given", shown.given, "input, hole hatched"),
+        _tile(shown, "given", shown.given, "input"),
         _tile(shown, "truth", shown.truth, "truth"),
     )
     stacks = [_stack(summary, metric, shown, place) for place in range(len(summary.models))]
