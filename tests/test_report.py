@@ -197,7 +197,7 @@ def test_markdown_tables_are_rectangles() -> None:
     for block in blocks:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(widths) == 1
-    assert r"a\|b" in text and r"\[d\](e)" in text
+    assert r"a\|b" in text and r"[d\](e)" in text
 
 
 def test_latex_is_balanced_and_escaped() -> None:

@@ -68,4 +68,4 @@ def _cell(cell: Cell) -> str:
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&!])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}<>#|~&!]|\](?=[(\[:]))", r"\\\1", " ".join(text.split()))
