@@ -1,0 +1,142 @@
+/** Filling: orders a job, follows it, and can stop it. */
+
+/** @import {Job, Op, Tries} from "./types.js" */
+/** @import {Session} from "./session.js" */
+import * as api from "./api.js";
+import { box, button, find } from "./dom.js";
+import { t } from "./i18n.js";
+import { encode } from "./png.js";
+
+/**
+ * Follow a job to its end, by server-sent events.
+ *
+ * @param {string} id
+ * @param {(job: {progress: number, position: number}) => void} moved
+ * @returns {Promise<Job>}
+ */
+export function follow(id, moved) {
+  return new Promise((done, failed) => {
+    const events = new EventSource(api.eventsUrl(id));
+    const read = (/** @type {Event} */ event) =>
+      JSON.parse(/** @type {MessageEvent} */ (event).data);
+    events.addEventListener("state", (event) => moved(read(event)));
+    events.addEventListener("progress", (event) => moved(read(event)));
+    events.addEventListener("end", (event) => {
+      events.close();
+      done(read(event));
+    });
+    events.addEventListener("error", () => {
+      if (events.readyState !== EventSource.CLOSED) return; // it connects again by itself
+      api.job(id).then(done, failed);
+    });
+  });
+}
+
+/** The bar that says what is being done; one thing at a time. */
+export class Work {
+  constructor() {
+    this.box = box("working");
+    this.bar = find("progress", HTMLProgressElement);
+    /** @type {(() => void) | null} */
+    this.stop = null;
+    button("cancel").addEventListener("click", () => this.cancel());
+  }
+
+  get busy() {
+    return !this.box.hidden;
+  }
+
+  /** @param {string} text @param {number | null} share null: nobody knows */
+  say(text, share = null) {
+    this.box.hidden = false;
+    box("working-text").textContent = text;
+    if (share === null) this.bar.removeAttribute("value");
+    else this.bar.value = share;
+    button("cancel").hidden = !this.stop;
+  }
+
+  cancel() {
+    this.stop?.();
+  }
+
+  end() {
+    this.box.hidden = true;
+    this.stop = null;
+  }
+
+  /**
+   * Run a job, showing how far it is.
+   *
+   * @param {Record<string, any>} order
+   * @param {(job: {progress: number, position: number}) => void} [moved]
+   * @returns {Promise<Job>} done or cancelled
+   */
+  async run(order, moved = () => {}) {
+    const job = await api.order(order);
+    this.stop = () => {
+      api.cancel(job.id).catch(() => {});
+    };
+    this.say(t("running", { percent: 0 }), 0);
+    const end = await follow(job.id, (now) => {
+      const percent = Math.round(100 * now.progress);
+      const waiting = now.position > 0;
+      this.say(waiting ? t("queued", { n: now.position }) : t("running", { percent }), now.progress);
+      moved(now);
+    });
+    const problem = end.error ?? (end.results.length ? null : end.errors[0]);
+    if (end.state !== "cancelled" && problem) {
+      const code = "code" in problem ? problem.code : "failed";
+      throw new api.ApiError(code, problem.message);
+    }
+    return end;
+  }
+}
+
+/** @type {WeakMap<readonly Op[], string>} */
+const sent = new WeakMap();
+
+/** The id of the mask at the server. @param {Session} session @returns {Promise<string>} */
+export async function sendMask(session) {
+  const { ops } = session.now;
+  const known = sent.get(ops);
+  if (known) return known;
+  const { id } = await api.upload(await encode(session.mask()), "mask.png");
+  sent.set(ops, id);
+  return id;
+}
+
+/**
+ * Fill what is marked.
+ *
+ * @param {Session} session
+ * @param {Work} work
+ * @param {{model: string, options: Record<string, any>, seed: number, tries: number}} choice
+ * @returns {Promise<Job>}
+ */
+export async function fill(session, work, choice) {
+  work.say(t("sending"));
+  const mask = await sendMask(session);
+  const order = { pictures: [session.now.picture.id], mask, ...choice };
+  const job = await work.run(order);
+  if (job.results.length) session.filled({ order, results: job.results });
+  return job;
+}
+
+/**
+ * Fill the same once more, with the next seed.
+ *
+ * @param {Session} session
+ * @param {Work} work
+ * @returns {Promise<Job>}
+ */
+export async function again(session, work) {
+  const tries = /** @type {Tries} */ (session.now.tries);
+  const seed = Math.max(...tries.results.map((result) => result.seed)) + 1;
+  const job = await work.run({ ...tries.order, seed, tries: 1 });
+  if (job.results.length) {
+    const results = [...tries.results, ...job.results];
+    session.history.amend({ tries: { ...tries, results } });
+    session.choose(job.results[0]);
+  }
+  return job;
+}

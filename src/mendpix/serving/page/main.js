@@ -1,0 +1,291 @@
+/** Starts the page: opens pictures and gives every button and key its work. */
+
+/** @import {About, Picture} from "./types.js" */
+import * as api from "./api.js";
+import { Batch } from "./batch.js";
+import { Compare } from "./compare.js";
+import { box, button, find, input, memory, pick, save } from "./dom.js";
+import { Work, again, fill } from "./fill.js";
+import { browse } from "./folder.js";
+import { Hand, SIZES } from "./hand.js";
+import { help, toolbar } from "./help.js";
+import { complaint, language, speak, t, translate } from "./i18n.js";
+import { Cross, shortcuts } from "./keys.js";
+import * as masks from "./masks.js";
+import { arriving, nextTheme, setTheme, toast } from "./page.js";
+import { encode } from "./png.js";
+import { Session } from "./session.js";
+import { Settings } from "./settings.js";
+import { Stage } from "./stage.js";
+import { TOOLS } from "./tools.js";
+import { showHistory, showTries } from "./tries.js";
+
+const stage = new Stage();
+const settings = new Settings();
+const work = new Work();
+const compare = new Compare(stage, () => changed());
+const hand = new Hand(stage, settings, {
+  released: () => {
+    if (input("on-release").checked) mend();
+  },
+  sized: () => showSize(),
+  said: (key) => toast(t(key)),
+});
+const cross = new Cross(hand, (x, y, down) => {
+  say(t(down ? "drawing" : "at", { x, y }));
+});
+/** @type {Session | null} */
+let session = null;
+/** @type {About | null} */
+let server = null;
+
+/** @param {string} text for screen readers */
+function say(text) {
+  box("status").textContent = text;
+}
+
+/**
+ * Do something that takes time, one thing at a time, and say what went wrong.
+ *
+ * @param {() => Promise<string | void>} act resolves to what to say in the end
+ */
+async function busy(act) {
+  if (work.busy) return;
+  hand.frozen = true;
+  box("stage").classList.add("busy");
+  try {
+    const said = await act();
+    if (said) say(said);
+  } catch (error) {
+    toast(complaint(error));
+  } finally {
+    work.end();
+    hand.frozen = false;
+    box("stage").classList.remove("busy");
+    changed();
+  }
+}
+
+/** @param {() => Promise<Picture>} get @param {string} name */
+const take = (get, name) =>
+  busy(async () => {
+    work.say(t("uploading", { name }));
+    const picture = await get();
+    start(picture);
+    await session?.layer(picture).ready;
+    stage.box.focus({ preventScroll: true });
+    const { width, height } = picture;
+    return t("opened", { name: picture.name, width, height });
+  });
+
+/** @param {File} file */
+const takeFile = (file) => take(() => api.upload(file, file.name || "picture.png"), file.name);
+
+/** @param {Picture} picture */
+function start(picture) {
+  session = new Session(picture);
+  session.addEventListener("change", () => changed());
+  compare.set(false);
+  document.body.classList.add("open");
+  box("welcome").hidden = true;
+  stage.show(session);
+  cross.middle();
+  const bits = picture.bits > 8 ? ` · ${picture.bits} bit` : "";
+  box("name").textContent =
+    `${picture.name} · ${picture.width} × ${picture.height}${bits}`;
+  box("name").title = picture.name;
+  if (!memory.get("size", "")) {
+    settings.size = Math.max(8, Math.round(Math.max(picture.width, picture.height) / 30));
+  }
+  changed();
+}
+
+/** Show what can be done now. */
+function changed() {
+  if (!session) return;
+  const { history } = session;
+  button("undo").disabled = !history.canUndo || work.busy;
+  button("redo").disabled = !history.canRedo || work.busy;
+  button("fill").disabled = work.busy;
+  for (const id of ["clear", "grow", "mask-down", "batch"]) button(id).disabled = session.empty;
+  for (const id of ["hold", "slide"]) button(id).disabled = !session.mended;
+  if (!session.mended) compare.set(false);
+  showTries(session);
+  showHistory(session);
+  showSize();
+}
+
+function showSize() {
+  memory.set("size", String(settings.size));
+  const steps = Math.log(settings.size / SIZES.least) / Math.log(SIZES.most / SIZES.least);
+  input("size").value = String(Math.round(100 * steps));
+  const said = t("pixels", { n: settings.size });
+  box("size-out").textContent = said;
+  input("size").setAttribute("aria-valuetext", said);
+}
+
+/** @param {string} name */
+function choose(name) {
+  settings.tool = name;
+  for (const one of box("tools").querySelectorAll("button")) {
+    one.setAttribute("aria-pressed", String(one.id === `tool-${name}`));
+  }
+  stage.maskCanvas.dataset.tool = name;
+  compare.set(false);
+  say(t("toolIs", { tool: t(name) }));
+}
+
+const mend = () =>
+  busy(async () => {
+    if (!session) return;
+    if (session.empty) throw new Error(t("nothingMarked"));
+    compare.set(false);
+    return ended(await fill(session, work, settings.order));
+  });
+
+const another = () => busy(async () => (session ? ended(await again(session, work)) : undefined));
+
+/** @param {import("./types.js").Job} job @returns {string} */
+function ended(job) {
+  if (job.state === "cancelled") return t("cancelled");
+  const warnings = job.results.flatMap((result) => result.warnings);
+  if (warnings.length) toast(warnings.join(" · "));
+  return t("filled", { seconds: job.seconds.toFixed(1) });
+}
+
+const open = async () => {
+  const [file] = await pick(reads(), false);
+  if (file) takeFile(file);
+};
+
+const reads = () => ["image/*", ...(server?.reads ?? [])].join(",");
+
+async function loadMask() {
+  const [file] = await pick(reads(), false);
+  if (!file) return;
+  busy(async () => {
+    if (session) await masks.load(session, file);
+    return t("maskLoaded");
+  });
+}
+
+const findSpecks = () =>
+  busy(async () => {
+    if (!session) return;
+    work.say(t("looking"));
+    const n = await masks.specks(session, Number(input("sensitivity").value));
+    const said = t(n ? "foundSpecks" : "foundNone", { n });
+    toast(said);
+  });
+
+async function saveMask() {
+  if (!session) return;
+  const url = URL.createObjectURL(await encode(session.mask()));
+  save(url, `${session.original.name.replace(/\.[^.]*$/, "")}-mask.png`);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+/** @param {(session: Session) => void} act @returns {() => void} */
+const edit = (act) => () => {
+  if (session && !work.busy) act(session);
+};
+
+/** @param {number} factor */
+const zoom = (factor) => {
+  stage.view.zoom(factor);
+  stage.redraw();
+};
+const fit = () => {
+  stage.view.fit();
+  stage.redraw();
+};
+const undo = edit((s) => s.undo());
+const redo = edit((s) => s.redo());
+const invert = edit((s) => s.add({ kind: "invert" }));
+const clear = edit((s) => {
+  if (!s.empty) s.add({ kind: "clear" });
+});
+const download = edit((s) => save(api.fileUrl(s.now.picture.id), s.now.picture.name));
+const grow = edit((s) => masks.grow(s, Math.min(200, Math.max(1, Number(input("grow-by").value)))));
+const batch = edit((s) => {
+  new Batch(s, work, () => settings.order, server?.folder ?? false, reads()).open();
+});
+
+/** @type {[string, () => void][]} */
+const CLICKS = [
+  ["open", open], ["pick", open], ["undo", undo], ["redo", redo], ["zoom", fit],
+  ["zoom-in", () => zoom(1.25)], ["zoom-out", () => zoom(0.8)], ["fill", mend],
+  ["download", download], ["invert", invert], ["clear", clear], ["grow", grow],
+  ["mask-up", loadMask], ["mask-down", saveMask], ["specks", findSpecks], ["again", another],
+  ["batch", batch], ["help", help],
+  ["browse", () => browse((path) => take(() => api.openFromFolder(path), path))],
+  ["theme", () => toast(t("themeIs", { which: t(nextTheme()) }))],
+  ["panel-toggle", () => togglePanel()],
+];
+
+/** @type {Record<string, () => void>} */
+const KEYS = {
+  "ctrl+z": undo, "ctrl+shift+z": redo, "ctrl+y": redo, "ctrl+o": open, "ctrl+s": download,
+  "ctrl+enter": () => mend(), f: () => mend(), i: invert, delete: clear, backspace: clear,
+  "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit,
+  1: () => zoom(1 / stage.ratio / stage.view.scale),
+  "[": () => hand.resize(0.87), "]": () => hand.resize(1.15), s: () => compare.toggle(),
+  escape: () => work.cancel(), "?": help,
+  ...Object.fromEntries(Object.entries(TOOLS).map(([name, { key }]) => [key, () => choose(name)])),
+};
+
+function togglePanel() {
+  const opened = document.body.classList.toggle("panel-open");
+  button("panel-toggle").setAttribute("aria-expanded", String(opened));
+}
+
+function wire() {
+  for (const [id, act] of CLICKS) button(id).addEventListener("click", act);
+  shortcuts(KEYS, () => session !== null);
+  compare.listen();
+  input("size").addEventListener("input", () => {
+    const share = Number(input("size").value) / 100;
+    settings.size = Math.round(SIZES.least * (SIZES.most / SIZES.least) ** share);
+    showSize();
+  });
+  const shown = () => (box("sensitivity-out").textContent = input("sensitivity").value);
+  input("sensitivity").addEventListener("input", shown);
+  shown();
+  input("sensitivity").addEventListener("change", () => {
+    const last = session?.now.ops.at(-1);
+    if (last?.kind === "tiles" && last.from === "specks") findSpecks();
+  });
+  stage.box.addEventListener("drawn", () => {
+    button("zoom").textContent = `${Math.round(100 * stage.view.scale * stage.ratio)} %`;
+  });
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
+  }
+  arriving(takeFile);
+}
+
+function wireLanguage() {
+  const list = find("language", HTMLSelectElement);
+  list.value = language();
+  list.addEventListener("change", () => {
+    speak(list.value);
+    settings.render();
+    changed();
+  });
+}
+
+async function boot() {
+  setTheme();
+  toolbar(choose);
+  translate();
+  wireLanguage();
+  wire();
+  choose("brush");
+  server = await api.about();
+  button("browse").hidden = !server.folder;
+  input("count").max = String(server.limits.tries);
+  await settings.load();
+  document.body.classList.add("ready");
+}
+
+boot().catch((error) => toast(complaint(error)));

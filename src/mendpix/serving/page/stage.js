@@ -1,0 +1,119 @@
+/** The canvases: the picture below, the mask above, and the line between before and after. */
+
+/** @import {Op} from "./types.js" */
+/** @import {Session} from "./session.js" */
+import { box, find } from "./dom.js";
+import { paint } from "./overlay.js";
+import { View } from "./view.js";
+
+export const COLOUR = "#ff2d6f"; // of the mask; its canvas is translucent
+
+export class Stage {
+  constructor() {
+    this.box = box("stage");
+    this.canvas = find("photo", HTMLCanvasElement);
+    this.maskCanvas = find("mask", HTMLCanvasElement);
+    this.line = box("split");
+    this.view = new View();
+    /** @type {Session | null} */
+    this.session = null;
+    /** @type {Op | null} the operation under the hand */
+    this.draft = null;
+    this.held = false; // the original is shown while a key or button is down
+    this.sliding = false;
+    this.share = 0.5; // of the stage that shows the original while sliding
+    this.ratio = 1;
+    this.asked = 0;
+    new ResizeObserver(() => this.measure()).observe(this.box);
+    this.measure();
+  }
+
+  /** @param {Session | null} session */
+  show(session) {
+    this.session = session;
+    this.draft = null;
+    if (!session) return;
+    this.measure();
+    this.view.show(session.original.width, session.original.height);
+    session.addEventListener("draw", () => this.redraw());
+    this.redraw();
+  }
+
+  measure() {
+    const { clientWidth, clientHeight } = this.box;
+    this.ratio = Math.min(window.devicePixelRatio || 1, 3);
+    for (const canvas of [this.canvas, this.maskCanvas]) {
+      canvas.width = Math.max(1, Math.round(clientWidth * this.ratio));
+      canvas.height = Math.max(1, Math.round(clientHeight * this.ratio));
+    }
+    this.view.resize(Math.max(1, clientWidth), Math.max(1, clientHeight));
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.asked) return;
+    this.asked = requestAnimationFrame(() => {
+      this.asked = 0;
+      if (this.session) this.draw(this.session);
+    });
+  }
+
+  /** @param {Session} session */
+  draw(session) {
+    this.drawPhoto(session);
+    this.drawMask(session);
+    this.line.hidden = !this.sliding;
+    if (this.sliding) this.line.style.left = `${this.share * 100}%`;
+    this.box.dispatchEvent(new Event("drawn"));
+  }
+
+  /** @param {Session} session */
+  drawPhoto(session) {
+    const context = this.canvas.getContext("2d");
+    if (!context) return;
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.shadow(context);
+    const before = session.layer(session.original);
+    const after = session.layer(session.now.picture);
+    (this.held ? before : after).draw(context, this.view, this.ratio);
+    if (!this.sliding || this.held) return;
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, this.share * this.canvas.width, this.canvas.height);
+    context.clip();
+    before.draw(context, this.view, this.ratio);
+    context.restore();
+  }
+
+  /** A plain ground, seen through transparent parts. @param {CanvasRenderingContext2D} context */
+  shadow(context) {
+    const { view, ratio } = this;
+    const [x, y] = [view.x * ratio, view.y * ratio].map(Math.round);
+    context.fillStyle = "#8883";
+    context.fillRect(
+      x,
+      y,
+      Math.round(view.width * view.scale * ratio),
+      Math.round(view.height * view.scale * ratio),
+    );
+  }
+
+  /** @param {Session} session */
+  drawMask(session) {
+    const context = this.maskCanvas.getContext("2d");
+    if (!context) return;
+    const { view, ratio } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.maskCanvas.width, this.maskCanvas.height);
+    if (this.held || this.sliding) return;
+    const scale = view.scale * ratio;
+    context.setTransform(scale, 0, 0, scale, view.x * ratio, view.y * ratio);
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, view.width, view.height);
+    context.clip();
+    const ops = this.draft ? [...session.now.ops, this.draft] : session.now.ops;
+    paint(context, ops, view.width, view.height, COLOUR);
+    context.restore();
+  }
+}
