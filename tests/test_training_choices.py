@@ -118,7 +118,7 @@ def test_best_goes_by_lpips_or_else_by_the_holes_error(
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no compiler")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when it loads Inductor
+@pytest.mark.filterwarnings("ignore")  # of torch's own compiler
 def test_a_compiled_network_is_the_same_network(photos: Path, tmp_path: Path) -> None:
     changes = {
         "steps": 2,
