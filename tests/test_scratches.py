@@ -72,7 +72,7 @@ def test_large_scans_show_the_same_dust_larger() -> None:
 
 @pytest.mark.parametrize("kind", ["grey", "16 bits", "float", "alpha"])
 def test_all_kinds_of_pictures_are_looked_at(kind: str) -> None:
-    values, where = spoilt(255)
+    values, _ = spoilt(255)
     picture = {
         "grey": Picture(values[..., :1]),
         "16 bits": Picture(values.astype(np.uint16) * 257),

@@ -37,8 +37,8 @@ OPERATIONS = [
 STRANGE = st.one_of(
     st.text(max_size=30),
     st.sampled_from(
-        ["", "../../etc/passwd", "\x00", "%00", "null", "NaN", "Infinity", "-1", "1e400", "{}", "[]",
-         "9" * 400, "true", "auto", "telea", "' OR 1=1", "<script>", "\ud7ff", "a" * 2000]
+        ["", "../../etc/passwd", "\x00", "%00", "null", "NaN", "Infinity", "-1", "1e400", "{}",
+         "[]", "9" * 400, "true", "auto", "telea", "' OR 1=1", "<script>", "\ud7ff", "a" * 2000]
     ),
 )  # fmt: skip
 

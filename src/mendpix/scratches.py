@@ -45,9 +45,9 @@ class Settings:
     around: int = 41
     quiet: float = 1.5
     bluntest: float = 20.0
-    sharpest: float = 4.0
+    sharpest: float = 6.0
     line_bluntest: float = 10.0
-    line_sharpest: float = 2.0
+    line_sharpest: float = 3.0
     weakest: float = 0.5
     largest: int = 200
     shortest: int = 20
@@ -106,8 +106,9 @@ def _found(grey: NDArray[np.uint8], sensitivity: float, settings: Settings) -> H
     for kind in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
         left = cv2.morphologyEx(grey, kind, _disk(settings.radius))
         usual = _usual(left, settings)
-        found |= _specks(left / usual, speck, settings)
-        found |= _lines(_along(left, settings.line) / usual, line, settings)
+        along = _along(left, settings.line)
+        found |= _specks(np.divide(left, usual, dtype=np.float32), speck, settings)
+        found |= _lines(np.divide(along, usual, dtype=np.float32), line, settings)
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from numba.core.caching import UserProvidedCacheLocator
 
 
-class ReadOnly(UserProvidedCacheLocator):  # type: ignore[misc]  (Numba is not typed)
+class ReadOnly(UserProvidedCacheLocator):  # type: ignore[misc] # Numba has no types
     """Where Numba finds what was compiled before."""
 
     def ensure_cache_path(self) -> None:
