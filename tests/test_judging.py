@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from mendpix import judging
@@ -49,6 +50,16 @@ def test_what_is_unusable_does_not_count() -> None:
     other[unusable] = np.random.default_rng(0).random((unusable.sum(), 3))
     full = [judging.bends(one, HOLE, unusable) for one in (photo, other)]
     assert full[0] == full[1]
+
+
+@pytest.mark.parametrize(("side", "size"), [(40, 150), (200, 96)])
+def test_deep_holes_are_judged_on_a_smaller_picture(side: int, size: int) -> None:
+    hole = np.zeros((300, 300), np.bool_)
+    hole[50 : 50 + side, 50 : 50 + side] = True
+    photo, missing, unusable = judging.reduced(np.zeros((300, 300, 3), np.float32), hole, ~hole)
+    assert photo.shape == (size, size, 3)
+    assert missing.shape == unusable.shape == (size, size)
+    assert abs(missing.mean() - hole.mean()) < 0.02
 
 
 def test_the_order_names_every_fill_once() -> None:

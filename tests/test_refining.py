@@ -97,11 +97,11 @@ def test_only_the_fullest_pieces_are_gone_over_where_told() -> None:
     told: list[float] = []
     made = refining.refined(photo, hole, whiten, told.append, most=2)[..., 0]
     assert len(seen) == 2
-    assert min(seen) > 100_000
+    assert min(seen) > 60_000
     assert told[-1] == 1
-    assert (made[250:450, 250:350] == 1).all()
+    assert (made[100:600, 100:320] > 0.999).all()
     assert (made[:, 900:] == 0).all()
-    assert np.abs(np.diff(made[320, 90:])).max() < 2 / (refining.OVERLAP / 2)
+    assert np.abs(np.diff(made[320, 100:])).max() < 2 / (refining.OVERLAP / 2)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])

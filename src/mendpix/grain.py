@@ -115,15 +115,15 @@ def restore(filled: Photo, hole: Hole, seed: int = 0, known: Hole | None = None)
         known: what the grain is measured on; all that is not missing by default.
     """
     grain = measure(filled, ~hole if known is None else known)
-    if grain is None or not hole.any():
-        return filled
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    lack = lacking(filled, hole, grain)[box]
+    return filled if grain is None or not hole.any() else add(filled, hole, grain, seed)
+
+
+def add(filled: Photo, hole: Hole, grain: Grain, seed: int = 0) -> Photo:
+    """The filled photo ``(H, W, C)``, with a grain's noise in its hole where that is smoother."""
+    lack = lacking(filled, hole, grain)
     noise = grain.field(lack.shape[0], lack.shape[1], seed)
     grown = filled.copy()
-    part, here = grown[box], hole[box]
-    part[here] = np.clip(part + noise * np.sqrt(lack)[..., None], 0, 1)[here]
+    grown[hole] = np.clip(filled[hole] + noise[hole] * np.sqrt(lack[hole])[:, None], 0, 1)
     return grown
 
 

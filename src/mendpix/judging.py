@@ -2,8 +2,9 @@
 
 The criterion is rim continuity: a fill that goes on with what surrounds it bends no more at the
 rim than the picture itself does nearby. Bends are second differences, in a row or column of three
-pixels of which some are missing and some known, at full and at half size. (First differences see
-the same less clearly: they count slopes, which are no fault.)
+pixels of which some are missing and some known. They are counted on a smaller picture, on which
+the hole is at most 32 pixels deep and at most half as deep as it was: there they are of shapes,
+not of grain.
 """
 
 import cv2
@@ -15,6 +16,8 @@ Hole = NDArray[np.bool_]
 
 NEAR = 7
 """Pixels around the hole whose bends are what to expect."""
+DEPTH = 32
+"""Pixels that the hole may be deep, rim to middle, on the smaller picture."""
 FLOOR = 1 / 255
 """Bend below which none is seen."""
 
@@ -32,27 +35,23 @@ def order(fills: list[Photo], hole: Hole, unusable: Hole) -> list[int]:
 
 def unlikeliness(fill: Photo, hole: Hole, unusable: Hole) -> float:
     """How much more the picture bends at the rim than around it: a logarithm, 0 = as much."""
-    ratios = []
-    for photo, missing, ignored in scales(fill, hole, unusable):
-        across, near = bends(photo, missing, ignored)
-        ratios.append(np.log((across + FLOOR) / (near + FLOOR)))
-    return float(np.mean(ratios))
+    across, near = bends(*reduced(fill, hole, unusable))
+    return float(np.log((across + FLOOR) / (near + FLOOR)))
 
 
-def scales(fill: Photo, hole: Hole, unusable: Hole) -> list[tuple[Photo, Hole, Hole]]:
-    """The picture as it is and at half its size."""
-    found = [(fill, hole, unusable)]
-    if min(hole.shape) >= 32:
-        size = (hole.shape[1] // 2, hole.shape[0] // 2)
-        small = [
-            cv2.resize(np.ascontiguousarray(fill[..., index]), size, interpolation=cv2.INTER_AREA)
-            for index in range(fill.shape[2])
-        ]
-        found.append((np.dstack(small), _half(hole, size), _half(unusable, size)))
-    return found
+def reduced(fill: Photo, hole: Hole, unusable: Hole) -> tuple[Photo, Hole, Hole]:
+    """The picture at the size at which bends are counted."""
+    deepest = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5).max()
+    scale = min(0.5, DEPTH / float(deepest)) if deepest > 0 else 0.5
+    size = tuple(max(4, round(length * scale)) for length in hole.shape[::-1])
+    planes = [
+        cv2.resize(np.ascontiguousarray(fill[..., index]), size, interpolation=cv2.INTER_AREA)
+        for index in range(fill.shape[2])
+    ]
+    return np.dstack(planes), _smaller(hole, size), _smaller(unusable, size)
 
 
-def _half(where: Hole, size: tuple[int, int]) -> Hole:
+def _smaller(where: Hole, size: tuple[int, ...]) -> Hole:
     share = cv2.resize(where.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(share >= 0.5)
 

@@ -7,17 +7,17 @@ as its surroundings. Without a network PatchMatch works alone.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import grain, judging, models, refining, windows
+from mendpix import grain, judging, models, refining
 from mendpix.errors import MendError
 from mendpix.patchmatch import Options, PatchMatch, shares
 from mendpix.refining import Refine
+from mendpix.views import Steps, View, portion
 from mendpix.windows import Window
 
 Photo = NDArray[np.float32]
@@ -25,10 +25,16 @@ Hole = NDArray[np.bool_]
 Progress = Callable[[float], None]
 Quality = Literal["fast", "best"]
 
-PIECES = 8
+NEAR = 96
+"""Pixels around what the network went over in which grain is measured."""
+MEASURED = 2_000_000
+"""Pixels in which it is measured at most; of more, four pieces are taken."""
+PIECES = 6
 """Pieces of a window that the network goes over in a fast fill: those with most missing pixels."""
 BRISK = Options(rounds=4, last_rounds=2)
 """PatchMatch's part where a network goes over its fill: two thirds of the time."""
+REBUILT = Options(rounds=3, last_rounds=1)
+"""PatchMatch's part where it follows a guide, which has settled what further rounds would."""
 DEPTH = 64
 """Pixels from rim to middle that a network mends well; deeper holes are made smaller first."""
 
@@ -38,97 +44,50 @@ class Way:
     """One way to fill a window.
 
     Attributes:
-        network: refine PatchMatch's fill.
-        guide: weight with which PatchMatch then follows the result; 0 leaves that out.
         radius: of PatchMatch's patches.
         seed: added to the filler's own.
         flip: do all this on the mirrored window.
     """
 
-    network: bool = True
-    guide: float = 0.0
     radius: int = 3
     seed: int = 0
     flip: bool = False
 
 
-FAST = Way()
-BEST: dict[str, Way] = {
-    "network": FAST,
-    "guided": Way(guide=1.0),
-    "guided softly": Way(guide=0.5),
-    "patchmatch": Way(network=False),
-    "flipped": Way(seed=1, flip=True),
+WAYS: dict[str, Way] = {
+    "fast": Way(),
+    "small patches": Way(radius=2),
+    "small patches, mirrored": Way(radius=2, seed=1, flip=True),
+    "large patches": Way(radius=4),
 }
-"""What ``best`` chooses from."""
-ALONE: dict[str, Way] = {
-    "patchmatch": Way(network=False),
-    "another seed": Way(network=False, seed=1),
-    "small patches": Way(network=False, radius=2),
-    "flipped": Way(network=False, seed=2, flip=True),
-}
-"""The same without a network."""
+"""What ``best`` chooses from. PatchMatch guided by the network's fill at its own size, and
+PatchMatch alone, were tried too and made the choice worse (docs/filling.md)."""
 
 
-@dataclass(slots=True)
-class View:
-    """A window's picture while it is filled.
+def regrained(filled: Photo, view: View, pieces: list[Window], seed: int) -> None:
+    """Restore the grain in the pieces that a network has gone over; ``filled`` is changed.
 
-    Attributes:
-        photo: ``(h, w, C)``; what cannot be used as a source is NaN.
-        hole: ``(h, w)``.
-        started: PatchMatch's fills by seed and radius, which several ways begin with.
+    It is measured around all of them, or in the first few where that is much.
     """
-
-    photo: Photo
-    hole: Hole
-    started: dict[tuple[int, int], Photo] = field(default_factory=dict)
-
-    @property
-    def unusable(self) -> Hole:
-        """Known pixels that are NaN, ``(h, w)``."""
-        return np.asarray(~np.isfinite(self.photo).all(axis=2) & ~self.hole)
-
-    def flipped(self) -> "View":
-        """The mirrored window."""
-        return View(
-            np.ascontiguousarray(self.photo[:, ::-1]), np.ascontiguousarray(self.hole[:, ::-1])
+    known = ~view.hole & ~view.unusable
+    box = refining.bounds(pieces).grow(NEAR, view.hole.shape)
+    if box.area <= MEASURED:
+        found = grain.measure(filled[box.slices], known[box.slices])
+    else:
+        parts = [piece.slices for piece in pieces if piece.width == pieces[0].width][:4]
+        found = grain.measure(
+            np.concatenate([filled[part] for part in parts]),
+            np.concatenate([known[part] for part in parts]),
         )
-
-    def reduced(self, depth: float) -> "View | None":
-        """The window so small that its hole is ``depth`` pixels deep; None if it nearly is."""
-        if self.hole.all():
-            return None
-        deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
-        if deepest <= 1.5 * depth:
-            return None
-        size = (round(n * depth / deepest) for n in self.hole.shape)
-        height, width = (max(1, n) for n in size)
-        known = np.isfinite(self.photo).all(axis=2) & ~self.hole
-        masked = np.where(known[..., None], self.photo, np.float32(0))
-        mass = windows.resize(known[..., None].astype(np.float32), (height, width))
-        small = windows.resize(masked, (height, width)) / np.maximum(mass, 1e-6)
-        small = np.clip(small, 0, 1)
-        hole = windows.resize_hole(self.hole, (height, width))
-        small[(mass[..., 0] < 0.5) & ~hole] = np.nan
-        return View(np.asarray(small, np.float32), hole)
-
-
-class Steps:
-    """Equal parts of a work, told one after the other."""
-
-    def __init__(self, progress: Progress | None, count: int) -> None:
-        self.progress, self.count, self.begun = progress, count, 0
-
-    def next(self) -> Progress | None:
-        """What the next part tells its own share to."""
-        self.begun += 1
-        return portion(self.progress, (self.begun - 1) / self.count, 1 / self.count)
-
-
-def portion(progress: Progress | None, base: float, share: float) -> Progress | None:
-    """What a part that is ``share`` of a work and begins at ``base`` tells its progress to."""
-    return None if progress is None else lambda done: progress(base + share * done)
+    if found is None:
+        return
+    done = ~view.hole
+    for index, piece in enumerate(pieces):
+        left = ~done[piece.slices]
+        if left.any():
+            grown = grain.add(filled[piece.slices], left, found, seed * 1009 + index)
+            filled[piece.slices][left] = grown[left]
+            done[piece.slices] = True
 
 
 def bundled(threads: int | None = None) -> Refine | None:
@@ -195,19 +154,14 @@ class Mender:
             MaskError: nothing is known that could be a source.
             Cancelled: if ``progress`` raised it.
         """
-        count = 1 if self.quality == "fast" else len(self.ways)
+        count = 1 if self.quality == "fast" else len(WAYS)
         return next(self._filled(photo, hole, count, 1, progress))
 
     def candidates(
         self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
     ) -> Iterator[Photo]:
         """``count`` different fills, the most likely first."""
-        return self._filled(photo, hole, max(count, len(self.ways)), count, progress)
-
-    @property
-    def ways(self) -> list[Way]:
-        """What ``best`` tries in every window."""
-        return list((ALONE if self.refine is None else BEST).values())
+        return self._filled(photo, hole, max(count, len(WAYS)), count, progress)
 
     def _filled(
         self, photo: Photo, hole: Hole, tried: int, count: int, progress: Progress | None
@@ -233,7 +187,7 @@ class Mender:
 
     def _ranked(self, view: View, tried: int, told: Progress | None) -> list[Photo]:
         """Fills of a window's missing pixels ``(m, C)``, the likeliest first."""
-        ways = tries(self.ways, tried)
+        ways = tries(list(WAYS.values()), tried)
         fills = []
         for step, way in enumerate(ways):
             mine = portion(told, step / len(ways), 1 / len(ways))
@@ -245,42 +199,40 @@ class Mender:
         """The window filled in one way, grain and all."""
         filled = self._solved(view.flipped() if way.flip else view, way, told)
         if way.flip:
-            filled = filled[:, ::-1]
-        usable = refining.covered(filled, view.unusable)
-        if not self.regrain:
-            return usable
-        known = ~view.hole & ~view.unusable
-        return grain.restore(usable, view.hole, self.seed + way.seed, known)
-
-    def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
-        small = view.reduced(DEPTH)
-        steps = Steps(told, 1 + (small is not None) + (self.refine is not None) + bool(way.guide))
-        guide = None if small is None else self._solved(small, way, steps.next())
-        filled = self._matched(view, way, guide, 1.0, steps.next())
-        if way.network and self.refine is not None:
-            usable = refining.covered(filled, view.unusable)
-            most = PIECES if self.quality == "fast" else None
-            filled = refining.refined(usable, view.hole, self.refine, steps.next(), most)
-            if way.guide and guide is None:
-                filled = self._matched(view, way, filled, way.guide, steps.next())
+            filled = np.ascontiguousarray(filled[:, ::-1])
+        filled = refining.covered(filled, view.unusable)
+        if self.regrain and self.refine is not None:
+            pieces = refining.fullest(view.hole, self._most)
+            regrained(filled, view, pieces, self.seed + way.seed)
         return filled
 
-    def _matched(
-        self, view: View, way: Way, guide: Photo | None, weight: float, told: Progress | None
-    ) -> Photo:
-        """PatchMatch's fill of a window, kept where several ways begin with it."""
-        key = way.seed, way.radius
-        if guide is None and key in view.started:
-            return view.started[key]
+    @property
+    def _most(self) -> int | None:
+        return PIECES if self.quality == "fast" else None
+
+    def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
+        """The window filled, without grain."""
+        small = view.reduced(DEPTH)
+        steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
+        guide = None if small is None else self._solved(small, way, steps.next())
+        filled = self._matched(view, way, guide, steps.next())
+        if self.refine is None:
+            return filled
+        usable = refining.covered(filled, view.unusable)
+        return refining.refined(usable, view.hole, self.refine, steps.next(), self._most)
+
+    def _effort(self, guided: bool) -> Options:
+        if guided:
+            return REBUILT
+        return Options() if self.refine is None else BRISK
+
+    def _matched(self, view: View, way: Way, guide: Photo | None, told: Progress | None) -> Photo:
+        """PatchMatch's fill of a window."""
         filler = PatchMatch(
             self.seed + way.seed,
             guide=guide,
             threads=self.threads,
-            options=Options() if self.refine is None else BRISK,
+            options=self._effort(guide is not None),
             radius=way.radius,
-            guide_weight=weight,
         )
-        filled = filler(view.photo, view.hole, told)
-        if guide is None:
-            view.started[key] = filled
-        return filled
+        return filler(view.photo, view.hole, told)

@@ -52,24 +52,46 @@ def refined(
     made = photo.copy()
     if not hole.any():
         return made
-    pieces = sorted(tiles(hole), key=lambda piece: -np.count_nonzero(hole[piece.slices]))
-    count = len(pieces) if most is None else min(most, len(pieces))
+    pieces = tiles(hole)
     box = bounds(pieces)
-    total = np.zeros((box.height, box.width, photo.shape[2]), np.float32)
-    weight = np.zeros((box.height, box.width, 1), np.float32)
-    for step, piece in enumerate(pieces):
-        part = photo[piece.slices]
-        if step < count:
-            part = _coloured(part, hole[piece.slices], refine, progress)
-        faded = fade(piece, box)
-        at = Window(piece.top - box.top, piece.left - box.left, piece.height, piece.width).slices
-        total[at] += part * faded
-        weight[at] += faded
+    chosen = fullest(hole, most)
+    for step, piece in enumerate(chosen):
+        part = _coloured(photo[piece.slices], hole[piece.slices], refine, progress)
+        change = (part - photo[piece.slices]) * _weight(piece, pieces, box)
+        inside = hole[piece.slices]
+        made[piece.slices][inside] += change[inside]
         if progress is not None:
-            progress(min(1.0, (step + 1) / count))
-    inside = hole[box.slices]
-    made[box.slices][inside] = np.clip(total[inside] / weight[inside], 0, 1)
+            progress((step + 1) / len(chosen))
+    for piece in chosen:
+        np.clip(
+            made[piece.slices], 0, 1, out=made[piece.slices], where=hole[piece.slices][..., None]
+        )
     return made
+
+
+def fullest(hole: Hole, most: int | None = None) -> list[Window]:
+    """The ``most`` pieces with most missing pixels; all of them where None is given."""
+    return sorted(tiles(hole), key=lambda piece: -np.count_nonzero(hole[piece.slices]))[:most]
+
+
+def _weight(piece: Window, pieces: list[Window], box: Window) -> Photo:
+    """A piece's share ``(h, w, 1)`` of what all pieces together make of its pixels."""
+    own = fade(piece, box)
+    total = np.zeros_like(own)
+    for other in pieces:
+        if piece.touches(other):
+            top, left = max(piece.top, other.top), max(piece.left, other.left)
+            bottom = min(piece.top + piece.height, other.top + other.height)
+            right = min(piece.left + piece.width, other.left + other.width)
+            meet = Window(top, left, bottom - top, right - left)
+            total[within(meet, piece)] += fade(other, box)[within(meet, other)]
+    return own / total
+
+
+def within(inner: Window, outer: Window) -> tuple[slice, slice]:
+    """Where a window lies in one that holds it."""
+    top, left = inner.top - outer.top, inner.left - outer.left
+    return Window(top, left, inner.height, inner.width).slices
 
 
 def _coloured(photo: Photo, hole: Hole, refine: Refine, progress: Progress | None) -> Photo:
@@ -102,8 +124,8 @@ def tiles(hole: Hole) -> list[Window]:
     box = at_least(tight.grow(MARGIN, hole.shape), SMALLEST, hole.shape)
     if box.area <= AT_ONCE:
         return [box]
-    spots = product(starts(box.top, box.height), starts(box.left, box.width))
-    pieces = [Window(top, left, min(SIDE, box.height), min(SIDE, box.width)) for top, left in spots]
+    spots = product(spans(box.top, box.height), spans(box.left, box.width))
+    pieces = [Window(top, left, high, wide) for (top, high), (left, wide) in spots]
     return [piece for piece in pieces if hole[piece.slices].any()]
 
 
@@ -118,12 +140,12 @@ def at_least(window: Window, side: int, shape: tuple[int, ...]) -> Window:
     return Window(top, left, height, width)
 
 
-def starts(first: int, length: int) -> list[int]:
-    """Where pieces of :data:`SIDE` begin that cover a length, evenly spread."""
-    if length <= SIDE:
-        return [first]
-    count = -(-(length - OVERLAP) // (SIDE - OVERLAP))
-    return [first + round(index * (length - SIDE) / (count - 1)) for index in range(count)]
+def spans(first: int, length: int) -> list[tuple[int, int]]:
+    """Starts and sizes of pieces, :data:`SIDE` at most, that cover a length evenly."""
+    count = max(1, -(-(length - OVERLAP) // (SIDE - OVERLAP)))
+    size = min(length, -(-(length + (count - 1) * OVERLAP) // count))
+    room = length - size
+    return [(first + (index * room) // max(1, count - 1), size) for index in range(count)]
 
 
 def bounds(pieces: list[Window]) -> Window:

@@ -110,7 +110,7 @@ class Completion:
 
     def search(self, level: Level, number: int) -> None:
         """Look for better matches: far and wide first, then among the neighbours' only."""
-        far = self.guided or number == len(self.levels) - 1 or number >= 2
+        far = number == len(self.levels) - 1 or number >= 2
         reach = max(level.hole.shape) if far else self.options.fine_reach
         for turn in range(self.options.sweeps):
             first = turn == 0

@@ -1,0 +1,73 @@
+"""A window while it is filled: its picture, mirrored or smaller, and how far it has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix import windows
+
+Photo = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+Progress = Callable[[float], None]
+
+
+@dataclass(slots=True)
+class View:
+    """A window's picture while it is filled.
+
+    Attributes:
+        photo: ``(h, w, C)``; what cannot be used as a source is NaN.
+        hole: ``(h, w)``.
+    """
+
+    photo: Photo
+    hole: Hole
+
+    @property
+    def unusable(self) -> Hole:
+        """Known pixels that are NaN, ``(h, w)``."""
+        return np.asarray(~np.isfinite(self.photo).all(axis=2) & ~self.hole)
+
+    def flipped(self) -> "View":
+        """The mirrored window."""
+        return View(
+            np.ascontiguousarray(self.photo[:, ::-1]), np.ascontiguousarray(self.hole[:, ::-1])
+        )
+
+    def reduced(self, depth: float) -> "View | None":
+        """The window so small that its hole is ``depth`` pixels deep; None if it nearly is."""
+        if self.hole.all():
+            return None
+        deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
+        if deepest <= 1.5 * depth:
+            return None
+        size = (round(n * depth / deepest) for n in self.hole.shape)
+        height, width = (max(1, n) for n in size)
+        known = np.isfinite(self.photo).all(axis=2) & ~self.hole
+        masked = np.where(known[..., None], self.photo, np.float32(0))
+        mass = windows.resize(known[..., None].astype(np.float32), (height, width))
+        small = windows.resize(masked, (height, width)) / np.maximum(mass, 1e-6)
+        small = np.clip(small, 0, 1)
+        hole = windows.resize_hole(self.hole, (height, width))
+        small[(mass[..., 0] < 0.5) & ~hole] = np.nan
+        return View(np.asarray(small, np.float32), hole)
+
+
+class Steps:
+    """Equal parts of a work, told one after the other."""
+
+    def __init__(self, progress: Progress | None, count: int) -> None:
+        self.progress, self.count, self.begun = progress, count, 0
+
+    def next(self) -> Progress | None:
+        """What the next part tells its own share to."""
+        self.begun += 1
+        return portion(self.progress, (self.begun - 1) / self.count, 1 / self.count)
+
+
+def portion(progress: Progress | None, base: float, share: float) -> Progress | None:
+    """What a part that is ``share`` of a work and begins at ``base`` tells its progress to."""
+    return None if progress is None else lambda done: progress(base + share * done)
