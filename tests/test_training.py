@@ -155,8 +155,9 @@ def test_a_run_folder_holds_everything(whole: Path, photos: Path) -> None:
 def test_the_card_names_every_file_with_its_licence(whole: Path) -> None:
     card = models.card(whole / "last.safetensors")
     files = card["data"]["files"]
-    assert files["p01.png"] == "CC0" or "p01.png" not in files
-    assert set(files.values()) == {"CC0", "not stated"}
+    assert files.get("p01.png", {"licence": "CC0"})["licence"] == "CC0"
+    assert {entry["licence"] for entry in files.values()} == {"CC0", "not stated"}
+    assert sum(card["data"]["licences"].values()) == len(files)
     assert len(files) + card["data"]["held_out"] == 16
     assert card["steps"] == 12
     assert card["recipe"]["size"] == 32

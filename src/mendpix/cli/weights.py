@@ -58,7 +58,9 @@ def list_(context: typer.Context) -> None:
         typer.echo(f"{name:12} {source.licence}; {place or 'not on this machine'}")
 
 
-def get(name: Annotated[str, Argument(help="vgg16, vgg19, vgg19-caffe, alexnet or inception.")]) -> None:
+def get(
+    name: Annotated[str, Argument(help="vgg16, vgg19, vgg19-caffe, alexnet or inception.")],
+) -> None:
     """Fetch a feature network's weights once, so that training needs no network."""
     with learning("mendpix weights get"):
         from mendpix.features import fetch
@@ -120,7 +122,9 @@ def _described(path: Path) -> dict[str, Any]:
 
 def _lines(card: dict[str, Any], indent: str = "") -> Iterator[str]:
     for key, value in card.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(value) > 40:
+            yield f"{indent}{key}: {len(value)} entries (--json prints them)"
+        elif isinstance(value, dict):
             yield f"{indent}{key}:"
             yield from _lines(value, indent + "  ")
         elif isinstance(value, list) and len(value) > 8:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mendpix.errors import TrainingError
 from mendpix.training.cache import Photo
-from mendpix.training.photos import Photos, gather, is_held_out, licences
+from mendpix.training.photos import Photos, gather, is_held_out
 from mendpix.training.recipe import Recipe
 from mendpix.training.resident import Resident, Square
 from mendpix.training.sources import SUFFIXES, found
@@ -39,7 +39,6 @@ __all__ = [
     "generator",
     "held_out_batches",
     "is_held_out",
-    "licences",
 ]
 
 Hole = NDArray[np.bool_]

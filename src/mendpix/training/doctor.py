@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.training.photos import in_order, is_held_out, licences
+from mendpix.training.accounts import manifest
+from mendpix.training.photos import in_order, is_held_out
 from mendpix.training.reading import read
 from mendpix.training.recipe import Data, Recipe
 from mendpix.training.rehearsal import Forecast, rehearse
@@ -191,7 +192,7 @@ def _report(origin: Origin, looks: Sequence[Look], size: int, recipe: Recipe | N
     folder = origin.folder
     read_well = [look for look in looks if look.width]
     usable = [look for look in read_well if min(look.width, look.height) >= size]
-    named = licences(folder)
+    named = {file for file, said in manifest(folder).items() if "licence" in said}
     share = (recipe.data if recipe else Data()).held_out
     same = _groups((look.digest, look.file) for look in read_well)
     return Report(

@@ -14,6 +14,7 @@ from mendpix import __version__
 from mendpix.errors import TrainingError
 from mendpix.networks import weights
 from mendpix.training import state
+from mendpix.training.accounts import accounted
 from mendpix.training.data import Photos
 from mendpix.training.recipe import Recipe
 from mendpix.training.toml import written
@@ -89,7 +90,8 @@ def card(
     measured: Mapping[str, float],
     features: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the weights say of how they were made, every picture read named with its licence.
+    """What the weights say of how they were made, every picture read named with its
+    licence and hash.
 
     ``features`` names the frozen networks that the losses looked through, with their hashes.
     """
@@ -100,9 +102,9 @@ def card(
         "features": dict(features),
         "data": {
             "folder": photos.name,
-            "files": {file: photos.licences.get(file, "not stated") for file in read},
             "held_out": len(photos.held_out),
             "skipped": len(photos.skipped),
+            **accounted(photos.folder, read),
         },
         "torch": torch.__version__,
         "machine": platform.machine(),

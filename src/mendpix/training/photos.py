@@ -1,6 +1,5 @@
 """The pictures of a run: which can be used, which are held out, and where decoded ones are kept."""
 
-import csv
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +35,6 @@ class Photos:
         train, held_out: files relative to ``folder``, sorted.
         skipped: what was left out, with the reason.
         lost: what could be read when the run began, and could not any more when it was needed.
-        licences: by file, where a ``manifest.csv`` lies in the folder.
         pictures: decoded ones by file, in memory or mapped from disk.
         words: what to say about how they are kept.
     """
@@ -49,7 +47,6 @@ class Photos:
     held_out: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
-    licences: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, Photo] = field(default_factory=dict, repr=False)
     words: list[str] = field(default_factory=list)
 
@@ -124,7 +121,6 @@ def gather(
     """
     origin = sources.origin(folder)
     photos = Photos(origin.folder, recipe.size, recipe.data, origin.name)
-    photos.licences = licences(origin.folder)
     _check_streams(origin, recipe.data, processes)
     if room is None:
         room = round((memory.available() or memory.NO_LIMIT) * memory.SHARE)
@@ -281,13 +277,3 @@ def is_held_out(file: str, share: float) -> bool:
     """Whether a file is for validation: by the hash of its name alone, so the split never moves."""
     digest = hashlib.sha256(Path(file).name.encode()).digest()
     return int.from_bytes(digest[:8], "big") < share * 2.0**64
-
-
-def licences(folder: Path) -> dict[str, str]:
-    """Licence by file from the folder's ``manifest.csv`` (columns ``file`` and ``licence``)."""
-    path = folder / "manifest.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines)
-        return {r["file"]: r["licence"] for r in rows if r.get("file") and r.get("licence")}

@@ -1,0 +1,84 @@
+"""What a run learned from, picture by picture: licence, source, attribution, and hash.
+
+A licence is written as its owner wrote it; beside that stands its family, so that a list can be
+held against those that are allowed.
+"""
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mendpix.training import shards
+
+KEPT = ("licence", "source", "attribution")
+"""Columns of a folder's ``manifest.csv`` that travel with the weights."""
+
+NOT_STATED, OTHER = "not stated", "other"
+
+# The first that is found counts, so the least open of several comes first.
+FAMILIES = (
+    (re.compile(r"\bby-?nc|\bby-?nd|\bnc\b|noncommercial", re.I), OTHER),
+    (re.compile(r"unsplash", re.I), "Unsplash"),
+    (re.compile(r"pexels", re.I), "Pexels"),
+    (re.compile(r"pixabay", re.I), "Pixabay"),
+    (re.compile(r"\bcc[ -]by[ -]sa\b|sharealike", re.I), "CC BY-SA"),
+    (re.compile(r"\bcc[ -]by\b", re.I), "CC BY"),
+    (re.compile(r"\bmit\b", re.I), "MIT"),
+    (re.compile(r"\bcc0|creativecommons\.org/publicdomain/zero", re.I), "CC0"),
+    (re.compile(r"public ?domain", re.I), "public domain"),
+)
+
+
+def family(licence: str) -> str:
+    """The family of a licence as it was written: ``"CC BY"``, ``"CC0"``, ..., or ``"other"``."""
+    if not licence or licence == NOT_STATED:
+        return NOT_STATED
+    return next((name for pattern, name in FAMILIES if pattern.search(licence)), OTHER)
+
+
+def manifest(folder: Path) -> dict[str, dict[str, str]]:
+    """By file, what the folder's ``manifest.csv`` says of it, of the columns that are kept."""
+    path = folder / "manifest.csv"
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row.get("file")]
+    return {row["file"]: {k: row[k] for k in KEPT if row.get(k)} for row in rows}
+
+
+def accounted(folder: Path, files: Iterable[str]) -> dict[str, Any]:
+    """The part of a card that names the pictures.
+
+    Returns: ``files``, by name: ``licence``, ``source`` and ``attribution`` where the manifest
+        has them, and the ``sha256`` of the file's bytes where it can still be read;
+        ``licences``, how many are of each family; and, where there are any, ``share_alike``.
+    """
+    said = manifest(folder)
+    table = {}
+    for file in files:
+        entry = {"licence": NOT_STATED, **said.get(file, {})}
+        digest = _digest(folder, file)
+        table[file] = {**entry, "sha256": digest} if digest else entry
+    counts = Counter(family(entry["licence"]) for entry in table.values())
+    found: dict[str, Any] = {"files": table, "licences": dict(counts.most_common())}
+    if counts["CC BY-SA"]:
+        found["share_alike"] = (
+            f"{counts['CC BY-SA']} pictures are under ShareAlike licences. Whether weights are an "
+            "adaptation of the pictures they were trained on is not settled; who wants to be safe "
+            "gives weights made from these on under CC BY-SA too, and names the authors listed here"
+        )
+    return found
+
+
+@lru_cache(maxsize=1_000_000)
+def _digest(folder: Path, file: str) -> str:
+    """The hash of a file's bytes; empty where they cannot be read again, as in a pipe."""
+    try:
+        return hashlib.sha256(shards.content(folder, file).data).hexdigest()
+    except OSError:
+        return ""
