@@ -16,6 +16,11 @@ from mendpix.errors import MendError
 if TYPE_CHECKING:
     from mendpix.evaluation.results import Results
 
+Shown = Annotated[
+    int, Option("--pictures", min=0, help="Pictures of each bucket in the page, best to worst.")
+]
+By = Annotated[str | None, Option("--by", metavar="METRIC", help="By which they are ranked.")]
+
 REPORTS = (".html", ".md", ".tex", ".json", ".csv")
 
 
@@ -67,6 +72,8 @@ def evaluate(
     device: o.Device = "auto",
     trust: o.Trust = False,
     invert: o.Invert = False,
+    pictures: Shown = 3,
+    by: By = None,
     as_json: o.Json = False,
 ) -> None:
     """Measure fillers on PHOTOS as papers do, so that anybody gets the same numbers."""
@@ -100,7 +107,7 @@ def evaluate(
             processes=processes,
             progress=progress,
         )
-    _show(found, folder, report, as_json)
+    _show(found, folder, report, (pictures, by), as_json)
 
 
 def compare(
@@ -114,6 +121,8 @@ def compare(
     force: Annotated[
         bool, Option("--force", help="Join them even where they were measured differently.")
     ] = False,
+    pictures: Shown = 3,
+    by: By = None,
     as_json: o.Json = False,
 ) -> None:
     """Join earlier RESULTS in one table."""
@@ -126,7 +135,7 @@ def compare(
     folder, report = _place(out)
     joining.bring_pictures(folders, joined, folder)
     joined.write(folder)
-    _show(joined, folder, report, as_json)
+    _show(joined, folder, report, (pictures, by), as_json)
 
 
 def _listed(names: str | None) -> tuple[str, ...]:
@@ -140,12 +149,15 @@ def _place(out: Path) -> tuple[Path, Path]:
     return out, out / "report.html"
 
 
-def _show(results: "Results", folder: Path, report: Path, as_json: bool) -> None:
+def _show(
+    results: "Results", folder: Path, report: Path, shown: tuple[int, str | None], as_json: bool
+) -> None:
     """Write the report, print the table, and say where both are."""
     from mendpix.evaluation import report as reports
 
     _print(results, as_json)
-    written = reports.write(results, folder, report)
+    options = reports.Options(pictures=shown[0], by=shown[1])
+    written = reports.write(results, folder, report, options)
     terminal.remark(f"{written}; everything behind it: {folder}")
 
 
