@@ -5,6 +5,7 @@ of JSON that end with a zero byte, on the browser's file descriptors 3 (in) and 
 """
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -211,6 +212,14 @@ class Tab:
         return path.read_bytes()
 
 
+def _high(pair: tuple[int, int]) -> list[int]:
+    """The same pipe on descriptors that 3 and 4 cannot overwrite."""
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 64) for end in pair]
+    for end in pair:
+        os.close(end)
+    return moved
+
+
 @contextmanager
 def tab() -> Iterator[Tab]:
     """A tab of a fresh browser, which is ended with the block."""
@@ -218,7 +227,7 @@ def tab() -> Iterator[Tab]:
     assert path
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         (Path(home) / "downloads").mkdir()
-        to_browser, from_browser = os.pipe(), os.pipe()
+        to_browser, from_browser = _high(os.pipe()), _high(os.pipe())
         pid = os.posix_spawn(
             path,
             [path, *FLAGS, f"--user-data-dir={home}/profile", "about:blank"],
@@ -226,10 +235,8 @@ def tab() -> Iterator[Tab]:
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, to_browser[0], 13),
-                (os.POSIX_SPAWN_DUP2, from_browser[1], 14),
-                (os.POSIX_SPAWN_DUP2, 13, 3),
-                (os.POSIX_SPAWN_DUP2, 14, 4),
+                (os.POSIX_SPAWN_DUP2, to_browser[0], 3),
+                (os.POSIX_SPAWN_DUP2, from_browser[1], 4),
             ],
             setpgroup=0,
         )

@@ -108,3 +108,23 @@ export function shortcuts(actions, ready) {
     act();
   });
 }
+
+/** While Space is down the hand moves the picture. @param {Hand} hand */
+export function spaceMoves(hand) {
+  const set = (/** @type {boolean} */ down) => {
+    hand.space = down;
+    hand.stage.maskCanvas.classList.toggle("movable", down);
+  };
+  document.addEventListener("keydown", (event) => {
+    const { target } = event;
+    if (event.key !== " " || (target !== document.body && target !== hand.stage.box)) return;
+    event.preventDefault();
+    set(true);
+  });
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " ") set(false);
+  });
+  window.addEventListener("blur", () => set(false));
+  document.addEventListener("keydown", () => document.body.classList.add("keyboard"));
+  document.addEventListener("pointerdown", () => document.body.classList.remove("keyboard"));
+}

@@ -17,7 +17,11 @@ export class Layer {
    */
   constructor(picture, changed, parent = null, hole = null) {
     this.picture = picture;
-    this.changed = changed;
+    this.news = 0; // counts what came
+    this.changed = () => {
+      this.news++;
+      changed();
+    };
     /** @type {Map<string, ImageBitmap>} */
     this.tiles = new Map();
     /** @type {Set<string>} */
@@ -61,7 +65,7 @@ export class Layer {
     const { width, height } = this.picture;
     const at = (/** @type {number} */ x, /** @type {number} */ y) =>
       view.toStage(x, y).map((v) => Math.round(v * ratio));
-    context.imageSmoothingEnabled = view.scale * ratio < 2;
+    context.imageSmoothingEnabled = view.scale * ratio < 3;
     context.imageSmoothingQuality = "medium";
     const [x0, y0] = at(0, 0);
     const [x1, y1] = at(width, height);

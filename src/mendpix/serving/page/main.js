@@ -10,7 +10,7 @@ import { browse } from "./folder.js";
 import { Hand, SIZES } from "./hand.js";
 import { help, toolbar } from "./help.js";
 import { complaint, language, speak, t, translate } from "./i18n.js";
-import { Cross, shortcuts } from "./keys.js";
+import { Cross, shortcuts, spaceMoves } from "./keys.js";
 import * as masks from "./masks.js";
 import { arriving, nextTheme, setTheme, toast } from "./page.js";
 import { encode } from "./png.js";
@@ -26,7 +26,7 @@ const work = new Work();
 const compare = new Compare(stage, () => changed());
 const hand = new Hand(stage, settings, {
   released: () => {
-    if (input("on-release").checked) mend();
+    if (input("on-release").checked && !session?.empty) mend();
   },
   sized: () => showSize(),
   said: (key) => toast(t(key)),
@@ -38,6 +38,8 @@ const cross = new Cross(hand, (x, y, down) => {
 let session = null;
 /** @type {About | null} */
 let server = null;
+/** The id of the picture that needs no saving. */
+let saved = "";
 
 /** @param {string} text for screen readers */
 function say(text) {
@@ -94,9 +96,8 @@ function start(picture) {
   box("name").textContent =
     `${picture.name} · ${picture.width} × ${picture.height}${bits}`;
   box("name").title = picture.name;
-  if (!memory.get("size", "")) {
-    settings.size = Math.max(8, Math.round(Math.max(picture.width, picture.height) / 30));
-  }
+  settings.size = Math.max(2, Math.round(settings.share * Math.max(picture.width, picture.height)));
+  saved = picture.id;
   changed();
 }
 
@@ -116,7 +117,10 @@ function changed() {
 }
 
 function showSize() {
-  memory.set("size", String(settings.size));
+  if (session) {
+    settings.share = settings.size / Math.max(session.original.width, session.original.height);
+    memory.set("size", String(settings.share));
+  }
   const steps = Math.log(settings.size / SIZES.least) / Math.log(SIZES.most / SIZES.least);
   input("size").value = String(Math.round(100 * steps));
   const said = t("pixels", { n: settings.size });
@@ -205,7 +209,10 @@ const invert = edit((s) => s.add({ kind: "invert" }));
 const clear = edit((s) => {
   if (!s.empty) s.add({ kind: "clear" });
 });
-const download = edit((s) => save(api.fileUrl(s.now.picture.id), s.now.picture.name));
+const download = edit((s) => {
+  saved = s.now.picture.id;
+  save(api.fileUrl(saved), s.now.picture.name);
+});
 const grow = edit((s) => masks.grow(s, Math.min(200, Math.max(1, Number(input("grow-by").value)))));
 const batch = edit((s) => {
   new Batch(s, work, () => settings.order, server?.folder ?? false, reads()).open();
@@ -234,14 +241,16 @@ const KEYS = {
   ...Object.fromEntries(Object.entries(TOOLS).map(([name, { key }]) => [key, () => choose(name)])),
 };
 
-function togglePanel() {
-  const opened = document.body.classList.toggle("panel-open");
+/** @param {boolean} [wanted] */
+function togglePanel(wanted) {
+  const opened = document.body.classList.toggle("panel-open", wanted);
   button("panel-toggle").setAttribute("aria-expanded", String(opened));
 }
 
 function wire() {
   for (const [id, act] of CLICKS) button(id).addEventListener("click", act);
   shortcuts(KEYS, () => session !== null);
+  spaceMoves(hand);
   compare.listen();
   input("size").addEventListener("input", () => {
     const share = Number(input("size").value) / 100;
@@ -256,12 +265,17 @@ function wire() {
     if (last?.kind === "tiles" && last.from === "specks") findSpecks();
   });
   stage.box.addEventListener("drawn", () => {
-    button("zoom").textContent = `${Math.round(100 * stage.view.scale * stage.ratio)} %`;
+    const percent = `${Math.round(100 * stage.view.scale * stage.ratio)} %`;
+    if (button("zoom").textContent !== percent) button("zoom").textContent = percent;
   });
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
   }
   arriving(takeFile);
+  stage.box.addEventListener("pointerdown", () => togglePanel(false));
+  window.addEventListener("beforeunload", (event) => {
+    if (session?.mended && session.now.picture.id !== saved) event.preventDefault();
+  });
 }
 
 function wireLanguage() {

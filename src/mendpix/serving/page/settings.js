@@ -12,7 +12,8 @@ export class Settings {
     this.models = [];
     /** @type {Record<string, any>} of the chosen model, only what differs from its defaults */
     this.options = {};
-    this.size = Number(memory.get("size", "40"));
+    this.size = 40; // of the brush, in pixels of the picture
+    this.share = Number(memory.get("size", "")) || 1 / 30; // the same of its longer side
     this.tool = "brush";
     this.list = find("model", HTMLSelectElement);
     this.list.addEventListener("change", () => this.choose(this.list.value));

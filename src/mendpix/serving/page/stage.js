@@ -1,6 +1,7 @@
 /** The canvases: the picture below, the mask above, and the line between before and after. */
 
 /** @import {Op} from "./types.js" */
+/** @import {Layer} from "./layer.js" */
 /** @import {Session} from "./session.js" */
 import { box, find } from "./dom.js";
 import { paint } from "./overlay.js";
@@ -24,6 +25,12 @@ export class Stage {
     this.share = 0.5; // of the stage that shows the original while sliding
     this.ratio = 1;
     this.asked = 0;
+    this.photoKey = ""; // what the canvases show, so that nothing is drawn twice
+    this.maskKey = "";
+    /** @type {readonly Op[] | null} */
+    this.ops = null;
+    /** @type {{points: number[] | null, count: number}} of the stroke under the hand */
+    this.drawn = { points: null, count: 0 };
     new ResizeObserver(() => this.measure()).observe(this.box);
     this.measure();
   }
@@ -32,6 +39,7 @@ export class Stage {
   show(session) {
     this.session = session;
     this.draft = null;
+    this.photoKey = this.maskKey = "";
     if (!session) return;
     this.measure();
     this.view.show(session.original.width, session.original.height);
@@ -47,6 +55,7 @@ export class Stage {
       canvas.height = Math.max(1, Math.round(clientHeight * this.ratio));
     }
     this.view.resize(Math.max(1, clientWidth), Math.max(1, clientHeight));
+    this.photoKey = this.maskKey = "";
     this.redraw();
   }
 
@@ -60,21 +69,48 @@ export class Stage {
 
   /** @param {Session} session */
   draw(session) {
-    this.drawPhoto(session);
-    this.drawMask(session);
+    const { view, held, sliding, share } = this;
+    const { original, now } = session;
+    const [before, after] = [session.layer(original), session.layer(now.picture)];
+    const place = [view.x, view.y, view.scale, held, sliding].join();
+    const photo = [place, share, before.news, after.picture.id, after.news].join();
+    if (photo !== this.photoKey) this.drawPhoto(before, after);
+    this.photoKey = photo;
+    if (place !== this.maskKey || now.ops !== this.ops || !this.goOn()) this.drawMask(session);
+    this.maskKey = place;
+    this.ops = now.ops;
     this.line.hidden = !this.sliding;
     if (this.sliding) this.line.style.left = `${this.share * 100}%`;
     this.box.dispatchEvent(new Event("drawn"));
   }
 
-  /** @param {Session} session */
-  drawPhoto(session) {
+  /**
+   * Add to a stroke what is new of it, if it is only that.
+   *
+   * @returns {boolean} whether the mask is now as it should be
+   */
+  goOn() {
+    const { draft, drawn, view } = this;
+    if (!draft) return !drawn.points;
+    const context = this.maskCanvas.getContext("2d");
+    if (!context || draft.kind !== "stroke" || drawn.points !== draft.points) return false;
+    const fresh = draft.points.slice(Math.max(0, drawn.count - 2));
+    drawn.count = draft.points.length;
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, view.width, view.height);
+    context.clip();
+    paint(context, [{ ...draft, points: fresh }], view.width, view.height, COLOUR);
+    context.restore();
+    return true;
+  }
+
+  /** @param {Layer} before @param {Layer} after */
+  drawPhoto(before, after) {
     const context = this.canvas.getContext("2d");
     if (!context) return;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.shadow(context);
-    const before = session.layer(session.original);
-    const after = session.layer(session.now.picture);
     (this.held ? before : after).draw(context, this.view, this.ratio);
     if (!this.sliding || this.held) return;
     context.save();
@@ -103,6 +139,7 @@ export class Stage {
     const context = this.maskCanvas.getContext("2d");
     if (!context) return;
     const { view, ratio } = this;
+    this.drawn = { points: null, count: 0 };
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.maskCanvas.width, this.maskCanvas.height);
     if (this.held || this.sliding) return;
@@ -112,7 +149,10 @@ export class Stage {
     context.beginPath();
     context.rect(0, 0, view.width, view.height);
     context.clip();
-    const ops = this.draft ? [...session.now.ops, this.draft] : session.now.ops;
+    const { draft } = this;
+    const ops = draft ? [...session.now.ops, draft] : session.now.ops;
+    const points = draft?.kind === "stroke" ? draft.points : draft ? [] : null;
+    this.drawn = { points, count: points?.length ?? 0 };
     paint(context, ops, view.width, view.height, COLOUR);
     context.restore();
   }

@@ -22,7 +22,7 @@ const stroke = (always) => ({ points, radius, erase }) => ({
   kind: "stroke",
   erase: always || erase,
   radius,
-  points: [...points],
+  points,
 });
 
 /** @type {Record<string, Tool>} */
@@ -39,7 +39,7 @@ export const TOOLS = {
     key: "l",
     sized: false,
     draft: ({ points, erase }) =>
-      points.length < 6 ? null : { kind: "polygon", erase, points: [...points] },
+      points.length < 6 ? null : { kind: "polygon", erase, points },
   },
   inside: { key: "g", sized: false, draft: () => null },
   hand: { key: "h", sized: false, draft: () => null },

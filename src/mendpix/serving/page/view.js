@@ -35,7 +35,7 @@ export class View {
       (this.across - 2 * margin) / this.width,
       (this.down - 2 * margin) / this.height,
     );
-    return Math.max(1e-3, Math.min(scale, 8));
+    return Math.max(1e-3, Math.min(scale, 2));
   }
 
   fit() {
