@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from mendpix.serving.guards import Guards
 from mendpix.serving.server import Server, bind, built
 from mendpix.serving.settings import Settings
 
@@ -53,6 +54,9 @@ class Running:
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=60)
         self.jobs, self.store = server.context.jobs, server.context.store
+        app = server.config.app
+        assert isinstance(app, Guards)
+        self.guards = app
 
     def upload(self, content: bytes, name: str = "photo.png") -> str:
         """Upload a picture; its id."""

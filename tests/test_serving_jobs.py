@@ -73,6 +73,18 @@ def test_a_client_that_leaves_cancels_its_fill() -> None:
         server.until(lambda: figures in server.client.get("/metrics").text)
 
 
+def test_a_client_that_leaves_while_it_uploads_is_no_mistake_of_ours() -> None:
+    with running() as server:
+        head = b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        with socket.create_connection(("127.0.0.1", server.port)) as line:
+            line.sendall(head + b"Content-Length: 100000\r\n\r\nstart")
+            server.until(lambda: server.guards.under_way > 0)
+        server.until(lambda: server.guards.under_way == 0)
+        route = 'method="POST",route="/api/v1/pictures"'
+        text = server.client.get("/metrics").text
+        assert f'mendpix_requests_total{{{route},status="499"}} 1' in text
+
+
 def test_a_job_whose_listener_leaves_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "GRACE", 0.2)
     with running(threads=1) as server:

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -64,6 +65,7 @@ def make(settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(MendError, _mistake)
+    app.add_exception_handler(ClientDisconnect, _left)
     app.add_exception_handler(Exception, _failed)
     return Guards(app, settings, context.counts)
 
@@ -110,6 +112,10 @@ async def _invalid(request: Request, problem: Exception) -> Response:
 async def _mistake(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, MendError)
     return refusals.of(problem).response()
+
+
+async def _left(request: Request, problem: Exception) -> Response:
+    return Refusal(499, "the client left").response()  # nobody reads it, but it is counted
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
