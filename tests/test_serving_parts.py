@@ -1,4 +1,4 @@
-"""The server's smaller parts, each against what must come out: figures, logs, archives, the store."""
+"""The smaller parts, each against what must come out: figures, logs, archives, the store, views."""
 
 import io
 import json
