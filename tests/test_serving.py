@@ -232,13 +232,16 @@ def test_runs_are_offered_with_their_cards_and_fill(tmp_path: Path) -> None:
     name = "partial-unet" if "partial-unet" in NETWORKS else next(iter(NETWORKS))
     network = NETWORKS[name]()
     (tmp_path / "first").mkdir()
-    weights.save(tmp_path / "first" / "best.safetensors", network, {"step": 7})
+    weights.save(
+        tmp_path / "first" / "best.safetensors", network, {"from_weights": "/secret/w.pth"}
+    )
     with running(runs=tmp_path) as server:
         models_ = server.client.get("/api/v1/models").json()["models"]
         run = next(one for one in models_ if one["kind"] == "run")
         assert run["name"] == "runs/first"
         card = server.client.get("/api/v1/models/runs/first").json()["card"]
-        assert card == models.card(tmp_path / "first" / "best.safetensors")
+        kept = models.card(tmp_path / "first" / "best.safetensors")
+        assert card == {**kept, "from_weights": "w.pth"}
         files = form(photo=("p.png", png(PHOTO)), mask=("m.png", png(HOLE)))
         answer = server.client.post("/api/v1/fill", files=files, data={"model": "runs/first"})
         assert (opened(answer)[HOLE == 0] == PHOTO[HOLE == 0]).all()

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mendpix.serving import previews, work
+from mendpix.serving import offers, previews, work
 from mendpix.serving.counting import Counts
 from mendpix.serving.logs import AsJson, AsText
 from mendpix.serving.refusals import Refusal
@@ -97,6 +97,12 @@ def test_pixels_of_a_stored_picture_cannot_be_changed() -> None:
     picture = store.picture(store.add(png(PHOTO), "a.png"))
     with pytest.raises(ValueError, match="read-only"):
         picture.pixels[0, 0] = 0
+
+
+def test_cards_name_no_folders_of_the_machine() -> None:
+    card = {"a": ["/home/me/x.pth", "C:\\me\\y.pth", "~/z/"], "b": {"c": float("nan"), "d": 1.5}}
+    assert offers.clean(card) == {"a": ["x.pth", "y.pth", "z"], "b": {"c": None, "d": 1.5}}
+    assert offers.clean("partial-unet, 7/8 of it") == "partial-unet, 7/8 of it"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])

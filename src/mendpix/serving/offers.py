@@ -2,6 +2,8 @@
 
 import inspect
 import logging
+import math
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -18,6 +20,8 @@ from mendpix.serving.schemas import Model, Option, Value
 from mendpix.serving.settings import Settings
 
 log = logging.getLogger("mendpix.serving")
+
+_ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:[/\\]|\\\\")
 
 KEPT = 3
 """Fillers with a network that stay loaded."""
@@ -104,7 +108,7 @@ class Offers:
         """
         for model in self.everything():
             if model.name == name:
-                return model.model_copy(update={"card": self._card(model)})
+                return model.model_copy(update={"card": clean(self._card(model))})
         raise Refusal(404, "there is no such model; /api/v1/models lists them")
 
     def _runs(self) -> list[Model]:
@@ -186,6 +190,19 @@ class Offers:
     def warm_up(self) -> None:
         """Load what the default filler needs, compiling it where no cache holds it."""
         self.load("auto", 0, {}).prepare()
+
+
+def clean(card: Any) -> Any:
+    """A card without this machine's folders, and without numbers that JSON has not."""
+    if isinstance(card, dict):
+        return {str(key): clean(value) for key, value in card.items()}
+    if isinstance(card, list | tuple):
+        return [clean(value) for value in card]
+    if isinstance(card, str) and _ABSOLUTE.match(card):
+        return re.split(r"[/\\]", card.rstrip("/\\"))[-1]
+    if isinstance(card, float) and not math.isfinite(card):
+        return None
+    return card
 
 
 def device_of(filler: Faithful) -> str:
