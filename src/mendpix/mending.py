@@ -7,7 +7,9 @@ as its surroundings. Without a network PatchMatch works alone.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -91,10 +93,20 @@ def regrained(filled: Photo, view: View, pieces: list[Window], seed: int) -> Non
 
 
 def bundled(threads: int | None = None) -> Refine | None:
-    """The network in this package, ready to refine; None where it is not there."""
+    """The network in this package, ready to refine; None where it is not there.
+
+    It is opened in a thread of its own, while the picture is read and PatchMatch begins.
+    """
     path = models.BUNDLED / "mender.onnx"
     if not path.is_file():
         return None
+    pool = ThreadPoolExecutor(1, "mender")
+    opened = pool.submit(_opened, path, threads)
+    pool.shutdown(wait=False)
+    return lambda photo, hole, progress: opened.result()(photo, hole, progress)
+
+
+def _opened(path: Path, threads: int | None) -> Refine:
     from mendpix.runtime import OnnxFiller  # here: ONNX Runtime takes a while to import
 
     return OnnxFiller(path, threads=threads).refine
@@ -172,8 +184,8 @@ class Mender:
             return
         ranked: list[tuple[Window, list[Photo]]] = []
         base = 0.0
-        missing = hole | ~np.isfinite(photo).all(axis=2)
-        for share, window in shares(missing, hole):
+        whole = View(photo, hole)
+        for share, window in shares(hole | whole.unusable, hole):
             told = portion(progress, base, share)
             view = View(photo[window.slices], np.ascontiguousarray(hole[window.slices]))
             ranked.append((window, self._ranked(view, tried, told)[:count]))

@@ -1,7 +1,7 @@
 """A window while it is filled: its picture, mirrored or smaller, and how far it has come."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -21,15 +21,18 @@ class View:
     Attributes:
         photo: ``(h, w, C)``; what cannot be used as a source is NaN.
         hole: ``(h, w)``.
+        unusable: ``(h, w)``, known pixels that are NaN.
     """
 
     photo: Photo
     hole: Hole
+    unusable: Hole = field(init=False)
 
-    @property
-    def unusable(self) -> Hole:
-        """Known pixels that are NaN, ``(h, w)``."""
-        return np.asarray(~np.isfinite(self.photo).all(axis=2) & ~self.hole)
+    def __post_init__(self) -> None:
+        finite = np.ones(self.hole.shape, np.bool_)
+        for index in range(self.photo.shape[2]):  # much faster than all(axis=2)
+            finite &= np.isfinite(self.photo[..., index])
+        self.unusable = ~finite & ~self.hole
 
     def flipped(self) -> "View":
         """The mirrored window."""
@@ -46,7 +49,7 @@ class View:
             return None
         size = (round(n * depth / deepest) for n in self.hole.shape)
         height, width = (max(1, n) for n in size)
-        known = np.isfinite(self.photo).all(axis=2) & ~self.hole
+        known = ~self.unusable & ~self.hole
         masked = np.where(known[..., None], self.photo, np.float32(0))
         mass = windows.resize(known[..., None].astype(np.float32), (height, width))
         small = windows.resize(masked, (height, width)) / np.maximum(mass, 1e-6)
