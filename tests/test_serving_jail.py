@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mendpix.serving import jail
@@ -153,6 +153,7 @@ def test_a_server_without_a_folder_says_so() -> None:
             assert (answer.status_code, code(answer)) == (404, "not_found")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_names_that_pass_stay_below_the_top(path: str) -> None:
     try:

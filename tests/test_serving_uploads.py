@@ -48,6 +48,7 @@ def parsed(content: bytes, cuts: list[int]) -> Upload:
     return parts.done()
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=1, max_size=500),
     st.binary(min_size=1, max_size=100),
@@ -67,6 +68,7 @@ def test_any_cut_of_a_body_reads_the_same(
     assert upload.fields == {"seed": [seed]}
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=200), st.integers(0, 2000))
 def test_a_body_cut_short_is_refused(photo: bytes, length: int) -> None:
     whole = body(photo, b"mask", "1")
@@ -76,7 +78,7 @@ def test_a_body_cut_short_is_refused(photo: bytes, length: int) -> None:
     assert refused.value.status_code == 400
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.binary(max_size=80), max_size=8), st.booleans(), st.binary(max_size=60))
 def test_bytes_that_mean_nothing_do_no_more_than_fail(
     chunks: list[bytes], begins_well: bool, boundary: bytes
@@ -92,6 +94,7 @@ def test_bytes_that_mean_nothing_do_no_more_than_fail(
         assert refused.status_code == 400
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120), st.lists(st.binary(max_size=40), max_size=4), st.text(max_size=40))
 def test_a_request_reads_or_is_refused(kind: str, chunks: list[bytes], name: str) -> None:
     async def pieces() -> AsyncIterator[bytes]:
@@ -107,6 +110,7 @@ def test_a_request_reads_or_is_refused(kind: str, chunks: list[bytes], name: str
         assert upload.files["photo"].content == b"".join(chunks)
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_names_become_plain(name: str) -> None:
     safe = uploads.safe_name(name)
