@@ -17,6 +17,7 @@ import pytest
 
 from mendpix.errors import Cancelled
 from mendpix.serving import job as job_module
+from mendpix.serving import server as server_module
 from mendpix.serving.job import Job
 from mendpix.serving.jobs import Jobs
 from mendpix.serving.refusals import Refusal
@@ -156,14 +157,15 @@ def test_the_command_serves_logs_json_and_ends_on_a_signal(tmp_path: Path) -> No
         text=True,
     )
     assert process.stdout is not None
-    address = process.stdout.readline().rsplit(" ", 1)[1].strip()
-    base, token = address.split("/?token=")
+    base, token = process.stdout.readline().rsplit(" ", 1)[1].strip("/\n"), "a-token-from-outside"
+    assert token not in base  # whoever set it knows it, and logs are kept
     headers = {"Authorization": f"Bearer {token}"}
     about = httpx.get(f"{base}/api/v1/about", headers=headers, timeout=60).json()
     assert (about["folder"], about["limits"]["bytes"]) == (True, 3 << 20)
     httpx.get(f"{base}/api/v1/folder/preview?path=secret-name.png", headers=headers, timeout=60)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
     events = [json.loads(line) for line in errors.splitlines()]
     assert {"time", "level", "event", "route", "status", "seconds"} <= set(events[0])
     assert [one["route"] for one in events if one["event"] == "request"] == [
@@ -182,6 +184,11 @@ def test_the_command_names_what_is_missing_or_taken(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: 127.0.0.1 port {port} cannot be had")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_address_opens_the_page() -> None:
+    assert server_module.address("0.0.0.0", 80, "t") == "http://127.0.0.1:80/?token=t"
+    assert server_module.address("::1", 80) == "http://[::1]:80/"
 
 
 def test_jobs_run_in_order_and_tell_no_progress_backwards() -> None:

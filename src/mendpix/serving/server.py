@@ -95,13 +95,16 @@ def serve(settings: Settings, told: Callable[[str], None] = lambda _: None) -> N
     Raises:
         MendError: unsafe settings, or an address that cannot be had.
     """
+    made = settings.token == "auto"  # only this one has to be told: any other is known already
     settings = settings.checked()
     logs.configure(settings.log)
     listening = bind(settings)
     server = built(settings)
-    told(address(settings, listening.getsockname()[1]))
+    told(address(settings.host, listening.getsockname()[1], settings.token if made else ""))
     try:
         server.run(sockets=[listening])
+    except KeyboardInterrupt:  # which uvicorn raises once more after a clean end
+        log.info("stopped")
     finally:
         listening.close()
 
@@ -151,10 +154,9 @@ def bind(settings: Settings) -> socket.socket:
     return found
 
 
-def address(settings: Settings, port: int) -> str:
+def address(host: str, port: int, token: str = "") -> str:
     """Where the page is, with the token that opens it."""
-    host = settings.host.strip("[]")
+    host = host.strip("[]")
     name = f"[{host}]" if ":" in host else host
     name = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name)
-    token = f"?token={settings.token}" if settings.token else ""
-    return f"http://{name}:{port}/{token}"
+    return f"http://{name}:{port}/{f'?token={token}' if token else ''}"

@@ -48,13 +48,13 @@ export class Stage {
   }
 
   measure() {
-    const { clientWidth, clientHeight } = this.box;
+    const { width, height } = this.box.getBoundingClientRect(); // may be fractions
     this.ratio = Math.min(window.devicePixelRatio || 1, 3);
     for (const canvas of [this.canvas, this.maskCanvas]) {
-      canvas.width = Math.max(1, Math.round(clientWidth * this.ratio));
-      canvas.height = Math.max(1, Math.round(clientHeight * this.ratio));
+      canvas.width = Math.max(1, Math.round(width * this.ratio));
+      canvas.height = Math.max(1, Math.round(height * this.ratio));
     }
-    this.view.resize(Math.max(1, clientWidth), Math.max(1, clientHeight));
+    this.view.resize(Math.max(1, width), Math.max(1, height));
     this.photoKey = this.maskKey = "";
     this.redraw();
   }

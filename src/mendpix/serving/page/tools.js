@@ -10,11 +10,18 @@
  * @typedef {{key: string, sized: boolean, draft: (gesture: Gesture) => Op | null}} Tool
  */
 
-/** @param {number[]} points @returns {number[]} the rectangle between the first and last */
+/**
+ * The rectangle of all pixels between the first and last place.
+ *
+ * @param {number[]} points
+ * @returns {number[]}
+ */
 function corners(points) {
   const [x0, y0] = points;
   const [x1, y1] = points.slice(-2);
-  return [x0, y0, x1, y0, x1, y1, x0, y1];
+  const [left, right] = [Math.floor(Math.min(x0, x1)), Math.ceil(Math.max(x0, x1))];
+  const [top, bottom] = [Math.floor(Math.min(y0, y1)), Math.ceil(Math.max(y0, y1))];
+  return [left, top, right, top, right, bottom, left, bottom];
 }
 
 /** @param {boolean} always @returns {(gesture: Gesture) => Op} */
