@@ -116,6 +116,14 @@ def test_texture_is_no_grain() -> None:
     np.testing.assert_array_equal(grain.restore(fill, HOLE), fill)
 
 
+def test_a_clean_dark_half_gets_nothing_from_a_rough_bright_one() -> None:
+    photo = np.full((256, 320, 3), 0.2, np.float32)
+    photo[:, 190:] = 0.7 + np.random.default_rng(0).normal(0, 0.05, (256, 130, 3))
+    hole = HOLE.copy()
+    hole[:, 180:] = False
+    np.testing.assert_array_equal(grain.restore(photo, hole), photo)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_only_the_hole_changes() -> None:
     _, fill = photo_and_clean_fill(8 / 255, 0.8, False)
     first = grain.restore(fill, HOLE, seed=3)

@@ -24,6 +24,7 @@ _FAINT = (0.75 / 255) ** 2  # strength below which there is no grain: rounding a
 _STRONG = (18 / 255) ** 2  # strength from which it is no grain but texture
 _EVEN = 1.6  # how much rougher the flattest third may be than the flattest tenth
 _LEAP = 9.0  # how much stronger grain may be at one brightness than at another
+_CLIPPED = 0.03  # distance from black or white at which noise is cut off
 _BINS = 6  # of brightness
 _FEWEST = 200  # pixels that a strength is told from
 _BLOCK = 16  # side of a sample
@@ -171,9 +172,10 @@ def whole_squares(known: Hole) -> Hole:
 def floors(brightness: Photo, strength: Photo) -> tuple[Photo, Photo]:
     """The strength of the flattest places by brightness: levels, and strength at each.
 
-    Grain is as strong in many places, texture is not: a brightness counts where the flattest
-    tenth is nearly as rough as the flattest third. Nor does grain's strength leap with brightness:
-    what is several times as rough as the smoothest brightness is cut down to that.
+    Grain is as strong in many places, texture is not: at a brightness whose flattest tenth is
+    nearly as rough as its flattest third, roughness is grain. Where most brightnesses are so, the
+    others get no more than those; else nothing is found. Nor does grain's strength leap with
+    brightness: what is several times as rough as the smoothest is cut down.
     """
     edges = np.quantile(brightness, np.linspace(0, 1, _BINS + 1))
     found = []
@@ -181,10 +183,15 @@ def floors(brightness: Photo, strength: Photo) -> tuple[Photo, Photo]:
         here = (brightness >= low) & (brightness <= high)
         if np.count_nonzero(here) >= _FEWEST // _BINS:
             floor, usual = np.quantile(strength[here], (_FLAT, 3 * _FLAT))
-            if usual < _EVEN * floor and floor < _STRONG:
-                found.append((brightness[here].mean(), floor))
-    levels, floor = np.array(sorted(found), np.float32).reshape(-1, 2).T
-    return levels, np.minimum(floor, _LEAP * floor.min(initial=np.inf))
+            even = usual < _EVEN * floor and floor < _STRONG
+            found.append((brightness[here].mean(), floor, even))
+    levels, floor, even = np.array(sorted(found), np.float32).reshape(-1, 3).T
+    if even.sum() <= len(even) / 2:
+        return levels[:0], floor[:0]
+    kept = even > 0
+    floor = np.where(kept, floor, np.minimum(floor, np.interp(levels, levels[kept], floor[kept])))
+    open_ = (levels > _CLIPPED) & (levels < 1 - _CLIPPED)
+    return levels, np.minimum(floor, _LEAP * floor.min(where=open_, initial=np.inf))
 
 
 def cut(noise: Photo, flat: Hole) -> Photo:
