@@ -84,16 +84,23 @@ class Pipe:
 
 
 class Tab:
-    """A page in the browser, and a hand and a keyboard for it."""
+    """A page in the browser with a store of its own, and a hand and a keyboard for it."""
 
     def __init__(self, pipe: Pipe, downloads: Path) -> None:
         self.pipe, self.downloads = pipe, downloads
-        target = pipe.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.context = pipe.ask("Target.createBrowserContext")["browserContextId"]
+        within = {"browserContextId": self.context}
+        target = pipe.ask("Target.createTarget", url="about:blank", **within)["targetId"]
         flat = pipe.ask("Target.attachToTarget", targetId=target, flatten=True)
         self.session = flat["sessionId"]
         for domain in ("Page", "Runtime", "Log", "DOM"):
             self.ask(f"{domain}.enable")
-        pipe.ask("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
+        where = {"downloadPath": str(downloads)}
+        pipe.ask("Browser.setDownloadBehavior", behavior="allow", **where, **within)
+
+    def close(self) -> None:
+        """Close the tab and forget what it stored."""
+        self.pipe.ask("Target.disposeBrowserContext", browserContextId=self.context)
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """Send the page a command."""
@@ -221,12 +228,11 @@ def _high(pair: tuple[int, int]) -> list[int]:
 
 
 @contextmanager
-def tab() -> Iterator[Tab]:
-    """A tab of a fresh browser, which is ended with the block."""
+def running() -> Iterator[Pipe]:
+    """A fresh browser, which is ended with the block."""
     path = program()
     assert path
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        (Path(home) / "downloads").mkdir()
         to_browser, from_browser = _high(os.pipe()), _high(os.pipe())
         pid = os.posix_spawn(
             path,
@@ -243,11 +249,19 @@ def tab() -> Iterator[Tab]:
         os.close(to_browser[0])
         os.close(from_browser[1])
         try:
-            yield Tab(Pipe(from_browser[0], to_browser[1]), Path(home) / "downloads")
+            yield Pipe(from_browser[0], to_browser[1])
         finally:
             _end(pid)
             os.close(from_browser[0])
             os.close(to_browser[1])
+
+
+def _high(pair: tuple[int, int]) -> list[int]:
+    """The same pipe on descriptors that 3 and 4 cannot overwrite."""
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 64) for end in pair]
+    for end in pair:
+        os.close(end)
+    return moved
 
 
 def _end(pid: int) -> None:
@@ -255,3 +269,10 @@ def _end(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+
+
+@contextmanager
+def tab() -> Iterator[Tab]:
+    """A tab of a fresh browser."""
+    with running() as pipe, tempfile.TemporaryDirectory() as downloads:
+        yield Tab(pipe, Path(downloads))
