@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp
 
 from mendpix import __version__
@@ -92,13 +93,25 @@ async def _warm_up(context: Context) -> None:
 
 async def _http(request: Request, problem: Exception) -> Response:
     if isinstance(problem, Refusal):
-        return problem.response()
-    status = problem.status_code if isinstance(problem, HTTPException) else 500
+        answer = problem.response()
+        if problem.status_code == 405:
+            answer.headers["Allow"] = _allowed(request)
+        return answer
+    assert isinstance(problem, HTTPException)
+    status = problem.status_code
     said = {404: "there is nothing at this address", 405: "this address takes another method"}
     answer = Refusal(status, said.get(status, "the request cannot be read")).response()
-    if isinstance(problem, HTTPException) and problem.headers:
-        answer.headers.update(problem.headers)
+    if status == 405:
+        answer.headers["Allow"] = _allowed(request) or (problem.headers or {}).get("Allow", "")
     return answer
+
+
+def _allowed(request: Request) -> str:
+    """The methods that an address takes: Starlette itself names only those of one of its routes."""
+    for path, methods in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].fullmatch(request.url.path):
+            return ", ".join(sorted(method.upper() for method in methods))
+    return ""
 
 
 async def _invalid(request: Request, problem: Exception) -> Response:
