@@ -16,7 +16,7 @@ from mendpix.errors import Cancelled, MaskError, MendError
 from mendpix.mending import DEPTH, WAYS, Mender, tries
 from mendpix.patchmatch import PatchMatch
 from mendpix.refining import Progress
-from mendpix.views import View
+from mendpix.views import View, levelled
 
 Photo = NDArray[np.float32]
 Hole = NDArray[np.bool_]
@@ -144,6 +144,17 @@ def test_reduced_keeps_colours_and_marks_what_is_unusable() -> None:
     usable = ~small.hole & ~small.unusable
     np.testing.assert_allclose(small.photo[usable], 0.5, atol=1e-6)
     assert View(photo, block(photo.shape, 60, 60, 150, 150)).reduced(DEPTH) is None
+
+
+def test_a_step_at_the_rim_is_levelled_and_the_middle_left() -> None:
+    photo = np.full((200, 200, 3), 0.4, np.float32)
+    hole = block(photo.shape, 40, 50, 110, 100)
+    photo[hole] = 0.5
+    level = levelled(photo, hole)
+    np.testing.assert_array_equal(level[~hole], photo[~hole])
+    assert abs(level[40, 100, 0] - 0.4) < 0.025
+    np.testing.assert_allclose(level[85:105, 90:110], 0.5, atol=1e-3)
+    assert (np.diff(level[40:95, 100, 0]) >= -1e-4).all()
 
 
 @pytest.mark.parametrize("refine", [None, softened])

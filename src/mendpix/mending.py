@@ -19,7 +19,7 @@ from mendpix import grain, judging, models, refining
 from mendpix.errors import MendError
 from mendpix.patchmatch import Options, PatchMatch, shares
 from mendpix.refining import Refine
-from mendpix.views import Steps, View, portion
+from mendpix.views import Steps, View, levelled, portion
 from mendpix.windows import Window
 
 Photo = NDArray[np.float32]
@@ -212,7 +212,6 @@ class Mender:
         filled = self._solved(view.flipped() if way.flip else view, way, told)
         if way.flip:
             filled = np.ascontiguousarray(filled[:, ::-1])
-        filled = refining.covered(filled, view.unusable)
         if self.regrain and self.refine is not None:
             pieces = refining.fullest(view.hole, self._most)
             regrained(filled, view, pieces, self.seed + way.seed)
@@ -223,15 +222,17 @@ class Mender:
         return PIECES if self.quality == "fast" else None
 
     def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
-        """The window filled, without grain."""
+        """The window filled, without grain; pixels that are unusable are painted over."""
         small = view.reduced(DEPTH)
         steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
-        guide = None if small is None else self._solved(small, way, steps.next())
+        guide = None
+        if small is not None:
+            guide = levelled(self._solved(small, way, steps.next()), small.hole)
         filled = self._matched(view, way, guide, steps.next())
+        filled = refining.covered(filled, view.unusable)
         if self.refine is None:
             return filled
-        usable = refining.covered(filled, view.unusable)
-        return refining.refined(usable, view.hole, self.refine, steps.next(), self._most)
+        return refining.refined(filled, view.hole, self.refine, steps.next(), self._most)
 
     def _effort(self, guided: bool) -> Options:
         if guided:

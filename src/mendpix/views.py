@@ -13,6 +13,8 @@ Photo = NDArray[np.float32]
 Hole = NDArray[np.bool_]
 Progress = Callable[[float], None]
 
+_FADE = 5.0  # pixels over which a step at the rim is spread
+
 
 @dataclass(slots=True)
 class View:
@@ -74,3 +76,25 @@ class Steps:
 def portion(progress: Progress | None, base: float, share: float) -> Progress | None:
     """What a part that is ``share`` of a work and begins at ``base`` tells its progress to."""
     return None if progress is None else lambda done: progress(base + share * done)
+
+
+def levelled(photo: Photo, hole: Hole) -> Photo:
+    """A filled photo ``(H, W, C)`` whose fill meets its rim at the brightness found there.
+
+    What the colours just outside and just inside differ by is added to the fill, less and less
+    towards its middle. So an outline that one small pixel hides does not come back enlarged.
+    """
+    outside, inside = average(photo, ~hole, 2.0), average(photo, hole, 2.0)
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
+    step = average(outside - inside, hole & (depth <= 1.5), 4.0)
+    level = photo.copy()
+    level[hole] += (step * np.exp(-depth / _FADE)[..., None])[hole]
+    return np.asarray(np.clip(level, 0, 1), np.float32)
+
+
+def average(values: Photo, where: Hole, width: float) -> Photo:
+    """Gaussian means ``(H, W, C)`` over the pixels of ``where`` alone; 0 far from them."""
+    weight = where.astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), width), 1e-4)
+    planes = (values[..., index] * weight for index in range(values.shape[2]))
+    return np.dstack([cv2.GaussianBlur(plane, (0, 0), width) / share for plane in planes])
