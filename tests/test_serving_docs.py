@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -85,3 +86,28 @@ def test_the_command_takes_every_option_from_the_environment() -> None:
     for option in command.params:
         if option.name != "help":
             assert option.envvar and option.envvar.startswith("MENDPIX_"), option.name
+
+
+def benchmark(name: str, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / name, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc")
+def test_the_load_benchmark_gets_every_answer_right() -> None:
+    said = benchmark("serving.py", "--clients", "4", "--seconds", "1")
+    assert said.count("wrong 0") == 4
+    assert "throughput of many" in said
+
+
+def test_the_scratches_benchmark_prints_its_table() -> None:
+    said = benchmark("scratches.py", "examples/photos", "--count", "1", "--sensitivity", "0.5")
+    assert "| sensitivity | 0.5 |" in said
+    assert "| precision % |" in said
