@@ -201,6 +201,18 @@ def test_a_filled_picture_is_filled_again(server: Running) -> None:
     assert (after[30:] == PHOTO[30:]).all()
 
 
+def test_what_cannot_be_written_comes_back_as_png(server: Running) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(PHOTO).quantize(16).save(buffer, "GIF")
+    key = server.upload(buffer.getvalue(), "p.gif")
+    job = server.order(pictures=[key], model="telea", **BOX).json()
+    filled = server.events(job["id"])[-1][1]["results"][0]["picture"]
+    assert (filled["name"], filled["format"], filled["shown"]) == ("p-filled.png", "PNG", True)
+    file = server.client.get(f"/api/v1/pictures/{filled['id']}/file?inline=true")
+    assert file.headers["content-type"] == "image/png"
+    assert opened(file).shape == (48, 64, 3)
+
+
 def test_the_folder_is_browsed(server: Running) -> None:
     top = server.client.get("/api/v1/folder").json()
     assert (top["folders"], [one["path"] for one in top["pictures"]]) == (["below"], ["a.png"])

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -96,7 +97,8 @@ class Store:
             Refusal: 413 where there is no room for it.
         """
         picture = filled or parse(content, name, self.pixels)
-        stored = self._described(content, name, picture)
+        kind = picture.format if filled is None else files.FORMATS[Path(name).suffix.lower()]
+        stored = self._described(content, name, kind, picture)
         with self._lock:
             self._make_room(len(content), pinned)
             self._kept[stored.id] = stored
@@ -104,13 +106,13 @@ class Store:
                 self._remember(stored.id, picture)
         return stored
 
-    def _described(self, content: bytes, name: str, picture: Picture) -> Stored:
+    def _described(self, content: bytes, name: str, kind: str, picture: Picture) -> Stored:
         height, width = picture.shape
         return Stored(
             secrets.token_urlsafe(16),
             name,
             content,
-            picture.format,
+            kind,
             width,
             height,
             picture.pixels.shape[2],
