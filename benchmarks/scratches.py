@@ -106,9 +106,7 @@ def near(hole: Hole) -> Hole:
     return np.asarray(cv2.dilate(hole.astype(np.uint8), disk) > 0)
 
 
-def measure(
-    photos: list[Path], sensitivity: float, soft: float, grain: float
-) -> dict[str, float]:
+def measure(photos: list[Path], sensitivity: float, soft: float, grain: float) -> dict[str, float]:
     """Shares in percent, over all photos."""
     sums: dict[str, float] = defaultdict(float)
     for seed, path in enumerate(photos):
