@@ -193,6 +193,22 @@ class Tab:
         )
         self.ask("Input.dispatchKeyEvent", type="keyUp", **common)
 
+    def choose(self, selector: str, file: Path) -> None:
+        """Click a button that asks for a file, and give it one."""
+        self.ask("Page.setInterceptFileChooserDialog", enabled=True)
+        before = len(self._choosers())
+        self.click(selector)
+        end = time.monotonic() + 60
+        while len(self._choosers()) == before:
+            assert time.monotonic() < end, "nothing asked for a file"
+            self.js("new Promise((done) => setTimeout(done, 20))")
+        field = self._choosers()[-1]["params"]["backendNodeId"]
+        self.ask("DOM.setFileInputFiles", files=[str(file)], backendNodeId=field)
+
+    def _choosers(self) -> list[dict[str, Any]]:
+        """The file choosers that opened."""
+        return [one for one in self.pipe.events if one.get("method") == "Page.fileChooserOpened"]
+
     def drop(self, file: Path, selector: str = "#welcome") -> None:
         """Drop a file on an element."""
         x, y = self.js(

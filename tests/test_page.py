@@ -434,6 +434,24 @@ def test_specks_are_found_as_a_mask_to_edit(page: Tab, folder: Path, tmp_path: P
     page.until("document.getElementById('mask-down').disabled")
 
 
+def test_a_mask_goes_in_and_comes_out(page: Tab, folder: Path, tmp_path: Path) -> None:
+    opened(page, folder / "photo.png")
+    hole = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.circle(hole, (150, 120), 30, 255, -1)
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    page.choose("#mask-up", tmp_path / "mask.png")
+    page.until(f"!document.getElementById('mask-down').disabled && {IDLE}")
+    np.testing.assert_array_equal(grey(saved(page, "#mask-down", "photo-mask.png")), hole > 0)
+    page.click("#grow")
+    grown = grey(saved(page, "#mask-down", "photo-mask.png"))
+    np.testing.assert_array_equal(grown, holes.dilate(hole > 0, 4))
+    page.click("#invert")
+    np.testing.assert_array_equal(grey(saved(page, "#mask-down", "photo-mask.png")), ~grown)
+    Image.fromarray(hole[:100]).save(tmp_path / "small.png")
+    page.choose("#mask-up", tmp_path / "small.png")
+    page.until("document.getElementById('toast').textContent.includes('400 × 100')")
+
+
 def test_many_pictures_are_filled_alike(page: Tab, folder: Path) -> None:
     opened(page, folder / "photo.png")
     at = places(page, WIDTH, HEIGHT)

@@ -1,5 +1,6 @@
 /** The page's words in the language of the reader. */
 
+/** @import {Job} from "./types.js" */
 import { memory } from "./dom.js";
 import { EN } from "./strings-en.js";
 import { ZH } from "./strings-zh.js";
@@ -31,6 +32,24 @@ export function complaint(error) {
   const said = message ?? String(error);
   if (!code || !known(`error_${code}`)) return said;
   return t(`error_${code}`, { message: said });
+}
+
+/** What the server remarks about masks: which words mean what. @type {[RegExp, string][]} */
+const REMARKS = [
+  [/the hole is tight.*--grow (\d+)/, "warnTight"],
+  [/probably inverted/, "warnInverted"],
+];
+
+/** What there is to say about a job's results, each thing once. @param {Job} job */
+export function warnings(job) {
+  const said = job.results.flatMap((result) => result.warnings).map((warning) => {
+    for (const [pattern, key] of REMARKS) {
+      const found = warning.match(pattern);
+      if (found) return t(key, { n: found[1] ?? "" });
+    }
+    return warning;
+  });
+  return [...new Set(said)].join(" ");
 }
 
 /** @param {string} chosen */

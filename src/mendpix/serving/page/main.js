@@ -1,6 +1,6 @@
 /** Starts the page: opens pictures and gives every button and key its work. */
 
-/** @import {About, Picture} from "./types.js" */
+/** @import {About, Job, Picture} from "./types.js" */
 import * as api from "./api.js";
 import { Batch } from "./batch.js";
 import { Compare } from "./compare.js";
@@ -9,11 +9,10 @@ import { Work, again, fill } from "./fill.js";
 import { browse } from "./folder.js";
 import { Hand, SIZES } from "./hand.js";
 import { help, toolbar } from "./help.js";
-import { complaint, language, speak, t, translate } from "./i18n.js";
+import { complaint, language, speak, t, translate, warnings } from "./i18n.js";
 import { Cross, shortcuts, spaceMoves } from "./keys.js";
 import * as masks from "./masks.js";
 import { arriving, nextTheme, setTheme, toast } from "./page.js";
-import { encode } from "./png.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Stage } from "./stage.js";
@@ -149,12 +148,11 @@ const mend = () =>
 
 const another = () => busy(async () => (session ? ended(await again(session, work)) : undefined));
 
-/** @param {import("./types.js").Job} job @returns {string} */
+/** @param {Job} job @returns {string} */
 function ended(job) {
-  if (job.state === "cancelled") return t("cancelled");
-  const warnings = job.results.flatMap((result) => result.warnings);
-  if (warnings.length) toast(warnings.join(" · "));
-  return t("filled", { seconds: job.seconds.toFixed(1) });
+  const said = warnings(job);
+  if (said) toast(said);
+  return job.state === "cancelled" ? t("cancelled") : t("filled", { seconds: job.seconds.toFixed(1) });
 }
 
 const open = async () => {
@@ -181,13 +179,6 @@ const findSpecks = () =>
     const said = t(n ? "foundSpecks" : "foundNone", { n });
     toast(said);
   });
-
-async function saveMask() {
-  if (!session) return;
-  const url = URL.createObjectURL(await encode(session.mask()));
-  save(url, `${session.original.name.replace(/\.[^.]*$/, "")}-mask.png`);
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
 
 /** @param {(session: Session) => void} act @returns {() => void} */
 const edit = (act) => () => {
@@ -223,7 +214,7 @@ const CLICKS = [
   ["open", open], ["pick", open], ["undo", undo], ["redo", redo], ["zoom", fit],
   ["zoom-in", () => zoom(1.25)], ["zoom-out", () => zoom(0.8)], ["fill", mend],
   ["download", download], ["invert", invert], ["clear", clear], ["grow", grow],
-  ["mask-up", loadMask], ["mask-down", saveMask], ["specks", findSpecks], ["again", another],
+  ["mask-up", loadMask], ["mask-down", edit((s) => masks.save(s))], ["specks", findSpecks], ["again", another],
   ["batch", batch], ["help", help],
   ["browse", () => browse((path) => take(() => api.openFromFolder(path), path))],
   ["theme", () => toast(t("themeIs", { which: t(nextTheme()) }))],

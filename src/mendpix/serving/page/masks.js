@@ -3,8 +3,10 @@
 /** @import {Picture, Tiles} from "./types.js" */
 /** @import {Session} from "./session.js" */
 import * as api from "./api.js";
+import * as dom from "./dom.js";
 import { t } from "./i18n.js";
 import { grown, tilesOf } from "./mask.js";
+import { encode } from "./png.js";
 
 /**
  * Mark what a mask file marks.
@@ -67,4 +69,11 @@ export async function specks(session, sensitivity) {
 export function grow(session, pixels) {
   const tiles = grown(session.mask(), pixels);
   session.add({ kind: "tiles", tiles, only: true, from: "grow" });
+}
+
+/** Download the mask, white = marked. @param {Session} session */
+export async function save(session) {
+  const url = URL.createObjectURL(await encode(session.mask()));
+  dom.save(url, `${session.original.name.replace(/\.[^.]*$/, "")}-mask.png`);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -152,4 +152,6 @@ export const EN = {
   about_telea: "Smooth, for thin scratches; quick (OpenCV).",
   "about_navier-stokes": "Smooth, for thin scratches; quick (OpenCV).",
   "about_mean-colour": "One colour: a baseline for measurements.",
+  warnTight: "The mask looks tight: its rim still shows what it covers. Undo, grow it by {n} px and fill again.",
+  warnInverted: "Most of the picture is marked. If that is the wrong way round: undo, invert, fill.",
 };

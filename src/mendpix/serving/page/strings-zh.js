@@ -148,4 +148,6 @@ export const ZH = {
   about_telea: "平滑，适合细划痕；快速（OpenCV）。",
   "about_navier-stokes": "平滑，适合细划痕；快速（OpenCV）。",
   "about_mean-colour": "单一颜色：供测量用的基线。",
+  warnTight: "蒙版似乎太紧：边缘仍露出要去掉的东西。请撤销，扩大 {n} 像素后再修补。",
+  warnInverted: "图片的大部分被标记。如果标反了：请撤销、反选，再修补。",
 };
