@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import browser
@@ -450,6 +451,40 @@ def test_a_mask_goes_in_and_comes_out(page: Tab, folder: Path, tmp_path: Path) -
     Image.fromarray(hole[:100]).save(tmp_path / "small.png")
     page.choose("#mask-up", tmp_path / "small.png")
     page.until("document.getElementById('toast').textContent.includes('400 × 100')")
+
+
+def test_16_bits_are_seen_filled_and_kept(page: Tab, tmp_path: Path) -> None:
+    deep = photo().astype(np.uint16) * 257 + np.arange(WIDTH, dtype=np.uint16)[None, :, None] % 64
+    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb")
+    opened(page, tmp_path / "deep.tif")
+    at = places(page, WIDTH, HEIGHT)
+    looks(page, at(200.5, 140.5), photo()[140, 200])
+    page.key("r")
+    page.drag(at(190, 130), at(210, 150))
+    hole = grey(saved(page, "#mask-down", "deep-mask.png"))
+    page.key("f")
+    mended(page, 1)
+    after = tifffile.imread(io.BytesIO(saved(page, "#download", "deep-filled.tif")))
+    assert after.dtype == np.uint16
+    np.testing.assert_array_equal(after[~hole], deep[~hole])
+    looks(page, at(200.5, 140.5), (after[140, 200] // 257).astype(np.uint8))
+
+
+def test_a_fill_is_cancelled(page: Tab, tmp_path: Path) -> None:
+    (tmp_path / "noise.png").write_bytes(servers.big())
+    opened(page, tmp_path / "noise.png")
+    at = places(page, 480, 480)
+    put(page, "model", "patchmatch")
+    for name, value in servers.SLOW["options"].items():
+        put(page, f"option-{name}", value)
+    page.key("r")
+    page.drag(at(60, 60), at(420, 420))
+    page.key("f")
+    page.until("!document.getElementById('cancel').hidden")
+    page.click("#cancel")
+    page.until(IDLE)
+    assert page.js("document.querySelectorAll('#history li').length") == 1
+    assert page.js("!document.getElementById('mask-down').disabled")  # the mask is still there
 
 
 def test_many_pictures_are_filled_alike(page: Tab, folder: Path) -> None:

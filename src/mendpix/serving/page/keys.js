@@ -125,6 +125,10 @@ export function spaceMoves(hand) {
     if (event.key === " ") set(false);
   });
   window.addEventListener("blur", () => set(false));
-  document.addEventListener("keydown", () => document.body.classList.add("keyboard"));
+  document.addEventListener("keydown", ({ key }) => {
+    if (key === "Tab" || key === "Enter" || key.startsWith("Arrow")) {
+      document.body.classList.add("keyboard"); // from now on the focus and the cross are shown
+    }
+  });
   document.addEventListener("pointerdown", () => document.body.classList.remove("keyboard"));
 }
