@@ -26,8 +26,18 @@ export function follow(id, moved) {
       done(read(event));
     });
     events.addEventListener("error", () => {
-      if (events.readyState !== EventSource.CLOSED) return; // it connects again by itself
-      api.job(id).then(done, failed);
+      // It connects again by itself, unless the job or the server is gone.
+      const over = (/** @type {() => void} */ act) => {
+        events.close();
+        act();
+      };
+      api.job(id).then(
+        (job) => {
+          if (!["queued", "running"].includes(job.state)) over(() => done(job));
+          else if (events.readyState === EventSource.CLOSED) follow(id, moved).then(done, failed);
+        },
+        (error) => over(() => failed(error)),
+      );
     });
   });
 }

@@ -132,3 +132,12 @@ export function spaceMoves(hand) {
   });
   document.addEventListener("pointerdown", () => document.body.classList.remove("keyboard"));
 }
+
+/** After a click on a button of the bars, keys belong to the stage. @param {HTMLElement} stage */
+export function giveBack(stage) {
+  document.addEventListener("click", ({ detail, target }) => {
+    const clicked = target instanceof Element ? target.closest(".tools button, .top button") : null;
+    const mouse = detail > 0; // 0: by a key
+    if (mouse && clicked && document.activeElement === clicked) stage.focus({ preventScroll: true });
+  });
+}

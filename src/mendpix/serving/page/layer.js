@@ -6,6 +6,7 @@ import * as api from "./api.js";
 
 const SIDE = 512; // of a tile, in its own pixels
 const AT_ONCE = 4; // requests
+const AGAIN = 5000; // ms until a tile that did not come is asked for again
 const KEPT = 140; // tiles, of up to 1 MB each
 
 export class Layer {
@@ -136,7 +137,11 @@ export class Layer {
         this.tiles.delete(old);
       }
     } catch {
-      this.failed.add(key); // the small view stays; asking again would not help
+      this.failed.add(key); // the small view stays for a while
+      setTimeout(() => {
+        this.failed.delete(key);
+        this.changed();
+      }, AGAIN);
     } finally {
       this.coming.delete(key);
       this.changed();

@@ -10,9 +10,9 @@ import { browse } from "./folder.js";
 import { Hand, SIZES } from "./hand.js";
 import { help, toolbar } from "./help.js";
 import { complaint, language, speak, t, translate, warnings } from "./i18n.js";
-import { Cross, shortcuts, spaceMoves } from "./keys.js";
+import { Cross, giveBack, shortcuts, spaceMoves } from "./keys.js";
 import * as masks from "./masks.js";
-import { arriving, nextTheme, setTheme, toast } from "./page.js";
+import { arriving, closable, nextTheme, setTheme, toast } from "./page.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { Stage } from "./stage.js";
@@ -67,9 +67,12 @@ async function busy(act) {
   }
 }
 
+const unsaved = () => Boolean(session?.mended && session.now.picture.id !== saved);
+
 /** @param {() => Promise<Picture>} get @param {string} name */
 const take = (get, name) =>
   busy(async () => {
+    if (unsaved() && !confirm(t("discard"))) return;
     work.say(t("uploading", { name }));
     const picture = await get();
     start(picture);
@@ -160,6 +163,8 @@ const open = async () => {
   if (file) takeFile(file);
 };
 
+const look = () => browse((path) => take(() => api.openFromFolder(path), path));
+
 const reads = () => ["image/*", ...(server?.reads ?? [])].join(",");
 
 async function loadMask() {
@@ -216,7 +221,7 @@ const CLICKS = [
   ["download", download], ["invert", invert], ["clear", clear], ["grow", grow],
   ["mask-up", loadMask], ["mask-down", edit((s) => masks.save(s))], ["specks", findSpecks], ["again", another],
   ["batch", batch], ["help", help],
-  ["browse", () => browse((path) => take(() => api.openFromFolder(path), path))],
+  ["browse", look], ["browse-top", look],
   ["theme", () => toast(t("themeIs", { which: t(nextTheme()) }))],
   ["panel-toggle", () => togglePanel()],
 ];
@@ -242,6 +247,7 @@ function wire() {
   for (const [id, act] of CLICKS) button(id).addEventListener("click", act);
   shortcuts(KEYS, () => session !== null);
   spaceMoves(hand);
+  giveBack(stage.box);
   compare.listen();
   input("size").addEventListener("input", () => {
     const share = Number(input("size").value) / 100;
@@ -259,13 +265,11 @@ function wire() {
     const percent = `${Math.round(100 * stage.view.scale * stage.ratio)} %`;
     if (button("zoom").textContent !== percent) button("zoom").textContent = percent;
   });
-  for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
-  }
+  closable();
   arriving(takeFile);
   stage.box.addEventListener("pointerdown", () => togglePanel(false));
   window.addEventListener("beforeunload", (event) => {
-    if (session?.mended && session.now.picture.id !== saved) event.preventDefault();
+    if (unsaved()) event.preventDefault();
   });
 }
 
@@ -287,7 +291,7 @@ async function boot() {
   wire();
   choose("brush");
   server = await api.about();
-  button("browse").hidden = !server.folder;
+  for (const id of ["browse", "browse-top"]) button(id).hidden = !server.folder;
   input("count").max = String(server.limits.tries);
   await settings.load();
   document.body.classList.add("ready");

@@ -52,3 +52,13 @@ export function arriving(take) {
     if (file) take(file);
   });
 }
+
+/** Dialogs close by their button, or by a click beside them. */
+export function closable() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) dialog.close();
+    });
+  }
+}

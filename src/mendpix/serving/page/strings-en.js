@@ -154,4 +154,5 @@ export const EN = {
   "about_mean-colour": "One colour: a baseline for measurements.",
   warnTight: "The mask looks tight: its rim still shows what it covers. Undo, grow it by {n} px and fill again.",
   warnInverted: "Most of the picture is marked. If that is the wrong way round: undo, invert, fill.",
+  discard: "The filled picture was not downloaded. Open another one all the same?",
 };
