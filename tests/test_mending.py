@@ -11,7 +11,7 @@ from onnx import helper
 
 import mendpix
 from graphs import saved
-from mendpix import models
+from mendpix import mending, models
 from mendpix.errors import Cancelled, MaskError, MendError
 from mendpix.mending import DEPTH, WAYS, Mender, tries
 from mendpix.patchmatch import PatchMatch
@@ -66,7 +66,7 @@ def test_alone_and_without_grain_it_is_patchmatch() -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24)
     np.testing.assert_array_equal(
-        Mender(regrain=False, seed=3)(photo, hole), PatchMatch(seed=3)(photo, hole)
+        Mender(None, regrain=False, seed=3)(photo, hole), PatchMatch(seed=3)(photo, hole)
     )
 
 
@@ -97,7 +97,10 @@ def test_the_refiner_is_shown_a_filled_photo_without_gaps() -> None:
     assert missing.sum() == hole.sum()
 
 
-def test_a_deep_hole_is_settled_on_a_smaller_picture_first() -> None:
+def test_a_deep_hole_is_settled_on_a_smaller_picture_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mending, "DEEP", 96)
     photo = scene(500, 520)
     hole = block(photo.shape, 100, 110, 290, 300)
     depths = []
@@ -114,8 +117,9 @@ def test_a_deep_hole_is_settled_on_a_smaller_picture_first() -> None:
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
 
 
-def test_a_deep_hole_follows_what_was_settled() -> None:
+def test_a_deep_hole_follows_what_was_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refiner paints the small picture's hole dark on one side; the large fill must be too."""
+    monkeypatch.setattr(mending, "DEEP", 96)
     photo = scene(500, 520)
     photo[:, :260] *= 0.3
     hole = block(photo.shape, 100, 110, 290, 300)
@@ -138,12 +142,12 @@ def test_reduced_keeps_colours_and_marks_what_is_unusable() -> None:
     hole = block(photo.shape, 60, 60, 280, 280)
     photo[hole] = 9
     photo[:40, :40] = np.nan
-    small = View(photo, hole).reduced(DEPTH)
+    small = View(photo, hole).reduced(DEPTH, 96)
     assert small is not None
     assert np.isnan(small.photo[:15, :15]).all()
     usable = ~small.hole & ~small.unusable
     np.testing.assert_allclose(small.photo[usable], 0.5, atol=1e-6)
-    assert View(photo, block(photo.shape, 60, 60, 150, 150)).reduced(DEPTH) is None
+    assert View(photo, block(photo.shape, 60, 60, 150, 150)).reduced(DEPTH, 96) is None
 
 
 def test_a_step_at_the_rim_is_levelled_and_the_middle_left() -> None:

@@ -34,11 +34,13 @@ MEASURED = 2_000_000
 PIECES = 6
 """Pieces of a window that the network goes over in a fast fill: those with most missing pixels."""
 BRISK = Options(rounds=4, last_rounds=2)
-"""PatchMatch's part where a network goes over its fill: two thirds of the time."""
+"""PatchMatch's part in a hole that is ``LARGE``: two thirds of the time."""
+LARGE = 200_000
+"""Missing pixels of a window from which on PatchMatch, followed by a network, tries less hard."""
 REBUILT = Options(rounds=3, last_rounds=1)
 """PatchMatch's part where it follows a guide, which has settled what further rounds would."""
-DEPTH = 64
-"""Pixels from rim to middle that a network mends well; deeper holes are made smaller first."""
+DEEP, DEPTH = 256, 64
+"""A hole this many pixels from rim to middle is settled first where it is only ``DEPTH`` deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,7 @@ class Mender:
 
     def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
         """The window filled, without grain; pixels that are unusable are painted over."""
-        small = view.reduced(DEPTH)
+        small = view.reduced(DEPTH, DEEP)
         steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
         guide = None
         if small is not None:
@@ -234,10 +236,10 @@ class Mender:
             return filled
         return refining.refined(filled, view.hole, self.refine, steps.next(), self._most)
 
-    def _effort(self, guided: bool) -> Options:
+    def _effort(self, hole: Hole, guided: bool) -> Options:
         if guided:
             return REBUILT
-        return Options() if self.refine is None else BRISK
+        return BRISK if self.refine is not None and hole.sum() >= LARGE else Options()
 
     def _matched(self, view: View, way: Way, guide: Photo | None, told: Progress | None) -> Photo:
         """PatchMatch's fill of a window."""
@@ -245,7 +247,7 @@ class Mender:
             self.seed + way.seed,
             guide=guide,
             threads=self.threads,
-            options=self._effort(guide is not None),
+            options=self._effort(view.hole, guide is not None),
             radius=way.radius,
         )
         return filler(view.photo, view.hole, told)

@@ -42,12 +42,12 @@ class View:
             np.ascontiguousarray(self.photo[:, ::-1]), np.ascontiguousarray(self.hole[:, ::-1])
         )
 
-    def reduced(self, depth: float) -> "View | None":
-        """The window so small that its hole is ``depth`` pixels deep; None if it nearly is."""
+    def reduced(self, depth: float, deep: float) -> "View | None":
+        """The window so small that its hole is ``depth`` pixels deep; None if it is not ``deep``."""
         if self.hole.all():
             return None
         deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
-        if deepest <= 1.5 * depth:
+        if deepest <= deep:
             return None
         size = (round(n * depth / deepest) for n in self.hole.shape)
         height, width = (max(1, n) for n in size)

@@ -73,6 +73,7 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, draft, metadata)
+        draft.chmod(0o644)  # as other files are: it is written for the owner alone
         draft.replace(path)
     except (OSError, SafetensorError) as problem:
         detail = getattr(problem, "strerror", None) or problem
