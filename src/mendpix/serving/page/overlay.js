@@ -1,5 +1,6 @@
 /** Paints a mask's operations on a canvas at any zoom. */
 
+/** @import {Raster} from "./raster.js" */
 /** @import {Bitmap, Op} from "./types.js" */
 import { FULL, SIDE } from "./raster.js";
 
@@ -81,6 +82,34 @@ function bitmap(context, op, width, height) {
       context.drawImage(canvas, left, top);
     }
   }
+}
+
+/**
+ * Paint a mask's very pixels, for zooms at which they can be told apart.
+ *
+ * @param {CanvasRenderingContext2D} context whose transform maps the picture's pixels
+ * @param {Raster} raster
+ * @param {number[]} area left, top, right, bottom of what is seen of the picture
+ * @param {string} colour
+ * @param {Map<number, OffscreenCanvas>} cache of this mask
+ */
+export function paintPixels(context, raster, area, colour, cache) {
+  const [left, top, right, bottom] = area.map((value) => Math.floor(value / SIDE));
+  context.fillStyle = colour;
+  context.imageSmoothingEnabled = false;
+  for (let row = Math.max(0, top); row <= Math.min(bottom, raster.down - 1); row++) {
+    for (let column = Math.max(0, left); column <= Math.min(right, raster.across - 1); column++) {
+      const key = row * raster.across + column;
+      const tile = raster.tiles.get(key);
+      if (tile === FULL) context.fillRect(column * SIDE, row * SIDE, SIDE, SIDE);
+      else if (tile) {
+        const canvas = cache.get(key) ?? coloured(tile, colour);
+        cache.set(key, canvas);
+        context.drawImage(canvas, column * SIDE, row * SIDE);
+      }
+    }
+  }
+  context.imageSmoothingEnabled = true;
 }
 
 /** @param {Uint8Array} tile @param {string} colour @returns {OffscreenCanvas} */

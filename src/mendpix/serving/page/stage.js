@@ -4,9 +4,10 @@
 /** @import {Layer} from "./layer.js" */
 /** @import {Session} from "./session.js" */
 import { box, find } from "./dom.js";
-import { paint } from "./overlay.js";
+import { paint, paintPixels } from "./overlay.js";
 import { View } from "./view.js";
 
+const EXACT = 3; // device pixels per pixel of the picture from which its pixels are shown
 export const COLOUR = "#ff2d6f"; // of the mask; its canvas is translucent
 
 export class Stage {
@@ -29,6 +30,8 @@ export class Stage {
     this.maskKey = "";
     /** @type {readonly Op[] | null} */
     this.ops = null;
+    /** @type {{ops: readonly Op[], tiles: Map<number, OffscreenCanvas>}} */
+    this.sharp = { ops: [], tiles: new Map() };
     /** @type {{points: number[] | null, count: number}} of the stroke under the hand */
     this.drawn = { points: null, count: 0 };
     new ResizeObserver(() => this.measure()).observe(this.box);
@@ -150,10 +153,15 @@ export class Stage {
     context.rect(0, 0, view.width, view.height);
     context.clip();
     const { draft } = this;
-    const ops = draft ? [...session.now.ops, draft] : session.now.ops;
+    const { ops } = session.now;
+    if (scale >= EXACT) {
+      if (this.sharp.ops !== ops) this.sharp = { ops, tiles: new Map() };
+      const area = [...view.toPicture(0, 0), ...view.toPicture(view.across, view.down)];
+      paintPixels(context, session.mask(), area, COLOUR, this.sharp.tiles);
+    } else paint(context, ops, view.width, view.height, COLOUR);
+    if (draft) paint(context, [draft], view.width, view.height, COLOUR);
     const points = draft?.kind === "stroke" ? draft.points : draft ? [] : null;
     this.drawn = { points, count: points?.length ?? 0 };
-    paint(context, ops, view.width, view.height, COLOUR);
     context.restore();
   }
 }
