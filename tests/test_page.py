@@ -453,6 +453,42 @@ def test_a_mask_goes_in_and_comes_out(page: Tab, folder: Path, tmp_path: Path) -
     page.until("document.getElementById('toast').textContent.includes('400 × 100')")
 
 
+def test_pictures_come_in_by_choice_and_paste(page: Tab, folder: Path) -> None:
+    page.choose("#pick", folder / "photo.png")
+    page.until(f"document.getElementById('name').textContent.startsWith('photo.png') && {IDLE}")
+    content = base64.b64encode((folder / "second.png").read_bytes()).decode()
+    page.js(
+        "(async () => {const data = new DataTransfer();"
+        f"const blob = await (await new Response(Uint8Array.from(atob('{content}'),"
+        "(c) => c.charCodeAt(0)))).blob();"
+        "data.items.add(new File([blob], 'pasted.png', {type: 'image/png'}));"
+        "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))})()"
+    )
+    page.until(f"document.getElementById('name').textContent.startsWith('pasted.png') && {IDLE}")
+
+
+def test_wheel_and_space_move_zoom_and_size(page: Tab, folder: Path) -> None:
+    opened(page, folder / "photo.png")
+    at = places(page, WIDTH, HEIGHT)
+    spot, beside = at(200.5, 140.5), at(240.5, 140.5)
+    looks(page, spot, photo()[140, 200])
+    page.mouse("wheel", *spot, deltaX=0, deltaY=-400)
+    page.until("parseInt(document.getElementById('zoom').textContent) > 300")
+    looks(page, spot, photo()[140, 200])  # what is under the mouse stays there
+    size = page.js("parseInt(document.getElementById('size-out').textContent)")
+    page.mouse("wheel", *spot, deltaX=0, deltaY=-100, modifiers=SHIFT)
+    page.until(f"parseInt(document.getElementById('size-out').textContent) > {size}")
+    page.key("[")
+    page.js("document.getElementById('stage').focus()")
+    page.ask("Input.dispatchKeyEvent", type="keyDown", key=" ", text=" ", windowsVirtualKeyCode=32)
+    page.drag(spot, beside)
+    page.ask("Input.dispatchKeyEvent", type="keyUp", key=" ", windowsVirtualKeyCode=32)
+    looks(page, beside, photo()[140, 200])
+    assert page.js("document.getElementById('undo').disabled")  # nothing was drawn
+    page.key("0")
+    looks(page, spot, photo()[140, 200])
+
+
 def test_16_bits_are_seen_filled_and_kept(page: Tab, tmp_path: Path) -> None:
     deep = photo().astype(np.uint16) * 257 + np.arange(WIDTH, dtype=np.uint16)[None, :, None] % 64
     tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb")
