@@ -66,7 +66,7 @@ def draw(photos: Path, out: Path) -> None:
     said = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     key, rows = {}, []
     for number, entry in enumerate(said):
-        photo = files.read(photos / entry["photo"]).photo
+        photo = files.read(photos / entry["photo"]).pixels.astype(np.float32) / np.float32(255)
         hole = hole_of(entry["remove"], photo.shape[:2])
         order = sorted(FILLERS, key=lambda _: secrets.randbits(64))
         key[entry["photo"]] = dict(zip(LETTERS, order, strict=True))
