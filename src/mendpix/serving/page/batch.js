@@ -4,7 +4,7 @@
 /** @import {Session} from "./session.js" */
 import * as api from "./api.js";
 import { find, make, pick, save } from "./dom.js";
-import { sendMask, Work } from "./fill.js";
+import { sendMask } from "./fill.js";
 import { list } from "./folder.js";
 import { complaint, t } from "./i18n.js";
 
@@ -13,7 +13,7 @@ import { complaint, t } from "./i18n.js";
 export class Batch {
   /**
    * @param {Session} session
-   * @param {Work} work
+   * @param {import("./fill.js").Work} work
    * @param {() => Record<string, any>} choice how to fill
    * @param {boolean} folder whether there is one to browse
    * @param {string} reads extensions
