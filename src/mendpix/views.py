@@ -43,7 +43,7 @@ class View:
         )
 
     def reduced(self, depth: float, deep: float) -> "View | None":
-        """The window so small that its hole is ``depth`` pixels deep; None if it is not ``deep``."""
+        """The window with its hole ``depth`` pixels deep; None where the hole is not ``deep``."""
         if self.hole.all():
             return None
         deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
