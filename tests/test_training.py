@@ -158,6 +158,7 @@ def test_the_card_names_every_file_with_its_licence(whole: Path) -> None:
     assert files.get("p01.png", {"licence": "CC0"})["licence"] == "CC0"
     assert {entry["licence"] for entry in files.values()} == {"CC0", "not stated"}
     assert sum(card["data"]["licences"].values()) == len(files)
+    assert all(len(entry["sha256"]) == 64 for entry in files.values())
     assert len(files) + card["data"]["held_out"] == 16
     assert card["steps"] == 12
     assert card["recipe"]["size"] == 32

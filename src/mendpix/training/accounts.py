@@ -8,8 +8,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +50,23 @@ def manifest(folder: Path) -> dict[str, dict[str, str]]:
     return {row["file"]: {k: row[k] for k in KEPT if row.get(k)} for row in rows}
 
 
-def accounted(folder: Path, files: Iterable[str]) -> dict[str, Any]:
+def accounted(
+    folder: Path, files: Iterable[str], digests: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The part of a card that names the pictures.
 
+    Args:
+        digests: the hashes, where the files have been read already; None: they are read.
+
     Returns: ``files``, by name: ``licence``, ``source`` and ``attribution`` where the manifest
-        has them, and the ``sha256`` of the file's bytes where it can still be read;
+        has them, and the ``sha256`` of the file's bytes where it could be read;
         ``licences``, how many are of each family; and, where there are any, ``share_alike``.
     """
     said = manifest(folder)
     table = {}
     for file in files:
         entry = {"licence": NOT_STATED, **said.get(file, {})}
-        digest = _digest(folder, file)
+        digest = _digest(folder, file) if digests is None else digests.get(file)
         table[file] = {**entry, "sha256": digest} if digest else entry
     counts = Counter(family(entry["licence"]) for entry in table.values())
     found: dict[str, Any] = {"files": table, "licences": dict(counts.most_common())}
@@ -75,9 +79,7 @@ def accounted(folder: Path, files: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-@lru_cache(maxsize=1_000_000)
 def _digest(folder: Path, file: str) -> str:
-    """The hash of a file's bytes; empty where they cannot be read again, as in a pipe."""
     try:
         return hashlib.sha256(shards.content(folder, file).data).hexdigest()
     except OSError:

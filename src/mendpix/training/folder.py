@@ -104,7 +104,7 @@ def card(
             "folder": photos.name,
             "held_out": len(photos.held_out),
             "skipped": len(photos.skipped),
-            **accounted(photos.folder, read),
+            **accounted(photos.folder, read, photos.digests),
         },
         "torch": torch.__version__,
         "machine": platform.machine(),

@@ -36,6 +36,7 @@ class Photos:
         skipped: what was left out, with the reason.
         lost: what could be read when the run began, and could not any more when it was needed.
         pictures: decoded ones by file, in memory or mapped from disk.
+        digests: the hash of each file's bytes.
         words: what to say about how they are kept.
     """
 
@@ -48,6 +49,7 @@ class Photos:
     skipped: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, Photo] = field(default_factory=dict, repr=False)
+    digests: dict[str, str] = field(default_factory=dict, repr=False)
     words: list[str] = field(default_factory=list)
 
     def picture(self, file: str) -> Photo:
@@ -248,6 +250,7 @@ def _sort_in(photos: Photos, entry: Entry) -> None:
     if isinstance(found, str):
         photos.skipped[file] = found
         return
+    photos.digests[file] = entry.digest
     (photos.held_out if is_held_out(file, photos.options.held_out) else photos.train).append(file)
     if photos.options.cache != "none":
         photos.pictures[file] = found
