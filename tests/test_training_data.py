@@ -1,5 +1,6 @@
 """The data side: what is found, kept, left out, and that samples follow from their index alone."""
 
+import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,13 @@ def test_the_split_follows_the_name_and_stays_when_files_are_added(folder: Path)
     assert 0.27 < np.mean([data.is_held_out(name, 0.3) for name in names]) < 0.33
 
 
-def test_licences_come_from_the_manifest(folder: Path) -> None:
-    (folder / "manifest.csv").write_text("file,licence\np001.png,CC0\np002.png,CC BY 4.0\n")
-    photos = data.gather(folder, recipe())
-    assert photos.licences == {"p001.png": "CC0", "p002.png": "CC BY 4.0"}
+def test_every_picture_read_has_the_hash_of_its_bytes(folder: Path) -> None:
+    for cache in ("ram", "none"):
+        photos = data.gather(folder, recipe(data={"cache": cache}))
+        assert photos.digests == {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in folder.glob("*.png")
+        }
 
 
 def test_pictures_are_resized_by_their_short_side_and_cached(folder: Path) -> None:
