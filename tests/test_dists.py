@@ -106,4 +106,4 @@ def test_mistakes_are_one_line(bare: DISTS, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(
         WeightsError, match=r"DISTS's weights at .* but 00000000\.\.\. was expected"
     ):
-        DISTS()
+        DISTS(network=bare.network)
