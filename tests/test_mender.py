@@ -116,6 +116,28 @@ def test_a_whole_photos_fill_is_made_once_and_cut_often(tmp_path: Path) -> None:
     assert len(several.starts._kept) == count
 
 
+def test_first_fills_on_disk_serve_other_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same pixels; a file cut short is made again, and another hole is another file."""
+    monkeypatch.setenv("MENDPIX_HOME", str(tmp_path / "home"))
+    draw_pictures(tmp_path / "photos", 4, (80, 160))
+    on_disk = {"short_side": 80, "cache": "disk"}
+    fresh = samples(tmp_path / "photos", recipe()).batch([0, 1])
+    first = samples(tmp_path / "photos", recipe(data=on_disk)).batch([0, 1])
+    kept = sorted((tmp_path / "home" / "first-fills").iterdir())
+    assert len(kept) == 2 and all(file.suffix == ".npy" for file in kept)
+    np.save(kept[0], np.load(kept[0]) // 2)
+    kept[1].write_bytes(kept[1].read_bytes()[:100])
+    again = samples(tmp_path / "photos", recipe(data=on_disk)).batch([0, 1])
+    assert torch.equal(fresh.shown, first.shown)
+    changed = (again.shown != first.shown).flatten(1).any(1)
+    assert changed.sum() == 1, "one was taken as it lay there, the other made again"
+    other = recipe(data=on_disk, holes=[{"kind": "lama-thin"}])
+    samples(tmp_path / "photos", other).batch([0])
+    assert len(list((tmp_path / "home" / "first-fills").iterdir())) == 3
+
+
 def test_a_run_resumes_bit_for_bit(tmp_path: Path) -> None:
     draw_pictures(tmp_path / "photos", 8, (80, 96))
     said = recipe(save_every=2, validate_every=2, sheet_every=4, validate_count=2)
@@ -160,3 +182,19 @@ def test_the_learned_distance_is_the_metric_with_soft_lengths() -> None:
     by_hole = LearnedPerceptual(network, divide="hole", on="output")
     by_hole.heads = loss.heads
     assert float(by_hole(a, b, half)) == pytest.approx(2 * wanted, rel=1e-9)
+
+
+def test_the_learned_distance_of_smaller_pictures() -> None:
+    from mendpix.features import FeatureNetwork
+
+    network = FeatureNetwork("vgg16", tensors("vgg16"))
+    whole, small = (LearnedPerceptual(network, shrink=n, on="output") for n in (1, 2))
+    for loss in (whole, small):
+        loss.heads = {name: head[:4] for name, head in loss.heads.items()}
+    random = torch.Generator().manual_seed(6)
+    a, b = torch.rand(2, 2, 3, 32, 48, generator=random)
+    hole = torch.ones_like(a[:, :1])
+    large = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in (a, b, hole)]
+    assert float(small(*large)) == pytest.approx(float(whole(a, b, hole)), rel=1e-5)
+    with pytest.raises(ValueError, match="shrink is 0 but must be 1 or more"):
+        LearnedPerceptual(network, shrink=0)

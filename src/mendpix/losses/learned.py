@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mendpix.features import FeatureNetwork
 from mendpix.features.heads import LAYERS, heads
@@ -26,13 +27,15 @@ class LearnedPerceptual(FeatureLoss):
         network: ``"vgg16"``, or a feature network of that layout.
         divide: ``"image"``: the mean over all places, as the metric takes it. ``"hole"``: that
             divided by the missing share of the batch, so that small holes teach as much.
+        shrink: compare the pictures averaged down by this factor: a quarter of the cost at 2, and
+            a larger view; detail finer than that is then some other term's.
         on, part: as in :class:`FeatureLoss`.
 
     Shape:
         as every loss; returns a scalar >= 0.
 
     Raises:
-        ValueError: another network.
+        ValueError: another network, or a factor below 1.
         WeightsError: weights or heads that are not at hand.
     """
 
@@ -40,6 +43,7 @@ class LearnedPerceptual(FeatureLoss):
         self,
         network: str | FeatureNetwork = "vgg16",
         divide: Literal["image", "hole"] = "image",
+        shrink: int = 1,
         on: On = "composite",
         part: Part = "image",
     ) -> None:
@@ -48,17 +52,32 @@ class LearnedPerceptual(FeatureLoss):
             choose("network", network, ("vgg16",))
         layers = dict.fromkeys(LAYERS["vgg16"], 1.0)
         super().__init__(network, layers, on=on, part=part)
+        if shrink < 1:
+            raise ValueError(f"shrink is {shrink} but must be 1 or more")
         self.divide: Literal["image", "hole"] = divide
+        self.shrink = shrink
         self.heads = dict(zip(LAYERS["vgg16"], heads("vgg16"), strict=True))
+
+    def announce(self, scene: Scene) -> None:
+        """Share the passes over the pictures at their own size; smaller ones are this term's."""
+        if self.shrink == 1:
+            super().announce(scene)
 
     def judge(self, scene: Scene) -> Tensor:
         """The mean distance of the batch."""
-        wanted = scene.target_features(self.network, self.layers)
-        made = scene.features(self.network, self.layers, self.part, self.on)
+        made, wanted = self._features(scene)
         with full_precision(scene.target):
             parts = [_distance(made[name], wanted[name], head) for name, head in self.heads.items()]
             total = torch.stack(parts).sum()
             return total if self.divide == "image" else total / scene.hole.mean().clamp(min=1e-3)
+
+    def _features(self, scene: Scene) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        if self.shrink == 1:
+            made = scene.features(self.network, self.layers, self.part, self.on)
+            return made, scene.target_features(self.network, self.layers)
+        made = self.network(F.avg_pool2d(self.picture(scene), self.shrink), self.layers)
+        with torch.no_grad():
+            return made, self.network(F.avg_pool2d(scene.target, self.shrink), self.layers)
 
 
 def _distance(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import nn
 
-from mendpix import drawing
+from mendpix import downloads, drawing
 from mendpix.errors import MaskError, RecipeError
 from mendpix.training.data import Draw, Hole, generator
 from mendpix.training.recipe import Recipe
@@ -49,6 +49,7 @@ def first_fills(recipe: Recipe, network: nn.Module) -> Starts | None:
         recipe.seed,
         data.start_options,
         data.start_holes,
+        downloads.home() / "first-fills" if data.cache == "disk" else None,
     )
 
 
