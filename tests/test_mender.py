@@ -184,7 +184,7 @@ def test_the_learned_distance_is_the_metric_with_soft_lengths() -> None:
     assert float(by_hole(a, b, half)) == pytest.approx(2 * wanted, rel=1e-9)
 
 
-def test_the_learned_distance_of_smaller_pictures() -> None:
+def test_the_learned_distance_of_smaller_pictures_and_of_some() -> None:
     from mendpix.features import FeatureNetwork
 
     network = FeatureNetwork("vgg16", tensors("vgg16"))
@@ -196,5 +196,9 @@ def test_the_learned_distance_of_smaller_pictures() -> None:
     hole = torch.ones_like(a[:, :1])
     large = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in (a, b, hole)]
     assert float(small(*large)) == pytest.approx(float(whole(a, b, hole)), rel=1e-5)
-    with pytest.raises(ValueError, match="shrink is 0 but must be 1 or more"):
+    one = LearnedPerceptual(network, divide="hole", share=0.4, on="output")
+    one.heads = whole.heads
+    pairs = [torch.cat(pair) for pair in ((a, b), (b, b), (hole, 0 * hole))]
+    assert float(one(*pairs)) == pytest.approx(float(whole(a, b, hole)), rel=1e-5)
+    with pytest.raises(ValueError, match="shrink is 0 and share 1 but must be 1 or more"):
         LearnedPerceptual(network, shrink=0)

@@ -29,13 +29,15 @@ class LearnedPerceptual(FeatureLoss):
             divided by the missing share of the batch, so that small holes teach as much.
         shrink: compare the pictures averaged down by this factor: a quarter of the cost at 2, and
             a larger view; detail finer than that is then some other term's.
+        share: judge only this share of a batch, its first pictures, and at least one: a dear
+            term beside a cheap one that judges all.
         on, part: as in :class:`FeatureLoss`.
 
     Shape:
         as every loss; returns a scalar >= 0.
 
     Raises:
-        ValueError: another network, or a factor below 1.
+        ValueError: another network, a factor below 1, a share outside (0, 1].
         WeightsError: weights or heads that are not at hand.
     """
 
@@ -44,6 +46,7 @@ class LearnedPerceptual(FeatureLoss):
         network: str | FeatureNetwork = "vgg16",
         divide: Literal["image", "hole"] = "image",
         shrink: int = 1,
+        share: float = 1.0,
         on: On = "composite",
         part: Part = "image",
     ) -> None:
@@ -52,32 +55,45 @@ class LearnedPerceptual(FeatureLoss):
             choose("network", network, ("vgg16",))
         layers = dict.fromkeys(LAYERS["vgg16"], 1.0)
         super().__init__(network, layers, on=on, part=part)
-        if shrink < 1:
-            raise ValueError(f"shrink is {shrink} but must be 1 or more")
+        if shrink < 1 or not 0 < share <= 1:
+            raise ValueError(
+                f"shrink is {shrink} and share {share:g} but must be 1 or more and in (0, 1]"
+            )
         self.divide: Literal["image", "hole"] = divide
-        self.shrink = shrink
+        self.shrink, self.share = shrink, share
         self.heads = dict(zip(LAYERS["vgg16"], heads("vgg16"), strict=True))
 
     def announce(self, scene: Scene) -> None:
-        """Share the passes over the pictures at their own size; smaller ones are this term's."""
-        if self.shrink == 1:
+        """Share the passes over whole pictures of whole batches; others are this term's own."""
+        if self._sees_all:
             super().announce(scene)
 
     def judge(self, scene: Scene) -> Tensor:
-        """The mean distance of the batch."""
+        """The mean distance of the batch, or of its share."""
         made, wanted = self._features(scene)
         with full_precision(scene.target):
             parts = [_distance(made[name], wanted[name], head) for name, head in self.heads.items()]
             total = torch.stack(parts).sum()
-            return total if self.divide == "image" else total / scene.hole.mean().clamp(min=1e-3)
+            missing = self._seen(scene.hole).mean().clamp(min=1e-3)
+            return total if self.divide == "image" else total / missing
+
+    @property
+    def _sees_all(self) -> bool:
+        return self.shrink == 1 and self.share == 1
 
     def _features(self, scene: Scene) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        if self.shrink == 1:
+        if self._sees_all:
             made = scene.features(self.network, self.layers, self.part, self.on)
             return made, scene.target_features(self.network, self.layers)
-        made = self.network(F.avg_pool2d(self.picture(scene), self.shrink), self.layers)
+        made = self.network(self._small(self.picture(scene)), self.layers)
         with torch.no_grad():
-            return made, self.network(F.avg_pool2d(scene.target, self.shrink), self.layers)
+            return made, self.network(self._small(scene.target), self.layers)
+
+    def _seen(self, batch: Tensor) -> Tensor:
+        return batch[: max(1, round(self.share * len(batch)))]
+
+    def _small(self, pictures: Tensor) -> Tensor:
+        return F.avg_pool2d(self._seen(pictures), self.shrink)
 
 
 def _distance(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
