@@ -85,6 +85,12 @@ class NetworkFiller:
             self.network.eval()
             return framing.fill(photo, hole, self.needs, self._run, self.start, progress)
 
+    def refine(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """The same for a photo whose hole is filled already, of at most ``largest`` pixels."""
+        with self._lock:
+            self.network.eval()
+            return framing.fill(photo, hole, self.needs, self._run, lambda *_: photo, progress)
+
     def _run(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """The network's picture ``(H, W, 3)`` of a photo that suits it, cut to [0, 1]."""
         image = torch.from_numpy(np.ascontiguousarray(photo.transpose(2, 0, 1)))[None]
