@@ -1,5 +1,6 @@
 """Exported networks as fillers, without torch."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,13 @@ def test_no_torch_is_needed(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0.25", "False"]
+
+
+def test_nobody_is_told(tmp_path: Path) -> None:
+    """The runtime's own telemetry keeps an id in the home folder from its import on."""
+    home = tmp_path / "home"
+    home.mkdir()
+    say = "from mendpix import models, runtime\nruntime.OnnxFiller(models.bundled()['mender'])"
+    where = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", say], env={**where, "HOME": str(home)}, check=True)
+    assert [path for path in home.rglob("*") if path.is_file()] == []

@@ -13,13 +13,16 @@ from threading import Lock
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from mendpix import framing, models
 from mendpix.adapter import Adapter
 from mendpix.errors import MendError, WeightsError
 from mendpix.framing import LARGEST
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it calls its maker from the import on
+
+import onnxruntime
 
 Photo = NDArray[np.float32]
 Hole = NDArray[np.bool_]
