@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps, JpegImagePlugin
 
-from mendpix import images, jpeg
+from mendpix import files, images, jpeg
 from mendpix.errors import PictureError
 from mendpix.images import Hole, Picture
 
@@ -64,6 +65,19 @@ def test_blocks_away_from_the_hole_are_the_same_bits(tmp_path: Path, sampling: s
         assert isinstance(new, JpegImagePlugin.JpegImageFile)
         assert old.quantization == new.quantization
         assert [one[1:3] for one in old.layer] == [one[1:3] for one in new.layer]
+
+
+@needs_jpeglib
+@pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
+def test_no_folder_for_passing_files_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose file system is read-only."""
+    before = saved(tmp_path / "a.jpg", (101, 131), "4:2:0")
+    after, hole = filled(before)
+    content, _ = files.encode("b.jpg", after, hole)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert files.encode("b.jpg", after, hole)[0] == content
 
 
 @needs_jpeglib
