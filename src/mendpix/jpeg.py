@@ -8,12 +8,9 @@ and B; colours after ITU-T T.871 (JFIF), section 7.
 """
 
 import io
-import os
 import struct
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +43,10 @@ def write(picture: Picture, said: Metadata, hole: Hole | None) -> bytes:
     Without a hole, the blocks that still show what the source shows are copied.
     """
     source = _source(picture)
-    bare = None if source is None else _kept(picture, source, hole)
+    try:
+        bare = None if source is None else _kept(picture, source, hole)
+    except OSError:  # jpeglib passes files on through a folder; there is none, or it is full
+        bare = None
     return _dressed(bare or _encoded(picture, source), said, picture.content)
 
 
@@ -89,7 +89,8 @@ def _kept(
         source.load()
         before = turn(np.asarray(source), picture.orientation)
         hole = (before.reshape(picture.pixels.shape) != picture.pixels).any(axis=-1)
-    with _paths() as (old, new):
+    with tempfile.TemporaryDirectory(prefix="mendpix-") as folder:
+        old, new = str(Path(folder, "old.jpg")), str(Path(folder, "new.jpg"))
         # without its descriptions: jpeglib has room for few of them
         Path(old).write_bytes(_dressed(picture.content or b"", None))
         coefficients = jpeglib.read_dct(old)
@@ -98,20 +99,6 @@ def _kept(
         _put(coefficients, picture, hole)
         coefficients.write_dct(new, flags=["+OPTIMIZE_CODING"])
         return Path(new).read_bytes()
-
-
-@contextmanager
-def _paths() -> Iterator[tuple[str, str]]:
-    """Two files for jpeglib, which takes nothing but paths; in memory where the system can."""
-    with ExitStack() as stack:
-        if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
-            ends = [os.memfd_create("mendpix.jpg") for _ in range(2)]
-            for end in ends:
-                stack.callback(os.close, end)
-            yield f"/proc/self/fd/{ends[0]}", f"/proc/self/fd/{ends[1]}"
-        else:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mendpix-"))
-            yield str(Path(folder, "old.jpg")), str(Path(folder, "new.jpg"))
 
 
 def _known(coefficients: Any, picture: Picture) -> bool:

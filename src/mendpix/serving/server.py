@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -95,6 +97,7 @@ def serve(settings: Settings, told: Callable[[str], None] = lambda _: None) -> N
     Raises:
         MendError: unsafe settings, or an address that cannot be had.
     """
+    pass_in_memory()
     made = settings.token == "auto"  # only this one has to be told: any other is known already
     settings = settings.checked()
     logs.configure(settings.log)
@@ -107,6 +110,12 @@ def serve(settings: Settings, told: Callable[[str], None] = lambda _: None) -> N
         log.info("stopped")
     finally:
         listening.close()
+
+
+def pass_in_memory(memory: str = "/dev/shm") -> None:
+    """Put passing files, which the writer of JPEG needs, where they reach no disk (Linux)."""
+    if "TMPDIR" not in os.environ and os.access(memory, os.W_OK | os.X_OK):
+        tempfile.tempdir = memory
 
 
 def built(settings: Settings, **changes: Any) -> Server:
