@@ -187,6 +187,7 @@ class Completion:
                 level.cost,
                 level.trust,
                 np.float32(sharpness),
+                np.empty(level.voted, np.float32),
             ),
         )
 
@@ -269,6 +270,7 @@ class Completion:
     def finish(self, level: Level) -> Floats:
         """Each missing pixel's colour, copied from one place, brightness evened out."""
         origin = np.empty((len(level.pixels), 2), np.int32)
+        size = (2 * level.radius + 1) ** 2
         self.crew.each(
             everyone(level.pixels),
             lambda stretch: self.kernels.elect(
@@ -282,6 +284,8 @@ class Completion:
                 level.trust,
                 np.float32(self.options.last_sharpness),
                 origin,
+                np.empty((size, 2), np.int64),
+                np.empty(size, np.float32),
             ),
         )
         copied: Floats = self.photo[origin[:, 0], origin[:, 1]]

@@ -29,7 +29,7 @@ _pairs = int32[:, ::1]
 _flags = boolean[:, ::1]
 
 
-@njit
+@njit(error_model="numpy")
 def _draw(state):  # type: ignore[no-untyped-def]
     """The next state and 32 random bits (SplitMix64, Steele et al. 2014)."""
     state = state + uint64(0x9E3779B97F4A7C15)
@@ -38,7 +38,7 @@ def _draw(state):  # type: ignore[no-untyped-def]
     return state, (z ^ (z >> uint64(31))) >> uint64(32)
 
 
-@njit
+@njit(error_model="numpy")
 def _difference(look, width, features, radius, ty, tx, sy, sx, best):  # type: ignore[no-untyped-def]
     """Sum of squared differences of two patches; stops once it is no better than ``best``."""
     # Unsigned positions: signed ones could count from the end, and that test stops SIMD.
@@ -58,7 +58,7 @@ def _difference(look, width, features, radius, ty, tx, sy, sx, best):  # type: i
     return total
 
 
-@njit
+@njit(error_model="numpy")
 def _partial(look, ready, width, features, radius, ty, tx, sy, sx):  # type: ignore[no-untyped-def]
     """The same over the target's ready pixels only, scaled up to a whole patch."""
     total, count = int64(0), 0
@@ -73,7 +73,7 @@ def _partial(look, ready, width, features, radius, ty, tx, sy, sx):  # type: ign
                 count += 1
     if count == 0:
         return NONE - uint32(1)
-    return uint32(total * (2 * radius + 1) ** 2 // count)
+    return uint32(total * ((2 * radius + 1) * (2 * radius + 1)) // count)
 
 
 @kernel(

@@ -119,7 +119,8 @@ def halved(look: Bytes, mass: Floats, crew: Crew) -> tuple[Bytes, Floats]:
     halve = kernels().halve
 
     def rows(first: int, last: int) -> None:
-        halve(first, look, mass, small[first:last], small_mass[first:last])
+        sums = np.empty(look.shape[2], np.float32)
+        halve(first, look, mass, small[first:last], small_mass[first:last], sums)
 
     crew.split(height, rows, width)
     return small, small_mass

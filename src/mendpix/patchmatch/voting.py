@@ -1,6 +1,6 @@
 """The compiled loops that vote, hand matches down the pyramid, and halve pictures.
 
-Names are those of kernels.py.
+Names are those of kernels.py. Loops ask for no memory: they are given what they reckon in.
 """
 
 import numpy as np
@@ -16,14 +16,14 @@ _pairs = int32[:, ::1]
 _flags = boolean[:, ::1]
 
 
-@njit
+@njit(error_model="numpy")
 def _target(index, y, x):  # type: ignore[no-untyped-def]
     if y < 0 or x < 0 or y >= index.shape[0] or x >= index.shape[1]:
         return int32(-1)
     return index[y, x]
 
 
-@njit
+@njit(error_model="numpy")
 def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def]
     """What turns a cost into an exponent: ``sharpness`` over the mean cost of the patches here."""
     total, count = float32(0), 0
@@ -50,14 +50,29 @@ def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def
         uint32[::1],
         float32[::1],
         float32,
+        float32[::1],
     )
 )
 def vote(  # type: ignore[no-untyped-def]
-    look, features, voted, radius, order, pixels, index, centre, match, cost, trust, sharpness
+    look,
+    features,
+    voted,
+    radius,
+    order,
+    pixels,
+    index,
+    centre,
+    match,
+    cost,
+    trust,
+    sharpness,
+    sums,
 ):
-    """Set each pixel in ``order`` to the weighted mean of what the patches over it propose."""
+    """Set each pixel in ``order`` to the weighted mean of what the patches over it propose.
+
+    ``sums`` ``(voted,)`` is where it reckons.
+    """
     width = index.shape[1]
-    sums = np.zeros(voted, np.float32)
     for p in order:
         y, x = int64(pixels[p, 0]), int64(pixels[p, 1])
         scale = _scale(radius, index, cost, y, x, sharpness)
@@ -81,18 +96,39 @@ def vote(  # type: ignore[no-untyped-def]
 
 @kernel(
     void(
-        int64, int32[::1], _pairs, _grid, _pairs, _pairs, uint32[::1], float32[::1], float32, _pairs
+        int64,
+        int32[::1],
+        _pairs,
+        _grid,
+        _pairs,
+        _pairs,
+        uint32[::1],
+        float32[::1],
+        float32,
+        _pairs,
+        int64[:, ::1],
+        float32[::1],
     )
 )
 def elect(  # type: ignore[no-untyped-def]
-    radius, order, pixels, index, centre, match, cost, trust, sharpness, origin
+    radius,
+    order,
+    pixels,
+    index,
+    centre,
+    match,
+    cost,
+    trust,
+    sharpness,
+    origin,
+    shifts,
+    weights,
 ):
     """Give each pixel in ``order`` the one shift that most patches over it, by weight, agree on.
 
-    Copying by one shift keeps the grain that a mean would smooth away.
+    Copying by one shift keeps the grain that a mean would smooth away. ``shifts`` ``(n, 2)`` and
+    ``weights`` ``(n,)``, n the pixels of a patch, are where it reckons.
     """
-    size = (2 * radius + 1) ** 2
-    shifts, weights = np.empty((size, 2), np.int64), np.empty(size, np.float32)
     for p in order:
         y, x = int64(pixels[p, 0]), int64(pixels[p, 1])
         scale = _scale(radius, index, cost, y, x, sharpness)
@@ -111,7 +147,10 @@ def elect(  # type: ignore[no-untyped-def]
                     shifts[k, 0], shifts[k, 1], weights[k] = oy, ox, 0
                     n += 1
                 weights[k] += weight
-        best = np.argmax(weights[:n])
+        best = 0
+        for k in range(1, n):
+            if weights[k] > weights[best]:
+                best = k
         origin[p, 0], origin[p, 1] = y + shifts[best, 0], x + shifts[best, 1]
 
 
@@ -140,14 +179,16 @@ def inherit(  # type: ignore[no-untyped-def]
                 break
 
 
-@kernel(void(int64, uint8[:, :, ::1], float32[:, ::1], uint8[:, :, ::1], float32[:, ::1]))
-def halve(top, look, mass, small, small_mass):  # type: ignore[no-untyped-def]
+@kernel(
+    void(int64, uint8[:, :, ::1], float32[:, ::1], uint8[:, :, ::1], float32[:, ::1], float32[::1])
+)
+def halve(top, look, mass, small, small_mass, sums):  # type: ignore[no-untyped-def]
     """Halve a picture, averaging known pixels only; ``mass`` is the share of each that is known.
 
-    Rows from ``top`` of the small picture, as many as ``small`` has.
+    Rows from ``top`` of the small picture, as many as ``small`` has; ``sums`` ``(features,)`` is
+    where it reckons.
     """
     height, width, features = look.shape
-    sums = np.empty(features, np.float32)
     for row in range(small.shape[0]):
         for x in range(small.shape[1]):
             sums[:] = 0
