@@ -11,11 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
+from mendpix.features import FeatureNetwork
 from mendpix.fillers import started
 from mendpix.networks import DISCRIMINATORS, NETWORKS
+from mendpix.networks.feature_critic import FeatureCritic, FeatureCriticOptions
 from mendpix.networks.filler import NetworkFiller
 from mendpix.networks.weights import options_from
 from mendpix.prediction import Judgement, Prediction
+from thin import tensors
 
 # Narrow forms, so that all of this is quick; what is not named stays the network's default.
 SMALL: dict[str, dict[str, Any]] = {
@@ -32,6 +35,7 @@ SMALL_JUDGES: dict[str, dict[str, Any]] = {
     "pan": {"width": 4},
     "sn-patchgan": {"width": 4},
     "patchgan": {"width": 4},
+    "feature-critic": {"width": 4},
 }
 
 
@@ -44,6 +48,9 @@ def network(name: str) -> nn.Module:
 def judge(name: str) -> nn.Module:
     torch.manual_seed(0)
     made = DISCRIMINATORS[name]
+    if made is FeatureCritic:  # on a thin network: the released one's weights may not be at hand
+        options = FeatureCriticOptions(width=4)
+        return FeatureCritic(options, FeatureNetwork("vgg16", tensors("vgg16")))
     return made(options_from(made, dict(SMALL_JUDGES.get(name, {})), name))
 
 

@@ -142,6 +142,16 @@ class FeatureNetwork(nn.Module):
             if layer not in known:
                 raise ValueError(f"{self.layout} has no layer {layer!r}; it has {', '.join(known)}")
 
+    def channels(self, layer: str) -> int:
+        """How many channels a layer has."""
+        channels = 3
+        for step in self.steps:
+            if step.index >= 0:
+                channels = len(self.get_buffer(_safe(f"features.{step.index}.bias")))
+            if step.name == layer:
+                break
+        return channels
+
     def _run(self, picture: Tensor, wanted: set[str]) -> dict[str, Tensor]:
         x = at_least_float32(picture)
         if self.normalise:

@@ -9,6 +9,7 @@ from torch import nn
 from mendpix.networks.context_encoder import ContextEncoder, RandomContextEncoder
 from mendpix.networks.crfill import CRFill
 from mendpix.networks.discriminators import ContextDiscriminator, PANDiscriminator
+from mendpix.networks.feature_critic import FeatureCritic
 from mendpix.networks.mender import Mender
 from mendpix.networks.pan import PANInpainting, PANUNet
 from mendpix.networks.partial_unet import PartialUNet
@@ -29,4 +30,5 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "pan": PANDiscriminator,
     "sn-patchgan": SNPatchGAN,
     "patchgan": PatchGAN,
+    "feature-critic": FeatureCritic,
 }
