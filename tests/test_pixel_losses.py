@@ -60,6 +60,23 @@ def test_hole_and_known_make_the_whole() -> None:
     torch.testing.assert_close(parts, L1()(*pictures))
 
 
+def test_shrunk_pictures_have_no_texture() -> None:
+    """Noise whose areas have the right mean costs nothing; a shift of an area costs its square."""
+    target = torch.full((1, 3, 16, 16), 0.5)
+    chequered = target.clone()
+    chequered[..., ::2, ::2] += 0.25
+    chequered[..., 1::2, ::2] -= 0.25
+    hole = torch.zeros(1, 1, 16, 16)
+    hole[..., :4, :6] = 1  # the second column of areas lies half in the hole
+    term = L2("hole", "region", shrink=4, on="composite")
+    assert float(term(chequered, target, torch.ones_like(hole))) == pytest.approx(0, abs=1e-9)
+    brighter = target + 0.2
+    # Areas are 0.2 and 0.1 off in the composite and count 1 and 1/2.
+    assert float(term(brighter, target, hole)) == pytest.approx((0.04 + 0.01 / 2) / 1.5, rel=1e-5)
+    with pytest.raises(ValueError, match="shrink is 0 but must be 1 or more"):
+        L1(shrink=0)
+
+
 def test_part_chooses_the_picture() -> None:
     prediction, target, hole = scene()
     both = Prediction(prediction, coarse=target)

@@ -29,6 +29,8 @@ class Pixel(Loss):
         reduction: ``"mean"``, or ``"sum"``: a picture's sum, averaged over the batch.
         known_weight: W of known pixels; 1 in the hole.
         span: length of the range in which the source writes its pictures: 2 for [-1, 1].
+        shrink: compare pictures averaged down by this factor: colours and brightness of areas,
+            not their texture; places count by how much of them lies in the region.
         on, part: which picture is judged.
 
     Shape:
@@ -43,6 +45,7 @@ class Pixel(Loss):
         reduction: Reduction = "mean",
         known_weight: float = 1.0,
         span: float = 1.0,
+        shrink: int = 1,
         on: On = "output",
         part: Part = "image",
     ) -> None:
@@ -53,20 +56,25 @@ class Pixel(Loss):
         if power not in (1, 2):
             raise ValueError(f"power is {power} but must be 1 or 2")
         check_positive(known_weight=known_weight, span=span)
+        if shrink < 1:
+            raise ValueError(f"shrink is {shrink} but must be 1 or more")
         self.power = power
         self.region: Region = region
         self.divide: Divide = divide
         self.reduction: Reduction = reduction
         self.known_weight = known_weight
         self.span = span
+        self.shrink = shrink
 
     def judge(self, scene: Scene) -> Tensor:
         """The weighted differences of the region's pixels."""
-        picture = self.picture(scene)
+        picture, target, hole = self.picture(scene), scene.target, scene.hole
+        if self.shrink > 1:
+            picture, target, hole = (F.avg_pool2d(x, self.shrink) for x in (picture, target, hole))
         with full_precision(picture):
-            error = differences(picture, scene.target, self.power) * self.span**self.power
-            inside = region_of(scene.hole, self.region)
-            total = (error * inside * self._weights(scene.hole)).sum()
+            error = differences(picture, target, self.power) * self.span**self.power
+            inside = region_of(hole, self.region)
+            total = (error * inside * self._weights(hole)).sum()
             return total / self._count(picture, inside)
 
     def _weights(self, hole: Tensor) -> Tensor | float:
@@ -90,10 +98,11 @@ class L1(Pixel):
         reduction: Reduction = "mean",
         known_weight: float = 1.0,
         span: float = 1.0,
+        shrink: int = 1,
         on: On = "output",
         part: Part = "image",
     ) -> None:
-        super().__init__(1, region, divide, reduction, known_weight, span, on, part)
+        super().__init__(1, region, divide, reduction, known_weight, span, shrink, on, part)
 
 
 class L2(Pixel):
@@ -106,10 +115,11 @@ class L2(Pixel):
         reduction: Reduction = "mean",
         known_weight: float = 1.0,
         span: float = 1.0,
+        shrink: int = 1,
         on: On = "output",
         part: Part = "image",
     ) -> None:
-        super().__init__(2, region, divide, reduction, known_weight, span, on, part)
+        super().__init__(2, region, divide, reduction, known_weight, span, shrink, on, part)
 
 
 class OverlapL2(Loss):
