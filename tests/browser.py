@@ -193,8 +193,8 @@ class Tab:
         )
         self.ask("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    def choose(self, selector: str, file: Path) -> None:
-        """Click a button that asks for a file, and give it one."""
+    def choose(self, selector: str, *files: Path) -> None:
+        """Click a button that asks for files, and give it some."""
         self.ask("Page.setInterceptFileChooserDialog", enabled=True)
         before = len(self._choosers())
         self.click(selector)
@@ -203,7 +203,8 @@ class Tab:
             assert time.monotonic() < end, "nothing asked for a file"
             self.js("new Promise((done) => setTimeout(done, 20))")
         field = self._choosers()[-1]["params"]["backendNodeId"]
-        self.ask("DOM.setFileInputFiles", files=[str(file)], backendNodeId=field)
+        names = [str(file) for file in files]
+        self.ask("DOM.setFileInputFiles", files=names, backendNodeId=field)
 
     def _choosers(self) -> list[dict[str, Any]]:
         """The file choosers that opened."""
@@ -270,14 +271,6 @@ def running() -> Iterator[Pipe]:
             _end(pid)
             os.close(from_browser[0])
             os.close(to_browser[1])
-
-
-def _high(pair: tuple[int, int]) -> list[int]:
-    """The same pipe on descriptors that 3 and 4 cannot overwrite."""
-    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 64) for end in pair]
-    for end in pair:
-        os.close(end)
-    return moved
 
 
 def _end(pid: int) -> None:

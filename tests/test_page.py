@@ -3,6 +3,7 @@
 import base64
 import gzip
 import io
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -291,9 +292,12 @@ def focusable(node: dict[str, Any]) -> bool:
 
 
 def test_a_phone_is_touched(page: Tab, folder: Path) -> None:
-    page.size(390, 780, ratio=2, phone=True)
+    page.size(320, 640, ratio=2, phone=True)
     opened(page, folder / "photo.png")
-    assert page.js("document.documentElement.scrollWidth") == 390
+    assert page.js("document.documentElement.scrollWidth") == 320
+    page.size(390, 780, ratio=2, phone=True)
+    page.until("document.documentElement.scrollWidth === 390")
+    page.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     at = places(page, WIDTH, HEIGHT)
     page.touch("start", at(100, 100))
     for x in (150, 200, 250):
@@ -523,18 +527,74 @@ def test_a_fill_is_cancelled(page: Tab, tmp_path: Path) -> None:
     assert page.js("!document.getElementById('mask-down').disabled")  # the mask is still there
 
 
-def test_many_pictures_are_filled_alike(page: Tab, folder: Path) -> None:
+def test_many_pictures_are_filled_alike(page: Tab, server: Running, folder: Path) -> None:
     opened(page, folder / "photo.png")
     at = places(page, WIDTH, HEIGHT)
     page.drag(at(80, 80), at(120, 100))
+    hole = grey(saved(page, "#mask-down", "photo-mask.png"))
     page.click("#batch")
     page.click("#batch-body .choices button:nth-child(2)")
     page.until("document.querySelectorAll('#batch-body .card').length === 2")
-    for n in (1, 2):
-        page.click(f"#batch-body .card:nth-child({n})")
-        page.until(f"document.querySelectorAll('#batch-body .entries li').length === {n}")
+    page.click("#batch-body .card:nth-child(1)")
+    page.until("document.querySelectorAll('#batch-body .entries li').length === 1")
+    page.choose("#batch-body .choices button", folder / "second.png", folder / "photo.png")
+    page.until("document.querySelectorAll('#batch-body .entries li').length === 3")
     page.click("#batch-body > .choices .primary")
-    page.until("document.querySelectorAll('#batch-body .entries a').length === 2")
+    page.until("document.querySelectorAll('#batch-body .entries a').length === 3")
+    page.key("Escape")
+    page.click("#batch")  # closed and opened again, what was filled is still there
+    archive = zipfile.ZipFile(io.BytesIO(saved(page, "#save-all", "filled.zip")))
+    links = page.js("[...document.querySelectorAll('#batch-body a')].map((a) => a.href)")
+    files = [server.client.get(link).content for link in links]
+    assert [archive.read(name) for name in archive.namelist()] == files
+    assert len(set(archive.namelist())) == 3
+    for content, seed in zip(files, (6, 5, 5), strict=True):
+        after = np.asarray(Image.open(io.BytesIO(content)))
+        np.testing.assert_array_equal(after[~hole], photo(seed)[~hole])
+        assert (after[hole] != photo(seed)[hole]).any()
+
+
+def test_a_busy_server_is_asked_again(chromium: Pipe, folder: Path, tmp_path: Path) -> None:
+    with servers.running(queue=0) as server:
+        tab = Tab(chromium, tmp_path)
+        tab.size(1200, 800)
+        tab.go(server.url)
+        opened(tab, folder / "photo.png")
+        at = places(tab, WIDTH, HEIGHT)
+        tab.drag(at(80, 80), at(120, 100))
+        job = server.slow_job(detached=True)
+        server.until(lambda: server.job(job["id"])["state"] == "running")
+        tab.key("f")
+        waits = "/busy/.test(document.getElementById('working-text').textContent)"
+        tab.until(waits)
+        tab.key("Escape")  # not to wait is possible as well
+        tab.until(IDLE)
+        tab.key("f")
+        tab.until(waits)
+        server.client.delete(f"/api/v1/jobs/{job['id']}")
+        mended(tab, 1)
+        tab.close()
+
+
+def test_a_server_started_anew_gets_the_picture_again(
+    chromium: Pipe, folder: Path, tmp_path: Path
+) -> None:
+    with servers.running() as server:
+        tab = Tab(chromium, tmp_path)
+        tab.size(1200, 800)
+        tab.go(server.url)
+        opened(tab, folder / "photo.png")
+        at = places(tab, WIDTH, HEIGHT)
+        tab.drag(at(80, 80), at(120, 100))
+        hole = grey(saved(tab, "#mask-down", "photo-mask.png"))
+        for key in list(server.store._kept):
+            server.store.delete(key)
+        tab.key("f")
+        tab.until("/again with what you marked/.test(document.getElementById('toast').textContent)")
+        np.testing.assert_array_equal(grey(saved(tab, "#mask-down", "photo-mask.png")), hole)
+        tab.key("f")
+        mended(tab, 1)
+        tab.close()
 
 
 def test_24_megapixels_are_painted_at_full_resolution(page: Tab, tmp_path: Path) -> None:

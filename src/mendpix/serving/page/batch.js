@@ -33,6 +33,7 @@ export class Batch {
     this.shelf = make("div", {});
     this.bar = make("progress", { max: 1, hidden: true });
     this.results = make("div", {});
+    this.running = false;
   }
 
   open() {
@@ -48,7 +49,7 @@ export class Batch {
     };
     const run = button("batchRun", () => this.run());
     run.className = "primary";
-    run.disabled = !this.entries.length;
+    run.disabled = this.running || !this.entries.length;
     const adders = [button("addFiles", () => this.addFiles())];
     if (this.folder) adders.push(button("addFolder", () => this.addFolder()));
     this.body.replaceChildren(
@@ -93,46 +94,61 @@ export class Batch {
   }
 
   async run() {
-    this.results.replaceChildren();
+    if (this.work.busy) return;
+    const stop = make("button", { type: "button" }, t("cancel"));
+    stop.addEventListener("click", () => this.work.cancel());
+    this.running = true;
     this.shelf.replaceChildren();
+    this.results.replaceChildren(stop);
+    this.bar.hidden = false;
+    this.bar.removeAttribute("value");
     this.render();
     try {
-      this.bar.hidden = false;
-      const names = new Map();
-      const pictures = [];
-      for (const { file, name } of this.entries) {
-        if (!file) continue;
-        this.note.textContent = t("uploading", { name });
-        const { id } = await api.upload(file, name);
-        names.set(id, name);
-        pictures.push(id);
-      }
-      const folder = this.entries.flatMap(({ path }) => path ?? []);
-      const mask = await sendMask(this.session);
-      const order = { ...this.choice(), tries: 1, mask, pictures, folder };
-      this.done(await this.follow({ ...order, fit_mask: this.stretch.checked }), names);
+      await this.fillAll();
     } catch (error) {
       this.note.textContent = complaint(error);
+      this.results.replaceChildren();
     }
+    this.running = false;
     this.bar.hidden = true;
     this.work.end();
+    this.render();
   }
 
-  /** @param {Record<string, any>} order @returns {Promise<Job>} */
-  follow(order) {
-    const stop = make("button", {}, t("cancel"));
-    stop.addEventListener("click", () => this.work.cancel());
-    this.results.replaceChildren(stop);
-    return this.work.run(order, ({ progress }) => {
+  async fillAll() {
+    const { signal } = this.work.begin();
+    const waiting = (/** @type {number} */ n) => {
+      if (n) this.say(t("busyWait", { n: Math.ceil(n) }));
+    };
+    const patience = { ...(signal && { signal }), waiting };
+    const names = new Map();
+    for (const { file, name } of this.entries) {
+      if (!file) continue;
+      this.say(t("uploading", { name }));
+      names.set((await api.upload(file, name, patience)).id, name);
+    }
+    const folder = this.entries.flatMap(({ path }) => path ?? []);
+    const mask = await sendMask(this.session, patience);
+    const order = { ...this.choice(), tries: 1, mask, pictures: [...names.keys()], folder };
+    const said = ({ progress = 0, position = 0 }) => {
       this.bar.value = progress;
-      this.note.textContent = t("running", { percent: Math.round(100 * progress) });
-    });
+      const percent = Math.round(100 * progress);
+      this.note.textContent = position ? t("queued", { n: position }) : t("running", { percent });
+    };
+    const wanted = { ...order, fit_mask: this.stretch.checked };
+    this.done(await this.work.run(wanted, patience, said), names);
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.work.say(text);
+    this.note.textContent = text;
   }
 
   /** @param {Job} job @param {Map<string, string>} names of what was uploaded, by id */
   done(job, names) {
     this.note.textContent = t("batchDone", { n: job.results.length, total: job.total });
-    const all = make("button", { className: "primary" }, t("saveAll"));
+    const all = make("button", { className: "primary", id: "save-all" }, t("saveAll"));
     all.addEventListener("click", () => save(api.zipUrl(job.id)));
     const ones = job.results.map(({ picture }) => {
       const link = make("a", { href: api.fileUrl(picture.id), download: "" }, t("saveOne"));

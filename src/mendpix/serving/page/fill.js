@@ -49,6 +49,7 @@ export class Work {
     this.bar = find("progress", HTMLProgressElement);
     /** @type {(() => void) | null} */
     this.stop = null;
+    this.said = "";
     button("cancel").addEventListener("click", () => this.cancel());
   }
 
@@ -56,9 +57,22 @@ export class Work {
     return !this.box.hidden;
   }
 
+  /** Begin something that can be given up while it asks the server. @returns {api.Patience} */
+  begin() {
+    const giver = new AbortController();
+    this.stop = () => giver.abort();
+    const waiting = (/** @type {number} */ seconds) => {
+      const { said } = this;
+      this.say(seconds ? t("busyWait", { n: Math.ceil(seconds) }) : said);
+      this.said = said;
+    };
+    return { signal: giver.signal, waiting };
+  }
+
   /** @param {string} text @param {number | null} share null: nobody knows */
   say(text, share = null) {
     this.box.hidden = false;
+    this.said = text;
     box("working-text").textContent = text;
     if (share === null) this.bar.removeAttribute("value");
     else this.bar.value = share;
@@ -78,11 +92,12 @@ export class Work {
    * Run a job, showing how far it is.
    *
    * @param {Record<string, any>} order
+   * @param {api.Patience} patience
    * @param {(job: {progress: number, position: number}) => void} [moved]
    * @returns {Promise<Job>} done or cancelled
    */
-  async run(order, moved = () => {}) {
-    const job = await api.order(order);
+  async run(order, patience, moved = () => {}) {
+    const job = await api.order(order, patience);
     this.stop = () => {
       api.cancel(job.id).catch(() => {});
     };
@@ -105,12 +120,18 @@ export class Work {
 /** @type {WeakMap<readonly Op[], string>} */
 const sent = new WeakMap();
 
-/** The id of the mask at the server. @param {Session} session @returns {Promise<string>} */
-export async function sendMask(session) {
+/**
+ * The id of the mask at the server.
+ *
+ * @param {Session} session
+ * @param {api.Patience} patience
+ * @returns {Promise<string>}
+ */
+export async function sendMask(session, patience) {
   const { ops } = session.now;
   const known = sent.get(ops);
   if (known) return known;
-  const { id } = await api.upload(await encode(session.mask()), "mask.png");
+  const { id } = await api.upload(await encode(session.mask()), "mask.png", patience);
   sent.set(ops, id);
   return id;
 }
@@ -124,13 +145,21 @@ export async function sendMask(session) {
  * @returns {Promise<Job>}
  */
 export async function fill(session, work, choice) {
+  const patience = work.begin();
   work.say(t("sending"));
-  const mask = await sendMask(session);
+  const mask = await sendMask(session, patience);
   const order = { pictures: [session.now.picture.id], mask, ...choice };
-  const job = await work.run(order);
-  if (job.results.length) session.filled({ order, results: job.results });
+  const job = await work.run(order, patience);
+  if (job.results.length) {
+    await seen(session, job);
+    session.filled({ order, results: job.results });
+  }
   return job;
 }
+
+/** Wait until what was filled can be shown. @param {Session} session @param {Job} job */
+const seen = (session, { results: [first] }) =>
+  session.layer(first.picture, first).ready.catch(() => {});
 
 /**
  * Fill the same once more, with the next seed.
@@ -142,8 +171,9 @@ export async function fill(session, work, choice) {
 export async function again(session, work) {
   const tries = /** @type {Tries} */ (session.now.tries);
   const seed = Math.max(...tries.results.map((result) => result.seed)) + 1;
-  const job = await work.run({ ...tries.order, seed, tries: 1 });
+  const job = await work.run({ ...tries.order, seed, tries: 1 }, work.begin());
   if (job.results.length) {
+    await seen(session, job);
     const results = [...tries.results, ...job.results];
     session.history.amend({ tries: { ...tries, results } });
     session.choose(job.results[0]);

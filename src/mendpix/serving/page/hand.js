@@ -25,6 +25,9 @@ export class Hand {
     /** @type {import("./tools.js").Gesture | null} */
     this.gesture = null;
     this.panning = false;
+    /** @type {[number, number]} where the mouse was last seen on the stage */
+    this.at = [0, 0];
+    this.hiding = 0;
     this.listen();
   }
 
@@ -37,6 +40,9 @@ export class Hand {
     target.addEventListener("pointerleave", () => (this.ring.hidden = true));
     target.addEventListener("contextmenu", (event) => event.preventDefault());
     this.stage.box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.stage.box.addEventListener("drawn", () => {
+      if (!this.ring.hidden) this.show(...this.at); // the zoom may be another one
+    });
   }
 
   get tool() {
@@ -178,8 +184,20 @@ export class Hand {
     this.tell.sized();
   }
 
+  /** Show for a moment how large the brush is, in the middle of what can be seen of the stage. */
+  preview() {
+    if (!this.stage.session || !this.tool.sized) return;
+    const { left, top, width, height } = this.stage.box.getBoundingClientRect();
+    const panel = box("panel").getBoundingClientRect();
+    const over = panel.top < top + height && panel.left < left + width && panel.height > 0;
+    this.show(width / 2, (over ? panel.top - top : height) / 2);
+    clearTimeout(this.hiding);
+    this.hiding = setTimeout(() => (this.ring.hidden = true), 900);
+  }
+
   /** The ring around the brush. @param {number} x @param {number} y on the stage */
   show(x, y) {
+    this.at = [x, y];
     this.ring.hidden = !this.tool.sized || this.space || this.frozen || this.stage.sliding;
     const side = this.settings.size * this.stage.view.scale;
     this.ring.style.width = this.ring.style.height = `${side}px`;

@@ -28,6 +28,7 @@ export const known = (key) => key in EN;
 
 /** What the server says in English, by its code. @param {unknown} error @returns {string} */
 export function complaint(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return t("cancelled");
   const { code, message } = /** @type {{code?: string, message?: string}} */ (error ?? {});
   const said = message ?? String(error);
   if (!code || !known(`error_${code}`)) return said;

@@ -4,17 +4,19 @@
 import * as api from "./api.js";
 import { Batch } from "./batch.js";
 import { Compare } from "./compare.js";
-import { box, button, find, input, memory, pick, save } from "./dom.js";
+import { box, button, input, pick, save } from "./dom.js";
 import { Work, again, fill } from "./fill.js";
 import { browse } from "./folder.js";
-import { Hand, SIZES } from "./hand.js";
+import { Hand } from "./hand.js";
 import { help, toolbar } from "./help.js";
-import { complaint, language, speak, t, translate, warnings } from "./i18n.js";
+import { complaint, t, warnings } from "./i18n.js";
 import { Cross, giveBack, shortcuts, spaceMoves } from "./keys.js";
+import { looks, settle } from "./looks.js";
 import * as masks from "./masks.js";
-import { arriving, closable, nextTheme, setTheme, toast } from "./page.js";
+import { arriving, closable, toast } from "./page.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
+import { showSize, wireSize } from "./size.js";
 import { Stage } from "./stage.js";
 import { TOOLS } from "./tools.js";
 import { showHistory, showTries } from "./tries.js";
@@ -27,7 +29,7 @@ const hand = new Hand(stage, settings, {
   released: () => {
     if (input("on-release").checked && !session?.empty) mend();
   },
-  sized: () => showSize(),
+  sized: () => showSize(settings, session),
   said: (key) => toast(t(key)),
 });
 const cross = new Cross(hand, (x, y, down) => {
@@ -35,6 +37,10 @@ const cross = new Cross(hand, (x, y, down) => {
 });
 /** @type {Session | null} */
 let session = null;
+/** @type {(patience: api.Patience) => Promise<Picture>} how the open picture comes to the server */
+let source = () => Promise.reject(new Error("nothing is open"));
+/** @type {WeakMap<Session, Batch>} */
+const batches = new WeakMap();
 /** @type {About | null} */
 let server = null;
 /** The id of the picture that needs no saving. */
@@ -55,10 +61,13 @@ async function busy(act) {
   hand.frozen = true;
   box("stage").classList.add("busy");
   try {
-    const said = await act();
+    const going = act();
+    changed();
+    const said = await going;
     if (said) say(said);
   } catch (error) {
-    toast(complaint(error));
+    const { code } = /** @type {{code?: string}} */ (error ?? {});
+    toast(code === "gone" && session ? await revived().catch(complaint) : complaint(error));
   } finally {
     work.end();
     hand.frozen = false;
@@ -69,12 +78,24 @@ async function busy(act) {
 
 const unsaved = () => Boolean(session?.mended && session.now.picture.id !== saved);
 
-/** @param {() => Promise<Picture>} get @param {string} name */
+/** Bring the picture to a server that has lost it, with what is marked now. */
+async function revived() {
+  if (!session) return "";
+  const { ops } = session.now;
+  start(await source(work.begin()));
+  session.history.push({ ops: [...ops], label: "opened" });
+  session.changed();
+  return t("revived");
+}
+
+/** @param {typeof source} get @param {string} name */
 const take = (get, name) =>
   busy(async () => {
     if (unsaved() && !confirm(t("discard"))) return;
+    const patience = work.begin();
     work.say(t("uploading", { name }));
-    const picture = await get();
+    const picture = await get(patience);
+    source = get;
     start(picture);
     await session?.layer(picture).ready;
     stage.box.focus({ preventScroll: true });
@@ -83,7 +104,8 @@ const take = (get, name) =>
   });
 
 /** @param {File} file */
-const takeFile = (file) => take(() => api.upload(file, file.name || "picture.png"), file.name);
+const takeFile = (file) =>
+  take((patience) => api.upload(file, file.name || "picture.png", patience), file.name);
 
 /** @param {Picture} picture */
 function start(picture) {
@@ -91,12 +113,12 @@ function start(picture) {
   session.addEventListener("change", () => changed());
   compare.set(false);
   document.body.classList.add("open");
+  settle();
   box("welcome").hidden = true;
   stage.show(session);
   cross.middle();
   const bits = picture.bits > 8 ? ` · ${picture.bits} bit` : "";
-  box("name").textContent =
-    `${picture.name} · ${picture.width} × ${picture.height}${bits}`;
+  box("name").textContent = `${picture.name} · ${picture.width} × ${picture.height}${bits}`;
   box("name").title = picture.name;
   settings.size = Math.max(2, Math.round(settings.share * Math.max(picture.width, picture.height)));
   saved = picture.id;
@@ -115,19 +137,7 @@ function changed() {
   if (!session.mended) compare.set(false);
   showTries(session);
   showHistory(session);
-  showSize();
-}
-
-function showSize() {
-  if (session) {
-    settings.share = settings.size / Math.max(session.original.width, session.original.height);
-    memory.set("size", String(settings.share));
-  }
-  const steps = Math.log(settings.size / SIZES.least) / Math.log(SIZES.most / SIZES.least);
-  input("size").value = String(Math.round(100 * steps));
-  const said = t("pixels", { n: settings.size });
-  box("size-out").textContent = said;
-  input("size").setAttribute("aria-valuetext", said);
+  showSize(settings, session);
 }
 
 /** @param {string} name */
@@ -163,7 +173,7 @@ const open = async () => {
   if (file) takeFile(file);
 };
 
-const look = () => browse((path) => take(() => api.openFromFolder(path), path));
+const look = () => browse((path) => take((patience) => api.openFromFolder(path, patience), path));
 
 const reads = () => ["image/*", ...(server?.reads ?? [])].join(",");
 
@@ -171,7 +181,7 @@ async function loadMask() {
   const [file] = await pick(reads(), false);
   if (!file) return;
   busy(async () => {
-    if (session) await masks.load(session, file);
+    if (session) await masks.load(session, file, work.begin());
     return t("maskLoaded");
   });
 }
@@ -179,10 +189,10 @@ async function loadMask() {
 const findSpecks = () =>
   busy(async () => {
     if (!session) return;
+    const patience = work.begin();
     work.say(t("looking"));
-    const n = await masks.specks(session, Number(input("sensitivity").value));
-    const said = t(n ? "foundSpecks" : "foundNone", { n });
-    toast(said);
+    const n = await masks.specks(session, Number(input("sensitivity").value), patience);
+    toast(t(n ? "foundSpecks" : "foundNone", { n }));
   });
 
 /** @param {(session: Session) => void} act @returns {() => void} */
@@ -210,9 +220,13 @@ const download = edit((s) => {
   save(api.fileUrl(saved), s.now.picture.name);
 });
 const grow = edit((s) => masks.grow(s, Math.min(200, Math.max(1, Number(input("grow-by").value)))));
-const batch = edit((s) => {
-  new Batch(s, work, () => settings.order, server?.folder ?? false, reads()).open();
-});
+const batch = () => {
+  if (!session) return;
+  const made = new Batch(session, work, () => settings.order, server?.folder ?? false, reads());
+  const one = batches.get(session) ?? made; // opened again, it still holds its results
+  batches.set(session, one);
+  one.open();
+};
 
 /** @type {[string, () => void][]} */
 const CLICKS = [
@@ -222,7 +236,6 @@ const CLICKS = [
   ["mask-up", loadMask], ["mask-down", edit((s) => masks.save(s))], ["specks", findSpecks], ["again", another],
   ["batch", batch], ["help", help],
   ["browse", look], ["browse-top", look],
-  ["theme", () => toast(t("themeIs", { which: t(nextTheme()) }))],
   ["panel-toggle", () => togglePanel()],
 ];
 
@@ -249,11 +262,7 @@ function wire() {
   spaceMoves(hand);
   giveBack(stage.box);
   compare.listen();
-  input("size").addEventListener("input", () => {
-    const share = Number(input("size").value) / 100;
-    settings.size = Math.round(SIZES.least * (SIZES.most / SIZES.least) ** share);
-    showSize();
-  });
+  wireSize(settings, hand, () => showSize(settings, session));
   const shown = () => (box("sensitivity-out").textContent = input("sensitivity").value);
   input("sensitivity").addEventListener("input", shown);
   shown();
@@ -273,21 +282,12 @@ function wire() {
   });
 }
 
-function wireLanguage() {
-  const list = find("language", HTMLSelectElement);
-  list.value = language();
-  list.addEventListener("change", () => {
-    speak(list.value);
+async function boot() {
+  toolbar(choose);
+  looks(() => {
     settings.render();
     changed();
   });
-}
-
-async function boot() {
-  setTheme();
-  toolbar(choose);
-  translate();
-  wireLanguage();
   wire();
   choose("brush");
   server = await api.about();

@@ -13,10 +13,11 @@ import { encode } from "./png.js";
  *
  * @param {Session} session
  * @param {File} file
+ * @param {api.Patience} patience
  */
-export async function load(session, file) {
+export async function load(session, file, patience) {
   const bitmap = await createImageBitmap(file).catch(() => null);
-  const mask = bitmap ?? (await api.upload(file, file.name));
+  const mask = bitmap ?? (await api.upload(file, file.name, patience));
   const { width, height } = session.original;
   if (mask.width !== width || mask.height !== height) {
     const [a, b] = [`${mask.width} × ${mask.height}`, `${width} × ${height}`];
@@ -51,10 +52,11 @@ async function fetched(mask) {
  *
  * @param {Session} session
  * @param {number} sensitivity
+ * @param {api.Patience} patience
  * @returns {Promise<number>} how many
  */
-export async function specks(session, sensitivity) {
-  const { mask, count } = await api.scratches(session.now.picture.id, sensitivity);
+export async function specks(session, sensitivity, patience) {
+  const { mask, count } = await api.scratches(session.now.picture.id, sensitivity, patience);
   const { width, height } = session.original;
   const tiles = await tilesOf(await createImageBitmap(mask), width, height);
   const last = session.now.ops.at(-1);

@@ -1,22 +1,6 @@
-/** The page around the picture: colours, short messages, and pictures dropped or pasted. */
+/** The page around the picture: short messages, dialogs, and pictures dropped or pasted. */
 
-import { box, memory } from "./dom.js";
-
-const THEMES = ["auto", "light", "dark"];
-
-/** @param {string} [theme] */
-export function setTheme(theme = memory.get("theme", "auto")) {
-  document.documentElement.dataset.theme = theme;
-  memory.set("theme", theme);
-}
-
-/** @returns {string} the next one, which is now set */
-export function nextTheme() {
-  const now = document.documentElement.dataset.theme ?? "auto";
-  const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length];
-  setTheme(next);
-  return next;
-}
+import { box } from "./dom.js";
 
 let timer = 0;
 

@@ -26,6 +26,8 @@ export class Stage {
     this.share = 0.5; // of the stage that shows the original while sliding
     this.ratio = 1;
     this.asked = 0;
+    /** @type {Layer | null} what was last seen, until what should be seen has come */
+    this.last = null;
     this.photoKey = ""; // what the canvases show, so that nothing is drawn twice
     this.maskKey = "";
     /** @type {readonly Op[] | null} */
@@ -41,7 +43,7 @@ export class Stage {
   /** @param {Session | null} session */
   show(session) {
     this.session = session;
-    this.draft = null;
+    this.draft = this.last = null;
     this.photoKey = this.maskKey = "";
     if (!session) return;
     this.measure();
@@ -114,7 +116,10 @@ export class Stage {
     if (!context) return;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.shadow(context);
-    (this.held ? before : after).draw(context, this.view, this.ratio);
+    const wanted = this.held ? before : after;
+    const shown = wanted.small ? wanted : (this.last ?? wanted);
+    shown.draw(context, this.view, this.ratio);
+    this.last = shown;
     if (!this.sliding || this.held) return;
     context.save();
     context.beginPath();

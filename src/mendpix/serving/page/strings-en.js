@@ -80,6 +80,7 @@ export const EN = {
   uploading: "Opening {name}…",
   opened: "{name} is open: {width} × {height} pixels.",
   looking: "Looking for specks…",
+  busyWait: "The server is busy. Trying again in {n} s…",
   queued: "Waiting: {n} before this one…",
   running: "Filling… {percent} %",
   sending: "Sending the mask…",
@@ -106,6 +107,9 @@ export const EN = {
   remove: "Remove",
   licence: "Licence",
   noCard: "This filler is plain code without training; it has no card.",
+  revived:
+    "The server had forgotten this picture: it was started anew, or short of memory. It is open " +
+    "again with what you marked; fills made before are gone.",
   error_offline: "The server does not answer. Is mendpix serve still running?",
   error_unauthorized: "This server wants a token: open the address that it printed.",
   error_too_large: "Too large for this server: {message}",
