@@ -76,6 +76,7 @@ def test_a_run_folder_stands_for_its_best_then_its_last(tmp_path: Path) -> None:
     best = written(tmp_path / "best.safetensors")
     assert models.resolve(str(tmp_path)) == best
     assert models.resolve(last) == last
+    assert models.resolve("mender") == models.BUNDLED / "mender.safetensors"
 
 
 def test_a_folder_without_either_says_what_it_holds(tmp_path: Path) -> None:

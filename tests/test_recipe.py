@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mendpix import features
+from mendpix import features, models
 from mendpix.errors import RecipeError
-from mendpix.training import objective, reading, schedule
+from mendpix.networks import weights
+from mendpix.training import objective, reading, schedule, starting
 from mendpix.training.holes import drawer
 from mendpix.training.recipe import Recipe
 from mendpix.training.toml import written
@@ -50,7 +52,9 @@ PAPERS = ("context-encoder", "context-encoder-random", "crfill", "pan", "partial
 
 def test_every_paper_has_its_recipe_and_a_small_one() -> None:
     names = {*PAPERS, "enhance", "finetune"}
-    assert set(reading.shipped()) == {"mender"} | names | {f"{name}-tiny" for name in names}
+    assert set(reading.shipped()) == {"mender", "mender-finetune"} | names | {
+        f"{name}-tiny" for name in names
+    }
     assert all(10 < len(reading.about(name)) < 100 for name in reading.shipped())
 
 
@@ -311,3 +315,12 @@ def test_the_page_on_recipes_holds_every_field_and_name() -> None:
     assert "\n".join(reading.field_lines()) in page
     for name in reading.shipped():
         assert f"- `{name}`: {reading.about(name)}\n" in page
+
+
+def test_the_bundled_network_can_be_gone_on_from_by_its_name() -> None:
+    recipe = reading.read("mender-finetune").model_copy(update={"from_weights": "mender"})
+    network = objective.network(recipe)
+    starting.copy_weights(network, recipe)
+    wanted, _ = weights.load(models.BUNDLED / "mender.safetensors")
+    for name, value in wanted.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value.float())

@@ -34,7 +34,7 @@ class Stored:
 
 
 def resolve(name: str | Path) -> Path:
-    """The weights file that a name stands for: a file, or a run folder's best or last.
+    """The weights file that a name stands for: a file, a run folder's best or last, or "mender".
 
     Raises:
         WeightsError: there is none; says what is there instead.
@@ -44,6 +44,9 @@ def resolve(name: str | Path) -> Path:
         return _released(path)
     if path.is_file():
         return path
+    own = BUNDLED / f"{name}.safetensors"
+    if path.name == str(name) and own.is_file():
+        return own
     raise WeightsError(f"{name} is neither a weights file nor a run folder{_nearest(path)}")
 
 

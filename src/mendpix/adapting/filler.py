@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mendpix import mending, models
+from mendpix import mending
 from mendpix.adapting.learning import DEFAULT, Course, adapted
 from mendpix.adapting.scenes import Scenes
 from mendpix.errors import MendError, WeightsError
@@ -99,9 +99,8 @@ def _coloured(photo: Photo) -> Photo:
 
 
 def _loaded(model: str, device: str) -> tuple[nn.Module, dict[str, Any]]:
-    path = models.BUNDLED / "mender.safetensors" if model in ("auto", "mender") else Path(model)
     try:
-        network, card = weights.load(path, device)
+        network, card = weights.load("mender" if model == "auto" else model, device)
     except WeightsError as problem:
         raise MendError(
             f"{problem} (--adapt takes auto, or a run or weights of a mender)"

@@ -43,7 +43,8 @@ def train(
         list[str] | None, Option("--set", metavar="FIELD=VALUE", help="Any field of the recipe.")
     ] = None,
     start_from: Annotated[
-        Path | None, Option("--from", metavar="WEIGHTS", help="Weights to start from.")
+        Path | None,
+        Option("--from", metavar="WEIGHTS", help="Weights to start from; mender: the bundled."),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
     max_minutes: Annotated[
