@@ -64,7 +64,7 @@ def test_pieces_that_disagree_meet_without_a_step() -> None:
     def shade(shown: Photo, missing: Hole, progress: Progress | None = None) -> Photo:
         return np.full_like(shown, next(shades))
 
-    made = refining.refined(photo, hole, shade)[..., 0]
+    made = refining.refined(photo.copy(), hole, shade)[..., 0]
     assert np.ptp(made[hole]) > 0.03
     inside = cv2.erode(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     step = np.abs(np.diff(made, axis=1))[inside[:, 1:]]
@@ -79,7 +79,7 @@ def test_pieces_that_agree_are_one() -> None:
     def negative(shown: Photo, missing: Hole, progress: Progress | None = None) -> Photo:
         return 1 - shown
 
-    made = refining.refined(photo, hole, negative)
+    made = refining.refined(photo.copy(), hole, negative)
     np.testing.assert_array_equal(made[~hole], photo[~hole])
     np.testing.assert_allclose(made[hole], 1 - photo[hole], atol=1e-6)
 
@@ -95,7 +95,7 @@ def test_only_the_fullest_pieces_are_gone_over_where_told() -> None:
         return np.ones_like(shown)
 
     told: list[float] = []
-    made = refining.refined(photo, hole, whiten, told.append, most=2)[..., 0]
+    made = refining.refined(photo.copy(), hole, whiten, told.append, most=2)[..., 0]
     assert len(seen) == 2
     assert min(seen) > 60_000
     assert told[-1] == 1
@@ -114,7 +114,7 @@ def test_other_channels_are_shown_as_three(channels: int) -> None:
         assert shown.shape[2] == 3
         return 1 - shown
 
-    made = refining.refined(photo, hole, negative)
+    made = refining.refined(photo.copy(), hole, negative)
     np.testing.assert_allclose(made[hole], 1 - photo[hole], atol=1e-6)
     np.testing.assert_array_equal(made[~hole], photo[~hole])
 

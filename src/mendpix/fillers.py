@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import catalogue, models
+from mendpix import catalogue, models, windows
 from mendpix.catalogue import CATALOGUE
 from mendpix.errors import MaskError, MendError, TensorError, WeightsError
 
@@ -114,7 +114,7 @@ class Faithful:
 
     def _hidden(self, photo: Photo, hole: Hole) -> Hole:
         """Leave nothing to see under the hole; what the filler is to call missing."""
-        unusable = ~np.isfinite(photo).all(axis=2) & ~hole
+        unusable = ~windows.finite(photo) & ~hole
         photo[hole] = 0
         if not unusable.any():
             return hole

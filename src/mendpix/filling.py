@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mendpix import holes, images
+from mendpix import holes, images, windows
 from mendpix.errors import MaskError, MendError, PictureError, TensorError
 from mendpix.fillers import Faithful, Filler, Progress, load, portion
 from mendpix.holes import Hole, Reading
@@ -191,7 +191,7 @@ def _unusable(picture: Picture) -> Hole:
 
 
 def _finite(picture: Picture) -> Hole:
-    return np.asarray(np.isfinite(picture.pixels).all(axis=2))
+    return windows.finite(picture.pixels)
 
 
 def picture_of(photo: object) -> Picture:

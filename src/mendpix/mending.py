@@ -250,4 +250,6 @@ class Mender:
             options=self._effort(view.hole, guide is not None),
             radius=way.radius,
         )
-        return filler(view.photo, view.hole, told)
+        filled = view.photo.copy()
+        filled[view.hole] = filler.missing(view.photo, view.hole, told, whole=True)
+        return filled

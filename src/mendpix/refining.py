@@ -37,7 +37,7 @@ def refined(
     progress: Progress | None = None,
     most: int | None = None,
 ) -> Photo:
-    """The photo ``(H, W, C)``, its hole ``(H, W)`` gone over by the refiner.
+    """The photo ``(H, W, C)``, its hole ``(H, W)`` gone over by the refiner; it is changed.
 
     Pieces see the photo as it was given, so the order in which they are done does not matter.
     Greyscale is shown as three equal channels and averaged back; any other number of channels
@@ -47,26 +47,26 @@ def refined(
         most: how many pieces may be gone over, those with most missing pixels; the others stay
             as they are. None: all.
 
-    Returns: a new photo; pixels outside the hole are those that were given.
+    Returns: the photo that was given; pixels outside the hole are as they were.
     """
-    made = photo.copy()
     if not hole.any():
-        return made
+        return photo
     pieces = tiles(hole)
     box = bounds(pieces)
     chosen = fullest(hole, most)
+    changes = []
     for step, piece in enumerate(chosen):
         part = _coloured(photo[piece.slices], hole[piece.slices], refine, progress)
         change = (part - photo[piece.slices]) * _weight(piece, pieces, box)
-        inside = hole[piece.slices]
-        made[piece.slices][inside] += change[inside]
+        changes.append(change[hole[piece.slices]])
         if progress is not None:
             progress((step + 1) / len(chosen))
+    for piece, change in zip(chosen, changes, strict=True):
+        photo[piece.slices][hole[piece.slices]] += change
     for piece in chosen:
-        np.clip(
-            made[piece.slices], 0, 1, out=made[piece.slices], where=hole[piece.slices][..., None]
-        )
-    return made
+        inside = hole[piece.slices][..., None]
+        np.clip(photo[piece.slices], 0, 1, out=photo[piece.slices], where=inside)
+    return photo
 
 
 def fullest(hole: Hole, most: int | None = None) -> list[Window]:

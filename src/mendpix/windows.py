@@ -56,6 +56,15 @@ class Window:
         return Window(top, left, bottom - top, right - left)
 
 
+def finite(array: Array) -> Hole:
+    """Where all channels ``(H, W, C)`` are finite numbers, ``(H, W)``."""
+    found = np.ones(array.shape[:2], np.bool_)
+    if np.issubdtype(array.dtype, np.floating):
+        for index in range(array.shape[2]):  # much faster than all(axis=2)
+            found &= np.isfinite(array[..., index])
+    return found
+
+
 def around(hole: Hole, context: float = 1.0, smallest: int = 48) -> list[Window]:
     """Windows that hold every hole component with its surroundings, none overlapping another.
 

@@ -76,23 +76,39 @@ class PatchMatch:
             Cancelled: if ``progress`` raised it.
         """
         filled = photo.copy()
-        if not hole.any():
-            return filled
-        missing = hole | ~np.isfinite(photo).all(axis=2)
-        if missing.all():
+        if hole.any():
+            filled[hole] = self.missing(photo, hole, progress)
+        return filled
+
+    def missing(
+        self, photo: Photo, hole: Hole, progress: Progress | None = None, whole: bool = False
+    ) -> Photo:
+        """Only the values ``(m, C)`` of the missing pixels, in the order of ``hole.nonzero()``.
+
+        Args:
+            whole: fill in one piece, instead of in windows around the hole's parts.
+
+        Raises what a call raises.
+        """
+        gap = hole | ~windows.finite(photo)
+        if gap.all():
             raise MaskError(
                 f"all {hole.size} pixels are missing: nothing is left to fill from; "
                 "leave some of the picture known, or invert the mask with --invert"
             )
+        places = np.flatnonzero(hole)
+        made = np.empty((len(places), photo.shape[2]), np.float32)
+        all_of_it = [(1.0, windows.Window(0, 0, *hole.shape))]
         with Crew(self.threads, progress) as crew:
-            for share, window in shares(missing, hole):
+            for share, window in all_of_it if whole else shares(gap, hole):
                 crew.begin(share)
-                cut = photo[window.slices]
-                gap = np.ascontiguousarray(missing[window.slices])
-                done = self._complete(cut, gap, self._guide(photo, window), crew)
-                inside = hole[window.slices]
-                filled[window.slices][inside] = done[inside[gap]]
-        return filled
+                part = np.ascontiguousarray(gap[window.slices])
+                guide = self._guide(photo, window)
+                done = self._complete(photo[window.slices], part, guide, crew)
+                rows, columns = np.nonzero(hole[window.slices])
+                here = (rows + window.top) * hole.shape[1] + columns + window.left
+                made[np.searchsorted(places, here)] = done[hole[window.slices][part]]
+        return made
 
     def prepare(self) -> None:
         """Load the compiled loops now, compiling them where no cache holds them."""

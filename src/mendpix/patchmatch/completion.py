@@ -57,7 +57,7 @@ class Completion:
         depth = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
         thick = o.thick if guide is None else _GUIDED_THICK
         count = o.levels or 1 + max(0, int(np.ceil(np.log2(max(1.0, depth / thick)))))
-        look = looks(self.photo, known, guide is not None, 1 << (count - 1), o)
+        look = looks(self.photo, known, guide is not None, 1 << (count - 1), o, self.crew)
         mass = known.astype(np.float32)
         voted = self.photo.shape[2] + (2 if o.texture else 0)
         levels = [Level(look, self.hole, fitting_radius(self.hole, o.radius), voted)]

@@ -3,11 +3,16 @@
 import cv2
 import numpy as np
 
+from mendpix.patchmatch.crew import Crew
 from mendpix.patchmatch.levels import Bytes, Floats, Hole
 from mendpix.patchmatch.options import Options
 
+_BAND = 128  # rows that are looked at in one go: always the same ones, so the same bytes
 
-def looks(photo: Floats, known: Hole, guided: bool, window: int, options: Options) -> Bytes:
+
+def looks(
+    photo: Floats, known: Hole, guided: bool, window: int, options: Options, crew: Crew
+) -> Bytes:
     """The channels of the finest level, ``(H, W, F)``: colours, texture, room for the guide.
 
     Args:
@@ -15,20 +20,34 @@ def looks(photo: Floats, known: Hole, guided: bool, window: int, options: Option
         window: side in pixels of the square over which texture is averaged: a patch's pixel at
             the coarsest size (Newson et al. 2014, sec. 3.3, https://arxiv.org/abs/1503.05528).
     """
-    channels = photo.shape[2]
+    height, width, channels = photo.shape
     count = channels + (2 if options.texture else 0) + (channels if guided else 0)
-    look = np.zeros((*photo.shape[:2], count), np.uint8)
-    grey = np.zeros(known.shape, np.float32)
-    for i in range(channels):  # one by one: a large photo's copy would be most of the memory
-        colour = np.where(known, photo[..., i], np.float32(0))
-        look[..., i] = as_bytes(colour, 1.0)
-        grey += colour / np.float32(channels)
-    if options.texture:
-        for axis in (0, 1):
-            look[..., channels + axis] = as_bytes(
-                texture(grey, known, axis, window), options.texture
-            )
+    look = np.zeros((height, width, count), np.uint8)
+
+    def bands(first: int, last: int) -> None:
+        for top in range(first * _BAND, min(last * _BAND, height), _BAND):
+            _paint(look, photo, known, top, window, options.texture)
+
+    crew.split(-(-height // _BAND), bands, _BAND * width)
     return look
+
+
+def _paint(
+    look: Bytes, photo: Floats, known: Hole, top: int, window: int, texture_weight: float
+) -> None:
+    """Set the rows of one band, from ``top`` on."""
+    bottom = min(top + _BAND, len(look))
+    first = max(0, top - window)
+    here, own = slice(first, bottom + window + 1), slice(top - first, bottom - first)
+    grey = np.zeros(known[here].shape, np.float32)
+    channels = photo.shape[2]
+    for i in range(channels):
+        colour = np.where(known[here], photo[here, :, i], np.float32(0))
+        look[top:bottom, :, i] = as_bytes(colour[own], 1.0)
+        grey += colour / np.float32(channels)
+    for axis in (0, 1) if texture_weight else ():
+        rough = texture(grey, known[here], axis, window)[own]
+        look[top:bottom, :, channels + axis] = as_bytes(rough, texture_weight)
 
 
 def as_bytes(values: Floats, weight: float) -> Bytes:
