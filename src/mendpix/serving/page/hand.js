@@ -189,8 +189,10 @@ export class Hand {
     if (!this.stage.session || !this.tool.sized) return;
     const { left, top, width, height } = this.stage.box.getBoundingClientRect();
     const panel = box("panel").getBoundingClientRect();
-    const over = panel.top < top + height && panel.left < left + width && panel.height > 0;
-    this.show(width / 2, (over ? panel.top - top : height) / 2);
+    const over = panel.height > 0 && panel.left < left + width && panel.top < top + height;
+    const beside = over && panel.left > left; // the panel lies over a part of the stage
+    const x = (beside ? panel.left - left : width) / 2;
+    this.show(x, (over && !beside ? panel.top - top : height) / 2);
     clearTimeout(this.hiding);
     this.hiding = setTimeout(() => (this.ring.hidden = true), 900);
   }
