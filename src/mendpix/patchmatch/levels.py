@@ -47,6 +47,8 @@ class Level:
     painted: Bytes | None = field(init=False, default=None)
     pixels: Ints = field(init=False)
     colours: tuple[Ints, Ints] = field(init=False)
+    _users: Ints | None = field(init=False, default=None)
+    _used: Ints = field(init=False)
 
     def __post_init__(self) -> None:
         self.source, targets = divide(self.hole, self.radius)
@@ -72,10 +74,14 @@ class Level:
 
     def users(self) -> Ints:
         """Per pixel, the last target matched to the patch there, -1 where none is."""
-        users = np.full(self.hole.shape, -1, np.int32)
+        if self._users is None:
+            self._users = np.full(self.hole.shape, -1, np.int32)
+        else:  # as it was, without a pass over all of a large picture
+            self._users[self._used[:, 0], self._used[:, 1]] = -1
         found = self.match[:, 0] >= 0
-        users[self.match[found, 0], self.match[found, 1]] = np.flatnonzero(found)
-        return users
+        self._used = self.match[found]
+        self._users[self._used[:, 0], self._used[:, 1]] = np.flatnonzero(found)
+        return self._users
 
     def guide(self, guide: Floats, weight: float) -> None:
         """Write the guide's colours, ``(h, w, C)`` of the finest size, behind the voted ones."""
