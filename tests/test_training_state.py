@@ -7,12 +7,14 @@ import pytest
 import torch
 
 import mendpix
+from mendpix import models
 from mendpix.training import state
 from test_mender import recipe
 from test_training_data import draw_pictures
 
 ROOT = Path(__file__).parent.parent
 carry = runpy.run_path(str(ROOT / "training_state" / "carry.py"))
+release = runpy.run_path(str(ROOT / "training_state" / "release.py"))["release"]
 
 
 def test_a_packed_run_goes_on(tmp_path: Path) -> None:
@@ -37,6 +39,25 @@ def test_a_packed_run_goes_on(tmp_path: Path) -> None:
         )
     outcome = mendpix.train(tmp_path / "photos", again, said, resume=True)
     assert outcome.finished and outcome.step == 4
+
+
+def test_a_release_adds_up_the_runs_behind_it(tmp_path: Path) -> None:
+    """Two stretches on different pictures, the second begun from the first's released weights."""
+    for name in ("one", "two"):
+        draw_pictures(tmp_path / name, 6 if name == "one" else 8, (80, 96))
+    said = recipe(ema=0.9, validate_count=2)
+    mendpix.train(tmp_path / "one", tmp_path / "a", said)
+    release(tmp_path / "a", tmp_path / "one", 0.25, out=tmp_path / "first")
+    before = tmp_path / "first" / "mender.safetensors"
+    mendpix.train(tmp_path / "two", tmp_path / "b", said, start_from=before)
+    release(tmp_path / "b", tmp_path / "two", 0.5, before, tmp_path / "second")
+    card = models.card(tmp_path / "second" / "mender.safetensors")
+    assert (card["steps"], card["hours"]) == (8, 0.75)
+    assert [(s["steps"], s["hours"]) for s in card["stretches"]] == [(4, 0.25), (4, 0.5)]
+    assert card["recipe"]["from_weights"] == "mender.safetensors"
+    read = [models.card(tmp_path / run / "last.safetensors")["data"]["files"] for run in "ab"]
+    assert card["data"]["files"].keys() == read[0].keys() | read[1].keys()
+    assert (tmp_path / "second" / "mender.onnx").is_file()
 
 
 def test_parts_are_small_and_whole() -> None:
