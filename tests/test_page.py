@@ -554,6 +554,75 @@ def test_many_pictures_are_filled_alike(page: Tab, server: Running, folder: Path
         assert (after[hole] != photo(seed)[hole]).any()
 
 
+def test_a_trained_run_is_offered_with_its_card(
+    chromium: Pipe, folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from mendpix import training
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(8):
+        Image.fromarray(photo(seed)).save(photos / f"{seed}.png")
+    (photos / "manifest.csv").write_text(
+        "file,licence\n" + "".join(f"{seed}.png,CC0 1.0\n" for seed in range(8))
+    )
+    small = ["validate_count=2", "network.options.width=8", "network.options.bottleneck=16"]
+    run = tmp_path / "runs" / "first"
+    training.train(
+        photos, run, "context-encoder-random-tiny", overrides={"steps": 2, "batch": 2}, sets=small
+    )
+    with servers.running(runs=tmp_path / "runs") as server:
+        tab = Tab(chromium, tmp_path)
+        tab.size(1200, 800)
+        tab.go(server.url)
+        opened(tab, folder / "photo.png")
+        put(tab, "model", "runs/first")
+        tab.click("#card")
+        tab.until("document.querySelectorAll('#card-body details').length === 2")
+        said = tab.js("document.getElementById('card-body').innerText")
+        assert "context-encoder-random, 2 steps, 4 pictures" in said
+        for part in ("CC0 (4)", "2 steps, 64 pixels, batches of 2, adam", "0.999 × reconstruction"):
+            assert part in said
+        assert str(tmp_path) not in tab.js("document.documentElement.outerHTML")
+        tab.click("#card-body details:last-child summary")
+        tab.until("document.querySelectorAll('#card-body .entries li').length === 4")
+        tab.key("Escape")
+        at = places(tab, WIDTH, HEIGHT)
+        tab.drag(at(180, 130), at(220, 150))
+        hole = grey(saved(tab, "#mask-down", "photo-mask.png"))
+        tab.key("f")
+        mended(tab, 1)
+        after = np.asarray(Image.open(io.BytesIO(saved(tab, "#download", "photo-filled.png"))))
+        np.testing.assert_array_equal(after[~hole], photo()[~hole])
+        assert (after[hole] != photo()[hole]).any()
+        tab.close()
+
+
+def test_heic_is_seen_and_filled(page: Tab, server: Running, tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    writer = pytest.importorskip("pillow_heif", reason="nothing here writes HEIC files")
+    image = Image.fromarray(photo())
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    image.info["exif"] = exif.tobytes()
+    writer.from_pillow(image).save(tmp_path / "phone.heic", quality=-1)
+    shown = np.asarray(writer.open_heif(tmp_path / "phone.heic").to_pillow())
+    opened(page, tmp_path / "phone.heic")
+    at = places(page, WIDTH, HEIGHT)
+    looks(page, at(300.5, 220.5), shown[220, 300])
+    page.key("r")
+    page.drag(at(190, 130), at(210, 150))
+    hole = grey(saved(page, "#mask-down", "phone-mask.png"))
+    page.key("f")
+    mended(page, 1)
+    content = saved(page, "#download", "phone-filled.png")
+    after = np.asarray(Image.open(io.BytesIO(content)))
+    np.testing.assert_array_equal(after[~hole], shown[~hole])
+    assert Image.open(io.BytesIO(content)).getexif()[0x010F] == "Maker"
+    assert after[140, 200].min() > 80
+
+
 def test_a_busy_server_is_asked_again(chromium: Pipe, folder: Path, tmp_path: Path) -> None:
     with servers.running(queue=0) as server:
         tab = Tab(chromium, tmp_path)

@@ -26,6 +26,9 @@ _ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:[/\\]|\\\\")
 KEPT = 3
 """Fillers with a network that stay loaded."""
 
+NETWORK = "mender"
+"""Whose card is the default filler's: the bundled network, which it uses."""
+
 ABOUT = {
     "auto": "the best there is on this machine",
     "patchmatch": "texture from the picture itself, without any training",
@@ -132,11 +135,14 @@ class Offers:
         raise Refusal(404, f"there is no model {name[:100]!r}; /api/v1/models lists them")
 
     def _card(self, model: Model) -> dict[str, Any]:
+        bundled = models.bundled()
         try:
+            if model.name == "auto" and NETWORK in bundled:
+                return models.card(bundled[NETWORK])
             if model.kind == "catalogue":
                 return dict(catalogue.card(model.name))
             if model.kind == "bundled":
-                return models.card(models.bundled()[model.name])
+                return models.card(bundled[model.name])
             if model.kind == "run":
                 return models.card(self._path(model.name))
         except MendError:
@@ -233,9 +239,21 @@ def _described(name: str, kind: Literal["bundled", "run"], path: Path) -> Model:
         card = models.card(path)
     except MendError:
         return Model(name=name, kind=kind, ready=False, why_not="its file has no card")
-    step = f", step {card['step']}" if card.get("step") else ""
-    about = f"{card.get('network', '')}{step}"
-    return Model(name=name, kind=kind, about=about, licence=str(card.get("licence", "")))
+    return Model(name=name, kind=kind, about=_summary(card), licence=str(card.get("licence", "")))
+
+
+def _summary(card: Mapping[str, Any]) -> str:
+    """A card in a few words: the network, how long it learned, from what, how well it fills."""
+    parts = [str(card.get("network", ""))]
+    if card.get("steps"):
+        parts.append(f"{card['steps']} steps")
+    data, scores = card.get("data"), card.get("validation")
+    if isinstance(data, dict) and data.get("files"):
+        parts.append(f"{len(data['files'])} pictures")
+    if isinstance(scores, dict):
+        named = (("psnr", "PSNR {:.1f} dB"), ("lpips", "LPIPS {:.3f}"))
+        parts += [text.format(scores[key]) for key, text in named if key in scores]
+    return ", ".join(part for part in parts if part)
 
 
 def _catalogue() -> list[Model]:

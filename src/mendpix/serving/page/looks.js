@@ -5,7 +5,7 @@ import { language, speak, t, translate } from "./i18n.js";
 import { toast } from "./page.js";
 
 const THEMES = ["auto", "light", "dark"];
-const SHORT = "(max-width: 760px), (max-width: 1000px) and (max-height: 480px)"; // as in editor.css
+const SHORT = "(max-width: 760px), (max-width: 1000px) and (max-height: 480px)"; // as in phone.css
 
 /** @param {string} theme */
 function setTheme(theme) {
