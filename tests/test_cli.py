@@ -218,7 +218,7 @@ MISTAKES = [
     (["fill", "photo.png", "mask.png", "-o", "photo.png"], "is a photo or mask"),
     (["fill", "photo.png", "mask.png", "-o", "x.gif"], "x.gif has the extension"),
     (["fill", "photo.png", "mask.png", "--from-alpha"], "choose one of them"),
-    (["fill", "photo.png", "mask.png", "--device", "cuda"], "runs on the CPU"),
+    (["fill", "photo.png", "mask.png", "-m", "telea", "--device", "cuda"], "runs on the CPU"),
     (["fill", "photo.png", "."], "is a folder"),
     (["verify", "photo.png", "small.png", "mask.png"], "photo.png is 60x40 but .*small.png"),
     (["fill", "photo.png", "mask.png", "-o", "mask.png/x.png"], "mask.png cannot be made"),

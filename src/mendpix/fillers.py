@@ -1,169 +1,31 @@
-"""Fillers: what one is, how to get one by name, and the promise that known values come back."""
+"""Fillers by name, or from a file: the one way to get one."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mendpix import catalogue, models, windows
+from mendpix import accelerators, catalogue, models
 from mendpix.catalogue import CATALOGUE
-from mendpix.errors import MaskError, MendError, TensorError, WeightsError
+from mendpix.errors import MendError, WeightsError
+from mendpix.faithful import Faithful, Filler, Hole, Photo, Progress, check, portion
+from mendpix.refining import Refine
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
-
-SLACK = 1e-3
-"""How far outside [0, 1] a known value may lie: the rounding of resizing."""
-
-
-class Filler(Protocol):
-    """Anything that fills holes; nobody needs to inherit from it.
-
-    Built with its options, then called as ``filler(photo, hole, progress=None) -> photo``:
-
-    - photo: ``(H, W, C)`` float32, in [0, 1] where known;
-    - hole: ``(H, W)`` bool, True = missing; what lies under it is never looked at;
-    - progress: called with the share done, in [0, 1], at least twice a second on long work; it
-      may raise :class:`~mendpix.errors.Cancelled`.
-
-    ``channels`` is 3, or "any" for a filler that takes any C. One that has ``skips_nan = True``
-    takes known pixels that are NaN as unusable: no source, and not to be filled either.
-    """
-
-    @property
-    def channels(self) -> Literal[3, "any"]: ...
-
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo: ...
-
-
-class Faithful:
-    """Another filler, with its inputs checked and every known value copied back.
-
-    What the filler inside sees never depends on what lies under the hole. Photos of other than
-    three channels reach a filler for three one channel at a time, repeated and averaged back.
-    Known pixels that are not finite are no source, and come back as they were.
-    """
-
-    channels: Literal["any"] = "any"
-
-    def __init__(self, inner: Filler) -> None:
-        self.inner = inner
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What the weights file inside says of itself; empty where there is none."""
-        return dict(getattr(self.inner, "card", {}))
-
-    def prepare(self) -> None:
-        """Do now what the first fill would do once: compile what is to be compiled."""
-        for filler in (self.inner, getattr(self.inner, "start", None)):
-            getattr(filler, "prepare", lambda: None)()
-
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True; see :class:`Filler`.
-
-        Raises:
-            TensorError: an array of another shape, kind or range.
-            MaskError: everything is missing.
-            MendError: the filler inside gave values that are no numbers.
-        """
-        check(photo, hole)
-        filled = photo.copy()
-        if hole.any():
-            filled[hole] = self.missing(photo.copy(), hole, progress)
-        return filled
-
-    def missing(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """Only the values ``(N, C)`` of the missing pixels, without a second copy of the photo.
-
-        ``photo`` is used up: it is changed. Raises what a call raises, except for wrong arrays,
-        which are not looked for.
-        """
-        gap = self._hidden(photo, hole)
-        if not (np.isfinite(photo[..., 0]) & ~gap).any():
-            raise MaskError(
-                f"all {hole.size} pixels are missing or unusable, so nothing is left to fill "
-                "from; leave some known, or invert the mask"
-            )
-        made = self._by_channels(photo, gap, progress)[hole]
-        if not np.isfinite(made).all():
-            raise MendError(f"{type(self.inner).__name__} gave values that are no numbers")
-        return made
-
-    def tries(
-        self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
-    ) -> Iterator[Photo]:
-        """``count`` fills to choose from, the likeliest first: values as of :meth:`missing`.
-
-        Raises:
-            MendError: the filler inside has one fill only.
-        """
-        candidates = getattr(self.inner, "candidates", None)
-        if candidates is None:
-            name = type(self.inner).__name__
-            raise MendError(f"{name} has 1 fill, not {count}; ask the model 'auto' for more")
-        gap = self._hidden(photo, hole)
-        for made in candidates(photo, gap, count, progress):
-            yield made[hole]
-
-    def _hidden(self, photo: Photo, hole: Hole) -> Hole:
-        """Leave nothing to see under the hole; what the filler is to call missing."""
-        unusable = ~windows.finite(photo) & ~hole
-        photo[hole] = 0
-        if not unusable.any():
-            return hole
-        if getattr(self.inner, "skips_nan", False):
-            photo[unusable] = np.nan
-            return hole
-        photo[unusable] = 0
-        return hole | unusable
-
-    def _by_channels(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
-        count = photo.shape[2]
-        if self.inner.channels == "any" or count == 3:
-            return self.inner(photo, hole, progress)
-        planes = []
-        for index in range(count):
-            grey = np.repeat(photo[..., index : index + 1], 3, axis=2)
-            told = portion(progress, index, count)
-            planes.append(self.inner(grey, hole, told).mean(axis=2))
-        return np.stack(planes, axis=2)
-
-
-def portion(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """What the ``index``-th of ``count`` equal parts of a work tells its progress to."""
-    return None if progress is None else lambda share: progress((index + share) / count)
-
-
-def check(photo: Photo, hole: Hole) -> None:
-    """Refuse arrays that are no photo ``(H, W, C)`` in [0, 1] with its hole ``(H, W)``.
-
-    Raises:
-        TensorError: names what was given and what is wanted.
-    """
-    if photo.ndim != 3 or photo.dtype != np.float32:
-        raise TensorError(
-            f"photo is {photo.dtype} of shape {photo.shape} but must be float32 (H, W, C); "
-            "mendpix.fill() takes other kinds"
-        )
-    if hole.dtype != np.bool_ or hole.shape != photo.shape[:2]:
-        raise TensorError(
-            f"hole is {hole.dtype} of shape {hole.shape} but must be bool {photo.shape[:2]}; "
-            "give mask > 0 at the photo's size"
-        )
-    known = np.isfinite(photo) & ~hole[..., None]
-    low, high = photo.min(where=known, initial=0), photo.max(where=known, initial=1)
-    if low < -SLACK or high > 1 + SLACK:
-        raise TensorError(
-            f"photo spans [{low:g}, {high:g}] where known but must lie in [0, 1]; "
-            "divide by 255, or let mendpix.fill() scale it"
-        )
+__all__ = [
+    "BUILT_IN",
+    "Faithful",
+    "Filler",
+    "Hole",
+    "Photo",
+    "Progress",
+    "check",
+    "load",
+    "portion",
+    "started",
+]
 
 
 def _mender() -> type[Any]:
@@ -224,6 +86,7 @@ def load(
             that has been fetched, such as "migan".
         seed: of a filler that draws random numbers; the same seed gives the same bytes.
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
+            "auto" takes an accelerator for a network where PyTorch is installed and one is there.
         threads: how many a filler may use; None: one per processor.
         trust: run a TorchScript file, which is a program, too.
         options: of the filler's own, such as PatchMatch's ``guide``, or the ``adapter`` of an
@@ -248,7 +111,10 @@ def load(
 
 
 def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
-    if device not in ("auto", "cpu"):
+    if name == "auto" and "refine" not in options:
+        refine = _elsewhere(device, common["threads"])
+        options = options if refine is None else {"refine": refine, **options}
+    elif device not in ("auto", "cpu"):
         raise MendError(f"{name} runs on the CPU, not on {device}; leave the device out")
     make = BUILT_IN[name]()
     known = _options(make)
@@ -259,6 +125,61 @@ def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str,
     common = {key: value for key, value in common.items() if key in known}
     filler: Filler = make(**common, **options)
     return filler
+
+
+def _elsewhere(device: str, threads: int | None) -> Refine | None:
+    """The bundled network on an accelerator; None where it is to run on the CPU.
+
+    An accelerator that is asked for by name is looked for now; else one that seems to be there is
+    tried while the picture is read, and the CPU serves where it turns out to be of no use.
+    """
+    if device == "cpu" or (device == "auto" and not _promising()):
+        return None
+    if device != "auto":
+        return accelerated(device, threads)
+    from mendpix import mending
+
+    return mending.awaited(lambda: _found(threads))
+
+
+def _promising() -> bool:
+    return accelerators.likely() and find_spec("torch") is not None
+
+
+def _found(threads: int | None) -> Refine:
+    from mendpix import mending
+    from mendpix.networks.weights import choose_device
+
+    device = choose_device("auto")
+    return mending.exported(threads) if device.type == "cpu" else accelerated(str(device), threads)
+
+
+def accelerated(device: str, threads: int | None = None) -> Refine:
+    """The bundled network on a device, by PyTorch, or else by an ONNX Runtime that knows it.
+
+    Args:
+        device: as for :func:`load`, but "auto".
+
+    Raises:
+        WeightsError: PyTorch does not find the device.
+        MendError: PyTorch is not installed.
+    """
+    from mendpix import runtime
+
+    if find_spec("torch") is not None:
+        from mendpix.networks.filler import load_filler
+
+        try:
+            return load_filler(models.BUNDLED / "mender.safetensors", device, threads).refine
+        except WeightsError:
+            if not runtime.runs_on(device):
+                raise
+    elif not runtime.runs_on(device):
+        raise MendError(
+            f"auto runs on {device} by PyTorch, which is not installed; "
+            "run: pip install 'mendpix[train]', or leave the device out"
+        )
+    return runtime.OnnxFiller(models.BUNDLED / "mender.onnx", device=device).refine
 
 
 def _options(make: type[Any]) -> list[str]:

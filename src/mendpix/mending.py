@@ -95,23 +95,29 @@ def regrained(filled: Photo, view: View, pieces: list[Window], seed: int) -> Non
 
 
 def bundled(threads: int | None = None) -> Refine | None:
-    """The network in this package, ready to refine; None where it is not there.
+    """The network in this package, ready to refine on the CPU; None where it is not there."""
+    return awaited(lambda: exported(threads)) if _path().is_file() else None
 
-    It is opened in a thread of its own, while the picture is read and PatchMatch begins.
+
+def _path() -> Path:
+    return models.BUNDLED / "mender.onnx"
+
+
+def awaited(opens: Callable[[], Refine]) -> Refine:
+    """What ``opens`` gives, opened in a thread of its own: while the picture is read and
+    PatchMatch begins.
     """
-    path = models.BUNDLED / "mender.onnx"
-    if not path.is_file():
-        return None
     pool = ThreadPoolExecutor(1, "mender")
-    opened = pool.submit(_opened, path, threads)
+    opened = pool.submit(opens)
     pool.shutdown(wait=False)
     return lambda photo, hole, progress: opened.result()(photo, hole, progress)
 
 
-def _opened(path: Path, threads: int | None) -> Refine:
+def exported(threads: int | None = None) -> Refine:
+    """The network in this package by ONNX Runtime, on the CPU."""
     from mendpix.runtime import OnnxFiller  # here: ONNX Runtime takes a while to import
 
-    return OnnxFiller(path, threads=threads).refine
+    return OnnxFiller(_path(), threads=threads).refine
 
 
 def tries(ways: list[Way], count: int) -> list[Way]:

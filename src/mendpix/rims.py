@@ -89,7 +89,7 @@ def _outline(hole: Hole) -> tuple[Values, Values, tuple[Values, Values]]:
     step = len(rows) // _POINTS + 1
     rows, columns = rows[::step], columns[::step]
     high, wide = _outwards(hole, rows, columns)
-    length = np.maximum(np.hypot(high, wide), 1e-6)
+    length = np.maximum(np.hypot(high, wide), 1e-6).astype(np.float32)
     return rows.astype(np.float32), columns.astype(np.float32), (high / length, wide / length)
 
 
@@ -102,6 +102,6 @@ def _outwards(hole: Hole, rows: NDArray[Any], columns: NDArray[Any]) -> tuple[Va
         hole.astype(np.uint8), _BLUR, _BLUR, _BLUR, _BLUR, cv2.BORDER_REFLECT_101
     )
     around = np.lib.stride_tricks.sliding_window_view(padded, (size, size))[rows, columns]
-    high = np.einsum("nyx,y,x->n", around, slope, bell, dtype=np.float32, casting="unsafe")
-    wide = np.einsum("nyx,y,x->n", around, bell, slope, dtype=np.float32, casting="unsafe")
-    return high, wide
+    high = np.einsum("nyx,y,x->n", around, slope, bell)
+    wide = np.einsum("nyx,y,x->n", around, bell, slope)
+    return high.astype(np.float32), wide.astype(np.float32)

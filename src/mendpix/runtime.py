@@ -195,6 +195,11 @@ def _session(path: Path, threads: int | None, device: str) -> Any:
         raise WeightsError(f"{path} cannot be opened: {_short(problem)}") from None
 
 
+def runs_on(device: str) -> bool:
+    """Whether this ONNX Runtime knows the kind of device, such as "cuda:1"."""
+    return PROVIDERS.get(device.split(":")[0]) in _providers()
+
+
 def _providers() -> list[str]:
     return list(onnxruntime.get_available_providers())
 
