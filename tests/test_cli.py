@@ -220,6 +220,13 @@ MISTAKES = [
     (["fill", "photo.png", "mask.png", "--from-alpha"], "choose one of them"),
     (["fill", "photo.png", "mask.png", "-m", "telea", "--device", "cuda"], "runs on the CPU"),
     (["fill", "photo.png", "."], "is a folder"),
+    (["fil", "photo.png", "mask.png"], "No such command 'fil'.*see mendpix --help$"),
+    (["fill"], "Missing argument 'photo'; see mendpix fill --help$"),
+    (["fill", "photo.png", "mask.png", "--nope"], "No such option: --nope"),
+    (["fill", "photo.png", "mask.png", "--grow", "x"], "Invalid value for '--grow'.*integer"),
+    (["fill", "photo.png", "mask.png", "--tries", "0"], "Invalid value for '--tries'"),
+    (["fill", "photo.png", "mask.png", "more.png"], "more.png"),
+    (["--nope"], "No such option: --nope; see mendpix --help$"),
     (["verify", "photo.png", "small.png", "mask.png"], "photo.png is 60x40 but .*small.png"),
     (["fill", "photo.png", "mask.png", "-o", "mask.png/x.png"], "mask.png cannot be made"),
     (["fill", "photo.png", "mask.png", "-o", "x" * 300 + ".png"], "File name too long"),
@@ -319,3 +326,10 @@ def test_version_and_module(run: Run) -> None:
     assert run("--version")[1] == "mendpix 0.1.0\n"
     done = shell("--version")
     assert (done.returncode, done.stdout) == (0, "mendpix 0.1.0\n")
+
+
+def test_the_bare_command_shows_help(run: Run) -> None:
+    code, said, err = run()
+    assert code == 2
+    assert "Usage: mendpix" in said
+    assert err == ""

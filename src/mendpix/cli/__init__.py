@@ -1,6 +1,7 @@
 """The command line: verbs that parse, call the library and print. Nothing else prints or exits."""
 
 import sys
+from typing import Any, NoReturn
 
 import typer
 
@@ -15,6 +16,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+USAGE: Any = typer.BadParameter.__base__
+"""What typer raises for words that it cannot take."""
+
 for verbs in (pictures, learning, evaluating, models, weights, serving):
     verbs.add_to(app)
 
@@ -37,7 +41,9 @@ def options(
 def main() -> None:
     """Run the command; what the user can put right is one line and exit code 2."""
     try:
-        app()
+        code = app(prog_name="mendpix", standalone_mode=False)
+    except USAGE as mistake:
+        _refuse(mistake)
     except MendError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
@@ -45,5 +51,15 @@ def main() -> None:
         place = f"{problem.filename}: " if problem.filename else ""
         typer.echo(f"error: {place}{problem.strerror or problem}", err=True)
         sys.exit(2)
-    except Cancelled:
+    except (Cancelled, typer.Abort):
         sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(mistake: Any) -> NoReturn:
+    """Say which words of the command are wrong; where there are none, help has been shown."""
+    said = " ".join(mistake.format_message().split()).rstrip(".")
+    command = mistake.ctx.command_path if mistake.ctx else "mendpix"
+    if said:
+        typer.echo(f"error: {said}; see {command} --help", err=True)
+    sys.exit(2)
