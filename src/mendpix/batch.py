@@ -1,10 +1,8 @@
 """Filling files: planned as a whole before any work, then one by one or in several processes."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -214,6 +212,19 @@ def run(
         return
     loaded(settings).prepare()  # a wrong name fails here, and kernels compile once, not per job
     settings = replace(settings, threads=max(1, (settings.threads or processors()) // jobs))
+    yield from _shared_out(tasks, settings, jobs, progress)
+
+
+def _shared_out(
+    tasks: Sequence[Task],
+    settings: Settings,
+    jobs: int,
+    progress: Callable[[float], None] | None,
+) -> Iterator[Outcome]:
+    """The tasks in several processes."""
+    import multiprocessing  # here: one picture should not wait for them
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, _start, (settings,)) as pool:
         waiting = [pool.submit(_worked, task) for task in tasks]

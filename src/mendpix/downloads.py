@@ -1,12 +1,9 @@
 """One file from a server: checked, resumed where it broke off, whole or not there at all."""
 
 import hashlib
-import http.client
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +84,9 @@ def _fetch(url: str, part: Path, sha256: str, progress: Progress | None) -> None
 
 def _fill(url: str, part: Path, progress: Progress | None) -> None:
     """Append to ``part`` until it is whole, asking again where the connection breaks."""
+    import http.client  # here, as below: a fill, which fetches nothing, should not wait for them
+    import urllib.error
+
     for attempt in range(TRIES):
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
@@ -112,6 +112,10 @@ def _append(url: str, part: Path, progress: Progress | None) -> None:
     Raises:
         ConnectionError: it ended early; what came is kept.
     """
+    import http.client
+    import urllib.error
+    import urllib.request
+
     have = part.stat().st_size
     request = urllib.request.Request(url, headers={"User-Agent": "mendpix"})
     if have:

@@ -1,6 +1,7 @@
 """What the verbs show while they work: a progress bar, and remarks on standard error."""
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -42,6 +43,9 @@ def remarks() -> Iterator[None]:
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[float], None]]:
     """A progress bar on standard error if that is a terminal; yields what takes the share done."""
+    if not sys.stderr.isatty():
+        yield lambda share: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -53,9 +57,6 @@ def bar(title: str) -> Iterator[Callable[[float], None]]:
         TimeElapsedColumn(),
         Remaining(),
     )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=1.0)
         yield lambda share: progress.update(task, completed=share)
