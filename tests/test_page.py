@@ -457,6 +457,16 @@ def test_a_mask_goes_in_and_comes_out(page: Tab, folder: Path, tmp_path: Path) -
     page.until("document.getElementById('toast').textContent.includes('400 × 100')")
 
 
+def test_what_cannot_be_opened_is_said(page: Tab, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").write_bytes(b"")
+    page.drop(tmp_path / "empty.png")
+    page.until("document.getElementById('toast').textContent === 'empty.png is empty.'")
+    with (tmp_path / "large.tif").open("wb") as file:
+        file.truncate(300 << 20)
+    page.drop(tmp_path / "large.tif")
+    page.until("/larger than the 268 MB/.test(document.getElementById('toast').textContent)")
+
+
 def test_pictures_come_in_by_choice_and_paste(page: Tab, folder: Path) -> None:
     page.choose("#pick", folder / "photo.png")
     page.until(f"document.getElementById('name').textContent.startsWith('photo.png') && {IDLE}")

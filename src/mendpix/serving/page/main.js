@@ -13,7 +13,7 @@ import { complaint, t, warnings } from "./i18n.js";
 import { Cross, giveBack, shortcuts, spaceMoves } from "./keys.js";
 import { looks, settle } from "./looks.js";
 import * as masks from "./masks.js";
-import { arriving, closable, toast } from "./page.js";
+import { arriving, closable, toast, togglePanel } from "./page.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
 import { showSize, wireSize } from "./size.js";
@@ -104,8 +104,12 @@ const take = (get, name) =>
   });
 
 /** @param {File} file */
-const takeFile = (file) =>
-  take((patience) => api.upload(file, file.name || "picture.png", patience), file.name);
+function takeFile(file) {
+  const most = server?.limits.bytes ?? Infinity;
+  if (!file.size) toast(t("emptyFile", { name: file.name }));
+  else if (file.size > most) toast(t("largeFile", { name: file.name, n: Math.floor(most / 1e6) }));
+  else take((patience) => api.upload(file, file.name || "picture.png", patience), file.name);
+}
 
 /** @param {Picture} picture */
 function start(picture) {
@@ -249,12 +253,6 @@ const KEYS = {
   escape: () => work.cancel(), "?": help,
   ...Object.fromEntries(Object.entries(TOOLS).map(([name, { key }]) => [key, () => choose(name)])),
 };
-
-/** @param {boolean} [wanted] */
-function togglePanel(wanted) {
-  const opened = document.body.classList.toggle("panel-open", wanted);
-  button("panel-toggle").setAttribute("aria-expanded", String(opened));
-}
 
 function wire() {
   for (const [id, act] of CLICKS) button(id).addEventListener("click", act);

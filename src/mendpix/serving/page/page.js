@@ -1,6 +1,6 @@
 /** The page around the picture: short messages, dialogs, and pictures dropped or pasted. */
 
-import { box } from "./dom.js";
+import { box, button } from "./dom.js";
 
 let timer = 0;
 
@@ -35,6 +35,12 @@ export function arriving(take) {
     const file = event.clipboardData?.files[0];
     if (file) take(file);
   });
+}
+
+/** A phone's panel. @param {boolean} [wanted] */
+export function togglePanel(wanted) {
+  const opened = document.body.classList.toggle("panel-open", wanted);
+  button("panel-toggle").setAttribute("aria-expanded", String(opened));
 }
 
 /** Dialogs close by their button, or by a click beside them. */

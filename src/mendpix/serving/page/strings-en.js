@@ -129,6 +129,8 @@ export const EN = {
   score_ssim: "SSIM",
   score_hole_l1: "L1 in the hole",
   score_mean_colour_l1: "the same with one colour",
+  emptyFile: "{name} is empty.",
+  largeFile: "{name} is larger than the {n} MB that this server takes.",
   error_offline: "The server does not answer. Is mendpix serve still running?",
   error_unauthorized: "This server wants a token: open the address that it printed.",
   error_too_large: "Too large for this server: {message}",

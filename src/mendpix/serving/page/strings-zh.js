@@ -123,6 +123,8 @@ export const ZH = {
   score_ssim: "SSIM",
   score_hole_l1: "空洞内 L1",
   score_mean_colour_l1: "单一颜色的 L1",
+  emptyFile: "{name} 是空文件。",
+  largeFile: "{name} 超过此服务器允许的 {n} MB。",
   error_offline: "服务器没有响应。mendpix serve 还在运行吗？",
   error_unauthorized: "此服务器需要令牌：请打开它显示的网址。",
   error_too_large: "超出此服务器的限制：{message}",
