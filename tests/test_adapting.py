@@ -16,6 +16,7 @@ import mendpix
 from mendpix import batch, cli, features, fillers
 from mendpix.adapting import Adapting, Course, learning, scenes
 from mendpix.errors import Cancelled, MaskError, MendError
+from mendpix.losses import L1, WeightedSum
 from mendpix.networks import Mender, PartialUNet, weights
 from mendpix.networks.filler import NetworkFiller
 from mendpix.networks.mender import MenderOptions
@@ -53,8 +54,17 @@ def one_thread() -> None:
 
 @pytest.fixture
 def colours_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a machine without VGG-16's weights."""
+    """Learning goes by colours, for machines without VGG-16's weights."""
+    colours = WeightedSum({"pixel": (1.0, L1("hole", divide="region"))})
+    monkeypatch.setattr(learning, "objective", lambda: colours)
+
+
+def test_without_feature_weights_one_line_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(features, "find", lambda name: None)
+    with pytest.raises(MendError, match=r"VGG-16.*run: mendpix weights get vgg16$"):
+        learning.objective()
 
 
 def test_scenes_are_drawn_in_what_is_known() -> None:

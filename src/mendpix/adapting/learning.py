@@ -88,13 +88,20 @@ def _tensor(layers: NDArray[Any]) -> Tensor:
 
 
 def objective() -> Loss:
-    """What the bundled network was trained for; without VGG-16's weights, colours alone."""
-    pixel = L1("hole", divide="region")
+    """What the bundled network was trained for, on pictures averaged down by 2.
+
+    Colours alone will not do: a network that learns from them blurs (docs/adapting.md).
+
+    Raises:
+        MendError: VGG-16's weights are not at hand.
+    """
     if features.find("vgg16") is None:
-        return WeightedSum({"pixel": (1.0, pixel)})
-    return WeightedSum(
-        {"lpips": (1.0, LearnedPerceptual(divide="hole", shrink=2)), "pixel": (0.5, pixel)}
-    )
+        raise MendError(
+            "--adapt looks at pictures through VGG-16, whose weights are not on this machine; "
+            "run: mendpix weights get vgg16"
+        )
+    perceptual = LearnedPerceptual(divide="hole", shrink=2)
+    return WeightedSum({"lpips": (1.0, perceptual), "pixel": (0.5, L1("hole", divide="region"))})
 
 
 def error(network: nn.Module, loss: Loss, batch: Batch) -> Tensor:
@@ -121,7 +128,7 @@ def adapted(
 
     Raises:
         MaskError: too little is known.
-        MendError: the loss is no number.
+        MendError: VGG-16's weights are not at hand, or the loss is no number.
     """
     learner = copy.deepcopy(network).train()
     loss = objective().to(next(learner.parameters()).device)
