@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mendpix.errors import Cancelled, MaskError
-from mendpix.patchmatch import Options, PatchMatch, compiling
+from mendpix.patchmatch import Options, PatchMatch, compiling, looks
 from mendpix.patchmatch.completion import Completion
 from mendpix.patchmatch.crew import Crew
-from mendpix.patchmatch.levels import divide
+from mendpix.patchmatch.levels import Bytes, divide
 
 Photo = NDArray[np.float32]
 Hole = NDArray[np.bool_]
@@ -244,6 +244,23 @@ def test_sources_touch_neither_hole_nor_border() -> None:
     for y, x in np.argwhere(source | target):
         assert 3 <= y < 17 and 3 <= x < 17
         assert hole[y - 3 : y + 4, x - 3 : x + 4].any() == target[y, x] != source[y, x]
+
+
+@pytest.mark.parametrize("band", [1, 37, 1000])
+def test_what_patches_are_compared_by_shows_no_bands(
+    monkeypatch: pytest.MonkeyPatch, band: int
+) -> None:
+    photo = scene(150, 90)
+    known = ~block(photo.shape, 40, 30, 60, 20)
+
+    def found() -> Bytes:
+        with Crew(2) as crew:
+            return looks.looks(photo, known, True, 8, Options(), crew)
+
+    whole = found()
+    assert whole.shape == (150, 90, 8)
+    monkeypatch.setattr(looks, "_BAND", band)
+    np.testing.assert_array_equal(found(), whole)
 
 
 def test_importing_is_cheap() -> None:
