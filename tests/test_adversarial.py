@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mendpix.errors import TensorError
-from mendpix.losses.adversarial import GAMES, Adversarial, adversarial_terms
+from mendpix.losses.adversarial import Adversarial, adversarial_terms
+from mendpix.losses.games import GAMES
 from mendpix.prediction import Judgement, Prediction, composite
 
 LOG2 = math.log(2)
@@ -107,6 +108,22 @@ def test_certain_logits_do_not_overflow(game: str) -> None:
     paid, fooled = said(-sure, sure, game=game)
     assert paid.item() == pytest.approx(2e4)
     assert math.isfinite(fooled.item())
+
+
+def test_only_the_hole_counts() -> None:
+    """The same pictures with only the hole's quarter of the logits kept cost as much."""
+    torch.manual_seed(0)
+    real, fake = torch.randn(2, 1, 4, 4), torch.randn(2, 1, 4, 4)
+    hole = torch.zeros(2, 1, 32, 32)
+    hole[..., :16, :16] = 1
+    term = Adversarial(Said(real, fake), on="output", only_hole=True)
+    dark, bright = torch.zeros(2, 3, 32, 32), torch.ones(2, 3, 32, 32)
+    paid, fooled = term.discriminator_loss(dark, bright, hole), term(dark, bright, hole)
+    wanted = said(real[..., :2, :2], fake[..., :2, :2])
+    torch.testing.assert_close(paid, wanted[0])
+    torch.testing.assert_close(fooled, wanted[1])
+    with pytest.raises(ValueError, match="choose one"):
+        Adversarial(Patch(), only_hole=True, only_hole_is_fake=True)
 
 
 def test_halved_hinge_is_half() -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mendpix.losses.adversarial import GAMES, Adversarial
+from mendpix.losses.adversarial import Adversarial
+from mendpix.losses.games import GAMES
 from mendpix.losses.pan import PerceptualAdversarial
 from mendpix.prediction import Judgement, Prediction
 

@@ -5,10 +5,11 @@ Any of them trains any network. Photos are ``(N, 3, H, W)`` in [0, 1], holes ``(
 chooses the network's output or the composite, ``part`` which picture of the Prediction is judged.
 """
 
-from mendpix.losses.adversarial import GAMES, Adversarial
+from mendpix.losses.adversarial import Adversarial
 from mendpix.losses.base import Loss, Scene
 from mendpix.losses.contextual import ContextualReconstruction, CRFillSum
 from mendpix.losses.features import Content, FeatureLoss, Perceptual, Style, Texture
+from mendpix.losses.games import GAMES
 from mendpix.losses.learned import LearnedPerceptual
 from mendpix.losses.pan import PerceptualAdversarial
 from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle

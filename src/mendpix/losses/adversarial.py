@@ -1,26 +1,7 @@
-"""Adversarial terms: one family of games, each with a discriminator's and a generator's side.
+"""Adversarial terms: any game of :mod:`mendpix.losses.games` against any discriminator."""
 
-Every game is written on logits ``d`` (no sigmoid), so that nothing overflows:
-
-==================  ====================  ================  =================
-game                D, real               D, fake           G
-==================  ====================  ================  =================
-``minimax``         ``-log s(d)``         ``-log(1-s(d))``  ``log(1-s(d))``
-``non-saturating``  the same              the same          ``-log s(d)``
-``hinge``           ``relu(1 - d)``       ``relu(1 + d)``   ``-d``
-``lsgan``           ``(d - 1)^2``         ``d^2``           ``(d - 1)^2``
-``wgan``            ``-d``                ``d``             ``-d``
-==================  ====================  ================  =================
-
-Sources: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661 (``s`` is the sigmoid; minimax
-saturates where D wins); hinge as in SN-PatchGAN, https://arxiv.org/abs/1806.03589; Mao et al. 2017,
-https://arxiv.org/abs/1611.04076, with no factor 1/2, as CR-Fill's code has it; Arjovsky et al.,
-https://arxiv.org/abs/1701.07875 (2017), without its clipping of weights.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -29,38 +10,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mendpix.errors import TensorError
 from mendpix.losses.base import Loss, On, Part, Scene, at_least_float32, choose, full_precision
+from mendpix.losses.games import GAMES
 from mendpix.prediction import Judgement, Prediction
-
-
-@dataclass(frozen=True)
-class Game:
-    """What each player pays per logit."""
-
-    real: Callable[[Tensor, float], Tensor]
-    """D's price of a real logit, given the label that stands for real."""
-    fake: Callable[[Tensor], Tensor]
-    """D's price of a fake logit."""
-    fool: Callable[[Tensor], Tensor]
-    """G's price of a fake logit."""
-    smooths: bool = False
-    """Whether a real label other than 1 has a meaning."""
-
-
-def _cross_entropy(logits: Tensor, label: float) -> Tensor:
-    return F.softplus(logits) - label * logits
-
-
-def _away(logits: Tensor, label: float) -> Tensor:
-    return (logits - label).square()
-
-
-GAMES: dict[str, Game] = {
-    "minimax": Game(_cross_entropy, F.softplus, lambda d: -F.softplus(d), smooths=True),
-    "non-saturating": Game(_cross_entropy, F.softplus, lambda d: F.softplus(-d), smooths=True),
-    "hinge": Game(lambda d, _: F.relu(1 - d), lambda d: F.relu(1 + d), lambda d: -d),
-    "lsgan": Game(_away, torch.square, lambda d: _away(d, 1), smooths=True),
-    "wgan": Game(lambda d, _: -d, lambda d: d, lambda d: -d),
-}
 
 
 class Adversarial(Loss):
@@ -80,6 +31,9 @@ class Adversarial(Loss):
         halve: weigh the two halves of D's loss 0.5, as DeepFillv2 does.
         only_hole_is_fake: patches of a fake picture outside the hole count as real for D (LaMa's
             ``mask_as_fake_target``, https://arxiv.org/abs/2109.07161); needs a map of logits.
+        only_hole: both sides pay for logits in the hole alone, for real and fake pictures alike;
+            a hole that fills a quarter of the picture else makes "real everywhere" a good guess.
+            Needs a map of logits.
         r1: weight of ``mean ||grad_x sum D(x)||^2`` on real pictures (LaMa's un-halved form of
             Mescheder et al. 2018, https://arxiv.org/abs/1801.04406); LaMa: 0.001.
         r1_every: compute it every so many D steps only, with the weight multiplied by as much.
@@ -105,6 +59,7 @@ class Adversarial(Loss):
         real_label: float = 1.0,
         halve: bool = False,
         only_hole_is_fake: bool = False,
+        only_hole: bool = False,
         r1: float = 0.0,
         r1_every: int = 1,
         matching: float = 0.0,
@@ -117,7 +72,10 @@ class Adversarial(Loss):
         self.together = together
         self.real_label = real_label
         self.share = 0.5 if halve else 1.0
+        if only_hole and only_hole_is_fake:
+            raise ValueError("only_hole leaves no place for only_hole_is_fake; choose one")
         self.only_hole_is_fake = only_hole_is_fake
+        self.only_hole = only_hole
         self.r1, self.r1_every = r1, r1_every
         self.matching = matching
         self.register_buffer("turn", torch.zeros((), dtype=torch.long))
@@ -127,7 +85,7 @@ class Adversarial(Loss):
         fake = self.picture(scene)
         with frozen(self.discriminator):
             judgement, real = self._generator_judgements(scene, fake)
-        loss = self.game.fool(judgement.logits).mean()
+        loss = self._mean(self.game.fool(judgement.logits), scene.hole)
         return loss if real is None else loss + self.match(judgement, real)
 
     def match(self, fake: Judgement, real: Judgement) -> Tensor:
@@ -158,18 +116,20 @@ class Adversarial(Loss):
 
     def _price(self, real: Judgement, fake: Judgement, hole: Tensor) -> Tensor:
         """What D pays for its two judgements, without the gradient penalty."""
-        paid = self.game.real(real.logits, self.real_label).mean()
-        return self.share * (paid + self._price_of_fake(fake.logits, hole).mean())
+        paid = self._mean(self.game.real(real.logits, self.real_label), hole)
+        return self.share * (paid + self._mean(self._price_of_fake(fake.logits, hole), hole))
+
+    def _mean(self, prices: Tensor, hole: Tensor) -> Tensor:
+        """Over all logits, or over those in the hole."""
+        if not self.only_hole:
+            return prices.mean()
+        missing = _missing(hole, prices, "only_hole").expand_as(prices)
+        return (prices * missing).sum() / missing.sum().clamp(min=1)
 
     def _price_of_fake(self, logits: Tensor, hole: Tensor) -> Tensor:
         if not self.only_hole_is_fake:
             return self.game.fake(logits)
-        if logits.ndim != 4:
-            raise TensorError(
-                f"only_hole_is_fake needs a map of logits (N, C, h, w) but the discriminator gave "
-                f"shape {tuple(logits.shape)}; use a patch discriminator or drop the option"
-            )
-        missing = F.interpolate(hole, size=logits.shape[2:], mode="nearest")
+        missing = _missing(hole, logits, "only_hole_is_fake")
         known = self.game.real(logits, self.real_label)
         return missing * self.game.fake(logits) + (1 - missing) * known
 
@@ -205,6 +165,20 @@ class Adversarial(Loss):
             return first, examine(self.discriminator, fake, hole)
         both = examine(self.discriminator, torch.cat([real, fake]), torch.cat([hole, hole]))
         return split(both, len(real))
+
+
+def _missing(hole: Tensor, logits: Tensor, option: str) -> Tensor:
+    """1 where a logit's place is missing ``(N, 1, h, w)``.
+
+    Raises:
+        TensorError: the logits are no map.
+    """
+    if logits.ndim != 4:
+        raise TensorError(
+            f"{option} needs a map of logits (N, C, h, w) but the discriminator gave "
+            f"shape {tuple(logits.shape)}; use a patch discriminator or drop the option"
+        )
+    return F.interpolate(hole, size=logits.shape[2:], mode="nearest")
 
 
 def examine(discriminator: nn.Module, photo: Tensor, hole: Tensor) -> Judgement:
