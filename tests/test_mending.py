@@ -66,7 +66,7 @@ def test_alone_and_without_grain_it_is_patchmatch() -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24)
     np.testing.assert_array_equal(
-        Mender(None, regrain=False, seed=3)(photo, hole), PatchMatch(seed=3)(photo, hole)
+        Mender(None, regrain=False, seed=3)(photo, hole), PatchMatch(3, radius=2)(photo, hole)
     )
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import grain, judging, models, refining
+from mendpix import agreement, grain, judging, models, refining
 from mendpix.errors import MendError
 from mendpix.patchmatch import Options, PatchMatch, shares
 from mendpix.refining import Refine
@@ -37,6 +37,10 @@ BRISK = Options(rounds=4, last_rounds=2)
 """PatchMatch's part in a hole that is ``LARGE``: two thirds of the time."""
 LARGE = 200_000
 """Missing pixels of a window from which on PatchMatch, followed by a network, tries less hard."""
+SKETCHES = 2
+"""Fills at half the size whose mean gives the fill its broad part (:mod:`mendpix.agreement`)."""
+SKETCHED = Options(rounds=4, last_rounds=2)
+"""PatchMatch's part in them: nothing fine is asked of them."""
 REBUILT = Options(rounds=3, last_rounds=1)
 """PatchMatch's part where it follows a guide, which has settled what further rounds would."""
 DEEP, DEPTH = 256, 64
@@ -53,15 +57,15 @@ class Way:
         flip: do all this on the mirrored window.
     """
 
-    radius: int = 3
+    radius: int = 2
     seed: int = 0
     flip: bool = False
 
 
 WAYS: dict[str, Way] = {
     "fast": Way(),
-    "small patches": Way(radius=2),
-    "small patches, mirrored": Way(radius=2, seed=1, flip=True),
+    "mirrored": Way(seed=1, flip=True),
+    "middle patches": Way(radius=3),
     "large patches": Way(radius=4),
 }
 """What ``best`` chooses from. PatchMatch guided by the network's fill at its own size, and
@@ -232,12 +236,17 @@ class Mender:
     def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
         """The window filled, without grain; pixels that are unusable are painted over."""
         small = view.reduced(DEPTH, DEEP)
-        steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
+        sketched = small is None and self.refine is not None and view.hole.sum() < LARGE
+        steps = Steps(told, 1 + (small is not None) + sketched + (self.refine is not None))
         guide = None
         if small is not None:
             guide = levelled(self._solved(small, way, steps.next()), small.hole)
-        filled = self._matched(view, way, guide, steps.next())
+        effort = self._effort(view.hole, guide is not None)
+        filled = self._matched(view, way, effort, guide, steps.next())
         filled = refining.covered(filled, view.unusable)
+        if sketched:
+            others = self._sketched(view, way, steps.next())
+            filled = agreement.agreed(filled, view.hole, others) if others else filled
         if self.refine is None:
             return filled
         return refining.refined(filled, view.hole, self.refine, steps.next(), self._most)
@@ -247,13 +256,30 @@ class Mender:
             return REBUILT
         return BRISK if self.refine is not None and hole.sum() >= LARGE else Options()
 
-    def _matched(self, view: View, way: Way, guide: Photo | None, told: Progress | None) -> Photo:
+    def _sketched(self, view: View, way: Way, told: Progress | None) -> list[Photo]:
+        """Smaller fills of the window, every other one of the mirrored window."""
+        small = view.smaller(0.5)
+        if (small.hole | small.unusable).all():
+            return []
+        found = []
+        for index in range(SKETCHES):
+            mine = portion(told, index / SKETCHES, 1 / SKETCHES)
+            again = replace(way, seed=way.seed + 101 + index)
+            seen = small.flipped() if index % 2 else small
+            filled = self._matched(seen, again, SKETCHED, None, mine)
+            filled = refining.covered(filled, seen.unusable)
+            found.append(np.ascontiguousarray(filled[:, ::-1]) if index % 2 else filled)
+        return found
+
+    def _matched(
+        self, view: View, way: Way, effort: Options, guide: Photo | None, told: Progress | None
+    ) -> Photo:
         """PatchMatch's fill of a window."""
         filler = PatchMatch(
             self.seed + way.seed,
             guide=guide,
             threads=self.threads,
-            options=self._effort(view.hole, guide is not None),
+            options=effort,
             radius=way.radius,
         )
         filled = view.photo.copy()
