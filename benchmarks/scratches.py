@@ -1,6 +1,7 @@
 """Precision and recall of find-scratches on photos that get dust, hairs and scratches drawn on.
 
     python benchmarks/scratches.py PHOTOS [--count 24] [--soft 1.5] [--grain 3] [--sensitivity 0.5]
+    python benchmarks/scratches.py OTHER-PHOTOS --fit [--count 400]
 
 An old print or negative is softer than its scan, and dust is as sharp as the scanner: --soft blurs
 the photo (sigma in pixels) and --grain adds noise (in levels) before anything is drawn on it. With
@@ -20,10 +21,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import images, pairing, scratches
+from mendpix import blemishes, images, pairing, scratches
 from mendpix.picture import Picture
 
 TOLERANCE = 2
+FIRST = 10_000  # seed of what is fitted on, apart from the seeds of what is measured
 KINDS = {"specks": 12, "hairs": 3, "scratches": 3}
 """How many of each kind are drawn on a photo of 512x512; more on larger ones."""
 
@@ -137,6 +139,46 @@ def measure(photos: list[Path], sensitivity: float, soft: float, grain: float) -
     return shown
 
 
+AGES = ((0.0, 0.0), (1.5, 3.0), (0.0, 0.0), (1.0, 2.0), (0.0, 2.0), (2.5, 4.0))
+"""Softness and grain of the photos that the weights are fitted on, in turn."""
+
+
+def fit(photos: list[Path]) -> None:
+    """Print the weights by which defects on these photos are best told from what is their own."""
+    found = defaultdict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]](list)
+    for number, path in enumerate(photos):
+        soft, grain = AGES[number % len(AGES)]
+        worse, placed = spoilt(aged(images.read(path), soft, grain, number), FIRST + number)
+        truth = near(np.any([where for _, where in placed], axis=0))
+        for kind, parts in scratches.candidates(scratches.brightness(worse)):
+            of = parts.labels[parts.places] - 1
+            right = np.bincount(of, truth.ravel()[parts.places], len(parts.peak))
+            name = "SPECKS" if kind is blemishes.SPECKS else "LINES"
+            found[name].append((parts.measured, right >= 0.5 * np.bincount(of)))
+    for name, pairs in found.items():
+        measured, good = (np.concatenate(one) for one in zip(*pairs, strict=True))
+        mean, spread = measured.mean(axis=0), measured.std(axis=0)
+        from_usual = ((measured - mean) / spread).clip(-4, 4)
+        weights = regressed(np.concatenate([from_usual, from_usual**2], axis=1), good)
+        print(f"{name}: {len(good)} parts, {good.sum()} defects, even {weights[-1]:.2f}")
+        rows = zip(blemishes.MEASURES, mean, spread, *weights[:-1].reshape(2, -1), strict=True)
+        for measure, *numbers in rows:
+            print(f'    "{measure}": ({", ".join(f"{one:.2f}" for one in numbers)}),')
+
+
+def regressed(values: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights and constant of a logistic regression with a slight pull to 0, by Newton's method."""
+    columns = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+    pull = np.append(np.full(values.shape[1], 10.0), 0)
+    weights = np.zeros(columns.shape[1])
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(-columns @ weights))
+        slope = columns.T @ (good - chance) - pull * weights
+        bend = (columns * (chance * (1 - chance))[:, None]).T @ columns + np.diag(pull)
+        weights += np.linalg.solve(bend, slope)
+    return weights
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
@@ -144,11 +186,15 @@ def main() -> None:
     parser.add_argument("--soft", type=float, default=1.5)
     parser.add_argument("--grain", type=float, default=3.0)
     parser.add_argument("--sensitivity", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0])
+    parser.add_argument("--fit", action="store_true", help="find the weights on these photos")
     given = parser.parse_args()
     files = [
-        path for path in sorted(given.photos.iterdir()) if path.suffix.lower() in pairing.SUFFIXES
+        path for path in sorted(given.photos.rglob("*")) if path.suffix.lower() in pairing.SUFFIXES
     ]
     photos = files[:: max(1, len(files) // given.count)][: given.count]
+    if given.fit:
+        fit(photos)
+        return
     table = {one: measure(photos, one, given.soft, given.grain) for one in given.sensitivity}
     rows = list(next(iter(table.values())))
     print("| sensitivity | " + " | ".join(f"{one:g}" for one in table) + " |")

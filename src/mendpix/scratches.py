@@ -1,17 +1,19 @@
 """Specks, hairs and scratches of old scans, found without a network.
 
 A defect is thinner than its surroundings are wide: a top-hat (Serra 1982) takes out of the picture
-what is brighter, and a bottom-hat what is darker, than all that a disk of a given radius fits into.
-What remains of texture is told apart by comparing it with what remains nearby, and, for hairs and
-scratches, by asking that it goes on along a line.
+what is brighter, and a bottom-hat what is darker, than all that a disk of a given radius fits into;
+hairs and scratches are what remains along a line. Which parts of this are defects, and which are
+the picture's own, is judged by what each measures (`mendpix.blemishes`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.blemishes import LINES, SPECKS, Kind, Parts, Planes, measures
 from mendpix.errors import MendError
 from mendpix.metadata import viewable
 from mendpix.picture import Picture
@@ -25,32 +27,26 @@ DIRECTIONS = 12
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What counts as a defect, in levels of 255 and pixels.
+    """Levels are of 255, lengths in pixels.
 
     Attributes:
         radius: of the disk that no defect may hold, at each size of the picture.
         line: length of the straight pieces that hairs and scratches are made of.
         around: side of the square with which a defect is compared.
         quiet: levels that noise is taken to add.
-        bluntest, sharpest: how many times what remains nearby a speck must reach, at sensitivity
-            0 and 1.
-        line_bluntest, line_sharpest: the same of lines, which add up more pixels.
-        weakest: the share of that which the rest of a defect must reach.
-        largest: area of the largest speck, in pixels of the size at which it is found.
-        shortest: length of the shortest line.
+        weakest: the share of what a part must reach that its rest must reach.
+        rim: the share of what it does reach that its rest must reach.
+        surest, laxest: the log of the odds that a defect must have at sensitivity 0 and at 1.
     """
 
     radius: int = 3
     line: int = 17
     around: int = 41
     quiet: float = 1.5
-    bluntest: float = 20.0
-    sharpest: float = 6.0
-    line_bluntest: float = 10.0
-    line_sharpest: float = 3.0
     weakest: float = 0.5
-    largest: int = 200
-    shortest: int = 20
+    rim: float = 0.3
+    surest: float = 4.5
+    laxest: float = -2.0
 
 
 SETTINGS = Settings()
@@ -67,12 +63,13 @@ def find(picture: Picture, sensitivity: float = 0.5, settings: Settings = SETTIN
     """
     if not 0 <= sensitivity <= 1:
         raise MendError(f"sensitivity is {sensitivity:g} but must lie in 0 to 1")
-    grey = _grey(picture)
+    grey = brightness(picture)
     height, width = grey.shape
     found = np.zeros((height, width), np.uint8)
+    least = settings.surest + (settings.laxest - settings.surest) * sensitivity
     for level in range(_levels(height, width)):
         small = grey if level == 0 else _halved(grey, level)
-        marks = _found(small, sensitivity, settings).astype(np.uint8)
+        marks = _found(small, least, settings).astype(np.uint8)
         size = (width, height)
         found |= cv2.resize(marks, size, interpolation=cv2.INTER_NEAREST_EXACT) if level else marks
     if picture.alpha is not None:
@@ -80,7 +77,7 @@ def find(picture: Picture, sensitivity: float = 0.5, settings: Settings = SETTIN
     return found > 0
 
 
-def _grey(picture: Picture) -> NDArray[np.uint8]:
+def brightness(picture: Picture) -> NDArray[np.uint8]:
     """Brightness in 8 bits: coarse, but defects are not subtle, and this is many times faster."""
     shown = viewable(picture.pixels)
     if shown.shape[2] < 3:
@@ -98,23 +95,15 @@ def _halved(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
-def _found(grey: NDArray[np.uint8], sensitivity: float, settings: Settings) -> Hole:
-    """Defects of one size, bright and dark ones."""
-    found = np.zeros(grey.shape, bool)
-    speck = _between(settings.bluntest, settings.sharpest, sensitivity)
-    line = _between(settings.line_bluntest, settings.line_sharpest, sensitivity)
-    for kind in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT):
-        left = cv2.morphologyEx(grey, kind, _disk(settings.radius))
-        usual = _usual(left, settings)
-        along = _along(left, settings.line)
-        found |= _specks(np.divide(left, usual, dtype=np.float32), speck, settings)
-        found |= _lines(np.divide(along, usual, dtype=np.float32), line, settings)
-    return found
-
-
-def _between(low: float, high: float, share: float) -> float:
-    """From ``low`` to ``high`` in equal ratios."""
-    return float(low * (high / low) ** share)
+def _found(grey: NDArray[np.uint8], least: float, settings: Settings) -> Hole:
+    """Defects of one size whose odds are high enough, and a pixel around each for its soft rim."""
+    found = np.zeros(grey.shape, np.uint8)
+    for kind, parts in candidates(grey, settings):
+        good = kind.odds(parts.measured) >= least
+        keep = np.concatenate([[False], good])[parts.labels[parts.places]]
+        strong = parts.strength >= settings.rim * parts.peak[parts.labels[parts.places] - 1]
+        found.ravel()[parts.places[keep & strong]] = 1
+    return np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)) > 0)
 
 
 def _disk(radius: int) -> NDArray[np.uint8]:
@@ -154,26 +143,53 @@ def _line(length: int, angle: float) -> NDArray[np.uint8]:
     return kernel
 
 
-def _specks(strength: Plane, least: float, settings: Settings) -> Hole:
-    """Small parts that stand out, with their weaker rims."""
-    return _grown(strength, least, settings.weakest, most=settings.largest)
+def candidates(
+    grey: NDArray[np.uint8], settings: Settings = SETTINGS
+) -> Iterator[tuple[Kind, Parts]]:
+    """All that stands out at one size of a picture: bright and dark specks, then lines."""
+    steep = cv2.magnitude(*(cv2.Scharr(grey, cv2.CV_32F, *way) / 32 for way in ((1, 0), (0, 1))))
+    ways = (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    left = [cv2.morphologyEx(grey, way, _disk(settings.radius)) for way in ways]
+    usual = [_usual(one, settings) for one in left]
+    crowds = [_crowd(one, mean) for one, mean in zip(left, usual, strict=True)]
+    crowd = crowds[0] + crowds[1]
+    steepest = float(np.percentile(steep[::2, ::2], 97))
+    for bright in (True, False):
+        own, mean, other = left[not bright], usual[not bright], left[bright]
+        most = float(np.percentile(own[::2, ::2], 99))
+        planes = Planes(grey, own, other, mean, crowd, steep, steepest, most, bright)
+        for kind, values in ((SPECKS, own), (LINES, _along(own, settings.line))):
+            strength = np.divide(values, mean, dtype=np.float32)
+            for least in kind.ladder:
+                yield kind, _parts(strength, least, kind, planes, settings)
 
 
-def _lines(strength: Plane, least: float, settings: Settings) -> Hole:
-    """Long parts."""
-    return _grown(strength, least, settings.weakest, longest=settings.shortest)
+def _crowd(left: NDArray[np.uint8], usual: Plane) -> Plane:
+    """The share of the surroundings that stands out."""
+    busy = (left > 2.5 * usual).astype(np.float32)
+    return np.asarray(cv2.boxFilter(busy, -1, (61, 61), borderType=cv2.BORDER_REFLECT))
 
 
-def _grown(strength: Plane, least: float, weakest: float, most: int = 0, longest: int = 0) -> Hole:
+def _parts(strength: Plane, least: float, kind: Kind, planes: Planes, settings: Settings) -> Parts:
     """Parts whose strongest pixel reaches ``least``, as far as they reach a share of that."""
-    weak = (strength >= least * weakest).astype(np.uint8)
+    weak = (strength >= least * settings.weakest).astype(np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
     keep = np.zeros(count, bool)
     keep[labels[strength >= least]] = True
     keep[0] = False
-    if most:
-        keep &= boxes[:, cv2.CC_STAT_AREA] <= most
-    if longest:
-        sides = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
-        keep &= sides.max(axis=1) >= longest
-    return np.asarray(keep[labels])
+    if kind.most:
+        keep &= boxes[:, cv2.CC_STAT_AREA] <= kind.most
+        start, size = boxes[:, :2], boxes[:, 2:4]
+        whole = (start > 0) & (start + size < weak.shape[::-1])  # else half of it is not seen
+        keep &= whole.all(axis=1)
+    sides = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    if kind.longest:
+        keep &= sides >= kind.longest
+    numbers = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    labels = numbers[labels]
+    places = np.flatnonzero(labels != 0)
+    reached = np.asarray(strength.ravel()[places], np.float32)
+    peak = np.zeros(int(keep.sum()), np.float32)
+    np.maximum.at(peak, labels.ravel()[places] - 1, reached)
+    measured = measures(labels, peak, sides[keep], planes)
+    return Parts(labels.ravel(), places, reached, peak, measured)
