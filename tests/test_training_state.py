@@ -19,13 +19,23 @@ release = runpy.run_path(str(ROOT / "training_state" / "release.py"))["release"]
 
 def test_a_packed_run_goes_on(tmp_path: Path) -> None:
     draw_pictures(tmp_path / "photos", 8, (80, 96))
-    said = recipe(ema=0.9, save_every=2, validate_count=2, optimiser={"kind": "adamw"})
+    judge = {"name": "patchgan", "options": {"layers": 1, "width": 4}}
+    said = recipe(
+        ema=0.9,
+        save_every=2,
+        validate_count=2,
+        optimiser={"kind": "adamw"},
+        losses={"pixel": {"kind": "l1"}, "adversarial": {"discriminator": judge}},
+    )
     run, kept, again = tmp_path / "run", tmp_path / "kept", tmp_path / "again"
     mendpix.train(tmp_path / "photos", run, said, max_minutes=0)
     carry["pack"](run, kept)
     carry["unpack"](again, run / "last.safetensors", kept)
     before, after = state.load(run / "state"), state.load(again / "state")
     assert before["step"] == after["step"] == 1
+    assert before["objective"].keys() == after["objective"].keys() > set()
+    assert all(torch.equal(v, after["objective"][k]) for k, v in before["objective"].items())
+    assert len(after["optimisers"]) == 2
     for name in before["network"]:
         assert torch.equal(before["network"][name], after["network"][name])
         averaged = before["average"][f"module.{name}"]

@@ -4,8 +4,9 @@
     python training_state/carry.py unpack RUN        # makes a run folder to go on from
     mendpix train PHOTOS --out RUN --resume
 
-Weights are kept in float32, Adam's averages in bfloat16; the averaged weights are those of the
-released file, in half precision. So a run goes on where it stood, but not bit for bit.
+Weights, discriminators' too, are kept in float32, Adam's averages in bfloat16; the averaged
+weights are those of the released file, in half precision. So a run goes on where it stood, but
+not bit for bit.
 """
 
 import argparse
@@ -22,13 +23,14 @@ from mendpix.training import state as states
 HERE = Path(__file__).parent
 PART = 14_000_000
 """Bytes of tensors in a file."""
-TENSORS = ("network", "optimisers", "average", "random")
+TENSORS = ("network", "objective", "optimisers", "average", "random")
 
 
 def pack(run: Path, folder: Path = HERE) -> None:
     """Write a run's state as ``state.json`` and ``part-N.safetensors`` into a folder."""
     saved = states.load(run / "state")
     tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in saved["network"].items()}
+    tensors |= {f"objective.{k}": v for k, v in saved["objective"].items()}
     for number, optimiser in enumerate(saved["optimisers"]):
         for index, averages in optimiser["state"].items():
             for name, value in averages.items():
@@ -38,7 +40,6 @@ def pack(run: Path, folder: Path = HERE) -> None:
         tensors |= {f"random.{process}.{name}": value for name, value in random.items()}
     said = {key: value for key, value in saved.items() if key not in TENSORS}
     said["groups"] = [optimiser["param_groups"] for optimiser in saved["optimisers"]]
-    said["objective"] = {}
     folder.mkdir(exist_ok=True)
     for old in folder.glob("part-*.safetensors"):
         old.unlink()
@@ -74,7 +75,7 @@ def unpack(run: Path, averaged: Path | None, folder: Path = HERE) -> None:
     network = under(tensors, "network.")
     average = network if averaged is None else load_file(averaged)
     saved: dict[str, Any] = {key: value for key, value in said.items() if key != "groups"}
-    saved["network"] = network
+    saved["network"], saved["objective"] = network, under(tensors, "objective.")
     saved["optimisers"] = [
         {"state": moments(tensors, number), "param_groups": groups}
         for number, groups in enumerate(said["groups"])
