@@ -45,7 +45,7 @@ class Settings:
     quiet: float = 1.5
     weakest: float = 0.5
     rim: float = 0.3
-    surest: float = 4.5
+    surest: float = 3.5
     laxest: float = -2.0
 
 
