@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mendpix import holes
+from mendpix import holes, models
 from mendpix.errors import MaskError, MendError
-from mendpix.evaluation import Cost, Results, Row, SetRow, Shot, statistics
+from mendpix.evaluation import Cost, Results, Row, SetRow, Shot, entrants, statistics
 from mendpix.evaluation.gathering import Pair, gather
 from mendpix.evaluation.measures import METRICS
 from mendpix.evaluation.memory import growth
-from mendpix.evaluation.preparing import draw, prepare, touches_border
+from mendpix.evaluation.preparing import draw, file_hash, prepare, touches_border
 from mendpix.evaluation.protocol import PROTOCOLS, Protocol, choose, differences, restored
 from mendpix.evaluation.results import file_name, picture_file
 
@@ -299,3 +299,12 @@ def test_memory_is_what_the_work_itself_takes() -> None:
     with growth() as grown:
         pass
     assert grown[0] < 2
+
+
+def test_new_bundled_weights_make_auto_another_filler(monkeypatch: pytest.MonkeyPatch) -> None:
+    (auto,) = entrants.enter(["auto"])
+    assert auto.sha256 == file_hash(models.resolve("mender"))
+    monkeypatch.setattr(entrants, "file_hash", lambda path: "other")
+    (other,) = entrants.enter(["auto"])
+    assert auto.identity() != other.identity()
+    assert auto.identity()["spec"] == other.identity()["spec"] == "auto"

@@ -13,6 +13,9 @@ from mendpix.evaluation.results import HOLE, TRUTH
 
 _NAMED = re.compile(r"(?P<name>\w[\w.+-]*)=(?P<spec>.+)", re.DOTALL)
 
+BUNDLED = "mender"
+"""The network that ``auto`` works with; new weights make it another filler."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
@@ -23,9 +26,9 @@ class Entrant:
         kind: ``"filler"``, or ``"folder"`` of pictures that were made elsewhere.
         spec: what :func:`mendpix.load` takes, or the folder.
         seed, device, threads: of a filler.
-        sha256: of its file, "" where it has none.
+        sha256: of its file, "" where it has none; for ``auto``, of the network bundled with it.
         card: what its file says of itself.
-        version: of mendpix, for fillers without a file.
+        version: of mendpix, for fillers that are part of it.
         trust: run a file that is a program; never taken from a manifest.
     """
 
@@ -43,7 +46,7 @@ class Entrant:
     def identity(self) -> dict[str, Any]:
         """What decides its fills."""
         kept = ("kind", "seed", "device", "sha256", "version")
-        spec = {} if self.sha256 else {"spec": self.spec}
+        spec = {} if self.sha256 and not self.version else {"spec": self.spec}
         return {key: getattr(self, key) for key in kept} | spec
 
     def as_dict(self) -> dict[str, Any]:
@@ -117,8 +120,8 @@ def _filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Ent
     device = "cpu" if built_in else device
     entrant = Entrant(name, "filler", spec, seed, device, threads, trust=trust)
     card = entrant.load().card
-    sha256 = _file_hash(spec) or str(card.get("sha256", ""))
-    version = "" if sha256 else __version__
+    sha256 = _file_hash(BUNDLED if spec == "auto" else spec) or str(card.get("sha256", ""))
+    version = __version__ if built_in or not sha256 else ""
     return replace(entrant, card=card, sha256=sha256, version=version)
 
 
