@@ -109,6 +109,9 @@ export const upload = (file, name, patience) => {
   return json(path, { method: "POST", headers, body: file }, patience);
 };
 
+/** @param {string} id @returns {Promise<Picture>} */
+export const picture = (id) => json(`/pictures/${id}`);
+
 /** @param {string} path @returns {Promise<Folder>} */
 export const folder = (path) => json(`/folder?path=${encodeURIComponent(path)}`);
 

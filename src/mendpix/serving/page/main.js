@@ -81,9 +81,9 @@ const unsaved = () => Boolean(session?.mended && session.now.picture.id !== save
 /** Bring the picture to a server that has lost it, with what is marked now. */
 async function revived() {
   if (!session) return "";
-  const { ops } = session.now;
+  const ops = [...session.now.ops];
   start(await source(work.begin()));
-  session.history.push({ ops: [...ops], label: "opened" });
+  session.history.push({ ops, label: "opened" });
   session.changed();
   return t("revived");
 }
@@ -178,7 +178,6 @@ const open = async () => {
 };
 
 const look = () => browse((path) => take((patience) => api.openFromFolder(path, patience), path));
-
 const reads = () => ["image/*", ...(server?.reads ?? [])].join(",");
 
 async function loadMask() {
@@ -219,10 +218,13 @@ const invert = edit((s) => s.add({ kind: "invert" }));
 const clear = edit((s) => {
   if (!s.empty) s.add({ kind: "clear" });
 });
-const download = edit((s) => {
-  saved = s.now.picture.id;
-  save(api.fileUrl(saved), s.now.picture.name);
-});
+const download = () =>
+  busy(async () => {
+    if (!session) return;
+    const { id, name } = await api.picture(session.now.picture.id); // it may be gone
+    save(api.fileUrl(id), name);
+    saved = id;
+  });
 const grow = edit((s) => masks.grow(s, Math.min(200, Math.max(1, Number(input("grow-by").value)))));
 const batch = () => {
   if (!session) return;
@@ -262,8 +264,8 @@ function wire() {
   compare.listen();
   wireSize(settings, hand, () => showSize(settings, session));
   const shown = () => (box("sensitivity-out").textContent = input("sensitivity").value);
-  input("sensitivity").addEventListener("input", shown);
   shown();
+  input("sensitivity").addEventListener("input", shown);
   input("sensitivity").addEventListener("change", () => {
     const last = session?.now.ops.at(-1);
     if (last?.kind === "tiles" && last.from === "specks") findSpecks();
