@@ -13,6 +13,7 @@ from mendpix.errors import RecipeError, TensorError
 from mendpix.losses import LearnedPerceptual
 from mendpix.metrics import lpips
 from mendpix.networks import weights
+from mendpix.networks.filler import NetworkFiller
 from mendpix.networks.mender import Mender, MenderOptions
 from mendpix.training import data, holes, objective, parse
 from test_training_data import draw_pictures
@@ -202,3 +203,19 @@ def test_the_learned_distance_of_smaller_pictures_and_of_some() -> None:
     assert float(one(*pairs)) == pytest.approx(float(whole(a, b, hole)), rel=1e-5)
     with pytest.raises(ValueError, match="shrink is 0 and share 1 but must be 1 or more"):
         LearnedPerceptual(network, shrink=0)
+
+
+def test_a_refined_fill_is_what_the_network_makes_of_it() -> None:
+    """A PyTorch filler goes over a fill that is there already as the network itself does."""
+    photo = np.random.default_rng(0).random((48, 64, 3), np.float32)
+    hole = np.zeros((48, 64), bool)
+    hole[10:30, 20:40] = True
+    network = Mender(MenderOptions(width=4))
+    torch.nn.init.normal_(network.exit.weight, std=0.01)
+    refined = NetworkFiller(network).refine(photo, hole)
+    with torch.inference_mode():
+        seen = torch.from_numpy(photo.transpose(2, 0, 1))[None]
+        wanted = network(seen, torch.from_numpy(hole)[None, None].float()).image[0]
+    assert np.array_equal(refined[~hole], photo[~hole])
+    wanted = wanted.clamp(0, 1).permute(1, 2, 0).numpy()[hole]
+    np.testing.assert_allclose(refined[hole], wanted, atol=1e-6)

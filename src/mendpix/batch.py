@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from mendpix import holes, images
 from mendpix.errors import MendError, PictureError
@@ -14,9 +14,6 @@ from mendpix.filling import MaskOptions, fill_picture, reading_of, tries
 from mendpix.pairing import ENDING, Pairing
 from mendpix.patchmatch.crew import processors
 from mendpix.picture import Picture
-
-if TYPE_CHECKING:
-    from mendpix.mending import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,6 @@ class Settings:
     trust: bool = False
     quality: str = "fast"
     tries: int = 1
-    adapt: float = 0.0
-    adapt_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +246,6 @@ def _tried(
 
 def loaded(settings: Settings) -> Faithful:
     """The filler that the settings name."""
-    if settings.adapt or settings.adapt_steps:
-        return Faithful(_adapting(settings))
     options: dict[str, Any] = {} if settings.quality == "fast" else {"quality": settings.quality}
     return load(
         settings.model,
@@ -261,26 +254,6 @@ def loaded(settings: Settings) -> Faithful:
         threads=settings.threads,
         trust=settings.trust,
         **options,
-    )
-
-
-def _adapting(settings: Settings) -> Filler:
-    """The default filler that is fine-tuned on each picture."""
-    try:
-        from mendpix.adapting import Adapting, Course
-    except ModuleNotFoundError as missing:
-        if missing.name != "torch":
-            raise
-        raise MendError(
-            "--adapt needs PyTorch, which is not installed; run: pip install 'mendpix[train]'"
-        ) from None
-    return Adapting(
-        settings.model,
-        Course(seconds=settings.adapt, steps=settings.adapt_steps),
-        quality=cast("Quality", settings.quality),  # checked where it is used
-        seed=settings.seed,
-        device=settings.device,
-        threads=settings.threads,
     )
 
 

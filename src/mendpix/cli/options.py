@@ -54,23 +54,3 @@ Tries = Annotated[
     int,
     Option("--tries", min=1, metavar="N", help="Write N fills to choose from: NAME-1.png, ..."),
 ]
-Adapt = Annotated[
-    float,
-    Option(
-        "--adapt",
-        min=0.0,
-        metavar="SECONDS",
-        help="Fine-tune the network on the picture's known part first (needs mendpix[train]).",
-        show_default=False,
-    ),
-]
-AdaptSteps = Annotated[
-    int,
-    Option(
-        "--adapt-steps",
-        min=0,
-        metavar="N",
-        help="The same for a number of steps, which gives the same picture again.",
-        show_default=False,
-    ),
-]

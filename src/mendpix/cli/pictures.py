@@ -31,8 +31,6 @@ def fill(
     model: o.Model = "auto",
     quality: o.Quality = "fast",
     tries: o.Tries = 1,
-    adapt: o.Adapt = 0.0,
-    adapt_steps: o.AdaptSteps = 0,
     grow: o.Grow = 0,
     invert: o.Invert = False,
     fit_mask: o.FitMask = False,
@@ -66,8 +64,6 @@ def fill(
         trust=trust,
         quality=quality,
         tries=tries,
-        adapt=adapt,
-        adapt_steps=adapt_steps,
     )
     pairs = pairing.pair(photo, mask)
     tasks = batch.plan(pairs, out, force)
