@@ -4,12 +4,14 @@ import io
 import json
 import logging
 import sys
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mendpix.serving import offers, previews, work
+from mendpix.serving import offers, previews, server, work
 from mendpix.serving.counting import Counts
 from mendpix.serving.logs import AsJson, AsText
 from mendpix.serving.refusals import Refusal
@@ -97,6 +99,15 @@ def test_pixels_of_a_stored_picture_cannot_be_changed() -> None:
     picture = store.picture(store.add(png(PHOTO), "a.png"))
     with pytest.raises(ValueError, match="read-only"):
         picture.pixels[0, 0] = 0
+
+
+def test_passing_files_lie_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    server.pass_in_memory(str(tmp_path / "none"))
+    assert tempfile.tempdir is None
+    server.pass_in_memory(str(tmp_path))
+    assert tempfile.gettempdir() == str(tmp_path)
 
 
 def test_cards_name_no_folders_of_the_machine() -> None:
