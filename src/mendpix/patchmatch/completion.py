@@ -76,11 +76,8 @@ class Completion:
 
     def work(self) -> float:
         """How much there is to do, in visits to targets."""
-        rounds = sum(
-            self._rounds(number) * (len(level.centre) + 1)
-            for number, level in enumerate(self.levels)
-        )
-        return rounds + len(self.levels[-1].centre)
+        sizes = [len(level.centre) for level in self.levels]
+        return sum(self._rounds(n) * (size + 1) for n, size in enumerate(sizes)) + sizes[-1]
 
     def _rounds(self, number: int) -> int:
         return self.options.last_rounds if number == 0 else self.options.rounds
