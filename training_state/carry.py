@@ -39,6 +39,7 @@ def pack(run: Path, folder: Path = HERE) -> None:
     for process, random in enumerate(saved["random"]):
         tensors |= {f"random.{process}.{name}": value for name, value in random.items()}
     said = {key: value for key, value in saved.items() if key not in TENSORS}
+    said["recipe"] = {**said["recipe"], "from_weights": ""}  # the state holds what came of them
     said["groups"] = [optimiser["param_groups"] for optimiser in saved["optimisers"]]
     folder.mkdir(exist_ok=True)
     for old in folder.glob("part-*.safetensors"):
@@ -46,7 +47,9 @@ def pack(run: Path, folder: Path = HERE) -> None:
     for number, part in enumerate(parts(tensors)):
         save_file(part, folder / f"part-{number}.safetensors")
     (folder / "state.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    (folder / "recipe.toml").write_bytes((run / "recipe.toml").read_bytes())
+    lines = (run / "recipe.toml").read_text(encoding="utf-8").splitlines()
+    kept = ['from_weights = ""' if line.startswith("from_weights") else line for line in lines]
+    (folder / "recipe.toml").write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
 def parts(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
