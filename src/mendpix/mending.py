@@ -39,6 +39,8 @@ LARGE = 200_000
 """Missing pixels of a window from which on PatchMatch, followed by a network, tries less hard."""
 SKETCHES = 2
 """Fills at half the size whose mean gives the fill its broad part (:mod:`mendpix.agreement`)."""
+AGREED = 1 / 3
+"""Missing share of a window up to which they are made: of more, guesses differ too much."""
 SKETCHED = Options(rounds=4, last_rounds=2)
 """PatchMatch's part in them: nothing fine is asked of them."""
 REBUILT = Options(rounds=3, last_rounds=1)
@@ -236,7 +238,7 @@ class Mender:
     def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
         """The window filled, without grain; pixels that are unusable are painted over."""
         small = view.reduced(DEPTH, DEEP)
-        sketched = small is None and self.refine is not None and view.hole.sum() < LARGE
+        sketched = small is None and self.refine is not None and self._agrees(view.hole)
         steps = Steps(told, 1 + (small is not None) + sketched + (self.refine is not None))
         guide = None
         if small is not None:
@@ -250,6 +252,9 @@ class Mender:
         if self.refine is None:
             return filled
         return refining.refined(filled, view.hole, self.refine, steps.next(), self._most)
+
+    def _agrees(self, hole: Hole) -> bool:
+        return bool(hole.sum() < LARGE and hole.mean() <= AGREED)
 
     def _effort(self, hole: Hole, guided: bool) -> Options:
         if guided:
