@@ -149,7 +149,7 @@ class Data(Table):
     )
     cache: Literal["ram", "disk", "device", "none"] = Field(
         default="ram",
-        description="keep decoded pictures in memory, on disk (first fills too), the device, or not",
+        description="keep decoded pictures in memory, on disk with first fills, the device, or not",
     )
 
 
