@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import agreement, grain, judging, models, refining
+from mendpix import grain, judging, models, refining
 from mendpix.errors import MendError
 from mendpix.patchmatch import Options, PatchMatch, shares
 from mendpix.refining import Refine
@@ -37,12 +37,6 @@ BRISK = Options(rounds=4, last_rounds=2)
 """PatchMatch's part in a hole that is ``LARGE``: two thirds of the time."""
 LARGE = 200_000
 """Missing pixels of a window from which on PatchMatch, followed by a network, tries less hard."""
-SKETCHES = 2
-"""Fills at half the size whose mean gives the fill its broad part (:mod:`mendpix.agreement`)."""
-AGREED = 1 / 3
-"""Missing share of a window up to which they are made: of more, guesses differ too much."""
-SKETCHED = Options(rounds=4, last_rounds=2)
-"""PatchMatch's part in them: nothing fine is asked of them."""
 REBUILT = Options(rounds=3, last_rounds=1)
 """PatchMatch's part where it follows a guide, which has settled what further rounds would."""
 DEEP, DEPTH = 256, 64
@@ -238,43 +232,21 @@ class Mender:
     def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
         """The window filled, without grain; pixels that are unusable are painted over."""
         small = view.reduced(DEPTH, DEEP)
-        sketched = small is None and self.refine is not None and self._agrees(view.hole)
-        steps = Steps(told, 1 + (small is not None) + sketched + (self.refine is not None))
+        steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
         guide = None
         if small is not None:
             guide = levelled(self._solved(small, way, steps.next()), small.hole)
         effort = self._effort(view.hole, guide is not None)
         filled = self._matched(view, way, effort, guide, steps.next())
         filled = refining.covered(filled, view.unusable)
-        if sketched:
-            others = self._sketched(view, way, steps.next())
-            filled = agreement.agreed(filled, view.hole, others) if others else filled
         if self.refine is None:
             return filled
         return refining.refined(filled, view.hole, self.refine, steps.next(), self._most)
-
-    def _agrees(self, hole: Hole) -> bool:
-        return bool(hole.sum() < LARGE and hole.mean() <= AGREED)
 
     def _effort(self, hole: Hole, guided: bool) -> Options:
         if guided:
             return REBUILT
         return BRISK if self.refine is not None and hole.sum() >= LARGE else Options()
-
-    def _sketched(self, view: View, way: Way, told: Progress | None) -> list[Photo]:
-        """Smaller fills of the window, every other one of the mirrored window."""
-        small = view.smaller(0.5)
-        if (small.hole | small.unusable).all():
-            return []
-        found = []
-        for index in range(SKETCHES):
-            mine = portion(told, index / SKETCHES, 1 / SKETCHES)
-            again = replace(way, seed=way.seed + 101 + index)
-            seen = small.flipped() if index % 2 else small
-            filled = self._matched(seen, again, SKETCHED, None, mine)
-            filled = refining.covered(filled, seen.unusable)
-            found.append(np.ascontiguousarray(filled[:, ::-1]) if index % 2 else filled)
-        return found
 
     def _matched(
         self, view: View, way: Way, effort: Options, guide: Photo | None, told: Progress | None
