@@ -85,7 +85,7 @@ def test_the_state_left_here_can_be_unpacked(tmp_path: Path) -> None:
     released = ROOT / "src" / "mendpix" / "bundled" / "mender.safetensors"
     carry["unpack"](tmp_path, released)
     saved = state.load(tmp_path / "state")
-    assert saved["step"] > 1000
+    assert saved["step"] > 300
     assert saved["network"].keys() == {k[7:] for k in saved["average"] if k != "n_averaged"}
     files = list((ROOT / "training_state").glob("*"))
     assert max(f.stat().st_size for f in files) <= 15_000_000
