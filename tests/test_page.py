@@ -633,14 +633,20 @@ def test_heic_is_seen_and_filled(page: Tab, server: Running, tmp_path: Path) -> 
     assert after[140, 200].min() > 80
 
 
+def marked(chromium: Pipe, url: str, photo: Path, downloads: Path) -> Tab:
+    """A tab with a photo open and a stroke on it."""
+    tab = Tab(chromium, downloads)
+    tab.size(1200, 800)
+    tab.go(url)
+    opened(tab, photo)
+    at = places(tab, WIDTH, HEIGHT)
+    tab.drag(at(80, 80), at(120, 100))
+    return tab
+
+
 def test_a_busy_server_is_asked_again(chromium: Pipe, folder: Path, tmp_path: Path) -> None:
     with servers.running(queue=0) as server:
-        tab = Tab(chromium, tmp_path)
-        tab.size(1200, 800)
-        tab.go(server.url)
-        opened(tab, folder / "photo.png")
-        at = places(tab, WIDTH, HEIGHT)
-        tab.drag(at(80, 80), at(120, 100))
+        tab = marked(chromium, server.url, folder / "photo.png", tmp_path)
         job = server.slow_job(detached=True)
         server.until(lambda: server.job(job["id"])["state"] == "running")
         tab.key("f")
@@ -659,12 +665,7 @@ def test_a_server_started_anew_gets_the_picture_again(
     chromium: Pipe, folder: Path, tmp_path: Path
 ) -> None:
     with servers.running() as server:
-        tab = Tab(chromium, tmp_path)
-        tab.size(1200, 800)
-        tab.go(server.url)
-        opened(tab, folder / "photo.png")
-        at = places(tab, WIDTH, HEIGHT)
-        tab.drag(at(80, 80), at(120, 100))
+        tab = marked(chromium, server.url, folder / "photo.png", tmp_path)
         hole = grey(saved(tab, "#mask-down", "photo-mask.png"))
         for key in list(server.store._kept):
             server.store.delete(key)

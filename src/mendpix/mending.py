@@ -236,8 +236,7 @@ class Mender:
         guide = None
         if small is not None:
             guide = levelled(self._solved(small, way, steps.next()), small.hole)
-        effort = self._effort(view.hole, guide is not None)
-        filled = self._matched(view, way, effort, guide, steps.next())
+        filled = self._matched(view, way, guide, steps.next())
         filled = refining.covered(filled, view.unusable)
         if self.refine is None:
             return filled
@@ -248,15 +247,13 @@ class Mender:
             return REBUILT
         return BRISK if self.refine is not None and hole.sum() >= LARGE else Options()
 
-    def _matched(
-        self, view: View, way: Way, effort: Options, guide: Photo | None, told: Progress | None
-    ) -> Photo:
+    def _matched(self, view: View, way: Way, guide: Photo | None, told: Progress | None) -> Photo:
         """PatchMatch's fill of a window."""
         filler = PatchMatch(
             self.seed + way.seed,
             guide=guide,
             threads=self.threads,
-            options=effort,
+            options=self._effort(view.hole, guide is not None),
             radius=way.radius,
         )
         filled = view.photo.copy()

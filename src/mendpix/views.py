@@ -46,10 +46,7 @@ class View:
         deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
         if deepest <= deep:
             return None
-        return self.smaller(depth / float(deepest))
-
-    def smaller(self, scale: float) -> "View":
-        """The window at another size: what is known is averaged, what is partly missing missing."""
+        scale = depth / float(deepest)
         height, width = (max(1, round(n * scale)) for n in self.hole.shape)
         known = ~self.unusable & ~self.hole
         masked = np.where(known[..., None], self.photo, np.float32(0))
