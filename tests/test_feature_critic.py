@@ -5,9 +5,12 @@ import torch
 from torch import Tensor
 
 from mendpix.features import FeatureNetwork
+from mendpix.losses import LearnedPerceptual
 from mendpix.losses.adversarial import Adversarial
+from mendpix.losses.base import Scene
 from mendpix.networks.feature_critic import FeatureCritic, FeatureCriticOptions
-from thin import tensors
+from mendpix.training.objective import Objective
+from thin import Counting, tensors
 
 
 def critic(**said: object) -> FeatureCritic:
@@ -61,3 +64,38 @@ def test_it_learns_where_the_fill_is(labels: dict[str, bool]) -> None:
     if "only_hole" not in labels:  # it says nothing of places outside
         assert logits[inside].mean() < logits[~inside].mean() - 0.5
     assert logits[inside].mean() < real[inside].mean() - 0.5
+
+
+def test_a_shared_look_changes_no_verdict_and_no_gradient() -> None:
+    """Judged through maps that another term looks at anyway, or through its own pass: the same."""
+    terms = [Adversarial(critic(), only_hole=True, matching=0.5) for _ in range(2)]
+    terms[1].look = None
+    found = []
+    for term in terms:
+        smooth, photo, hole = scene(1)
+        smooth.requires_grad_()
+        price = term.discriminator_loss(smooth, photo, hole)
+        price.backward()
+        learned = [p.grad for p in term.discriminator.parameters()]
+        assert smooth.grad is None
+        cost = term(smooth, photo, hole)
+        cost.backward()
+        found.append([price, cost, smooth.grad, *learned])
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_one_pass_serves_both_players_and_the_learned_distance() -> None:
+    network = Counting("vgg16", width=8)
+    loss = LearnedPerceptual(network, divide="hole")
+    loss.heads = {name: head[:8] for name, head in loss.heads.items()}
+    judge = FeatureCritic(FeatureCriticOptions(width=8), network)
+    terms = Objective({"lpips": loss, "adversarial": Adversarial(judge, only_hole=True)})
+    smooth, photo, hole = scene(2)
+    looked = Scene(smooth.requires_grad_(), photo, hole)
+    weights = {"lpips": 1.0, "adversarial": 0.1}
+    terms.announce(looked, weights)
+    terms.discriminate(looked, weights)["adversarial"].backward()
+    sum(terms.judge(looked, weights).values()).backward()  # type: ignore[union-attr]
+    assert sorted(network.passes) == [False, True]  # the photos, and their fills
+    assert smooth.grad is not None
+    assert smooth.grad.abs().sum() > 0

@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def _forget() -> None:
     files.tensors_of.cache_clear()
-    features.load.cache_clear()
+    features._loaded.cache_clear()
 
 
 def test_layouts_are_torchvisions() -> None:
@@ -214,10 +214,11 @@ def test_cards_name_the_networks_that_losses_looked_through(
 ) -> None:
     home.mkdir(exist_ok=True)
     save_file(thin("vgg16"), home / files.SOURCES["vgg16"].file)
-    features.load.cache_clear()
+    features._loaded.cache_clear()
     files.tensors_of.cache_clear()
+    assert features.load("vgg16") is features.load("vgg16", "max", normalise=True)
     named, own = features.load("vgg16"), features.FeatureNetwork("vgg16", thin("vgg16"))
     seen = features.used(torch.nn.ModuleList([named, own, torch.nn.Linear(1, 1)]))
     assert seen == {"vgg16": features.identity("vgg16")}
-    features.load.cache_clear()
+    features._loaded.cache_clear()
     files.tensors_of.cache_clear()

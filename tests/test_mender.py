@@ -9,13 +9,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import mendpix
-from mendpix.errors import RecipeError, TensorError
-from mendpix.losses import LearnedPerceptual
+from mendpix.errors import RecipeError, TensorError, TrainingError
+from mendpix.losses import LearnedPerceptual, learned
 from mendpix.metrics import lpips
 from mendpix.networks import weights
 from mendpix.networks.filler import NetworkFiller
 from mendpix.networks.mender import Mender, MenderOptions
-from mendpix.training import data, holes, objective, parse
+from mendpix.training import data, holes, objective, parse, starting
 from test_training_data import draw_pictures
 from thin import tensors
 
@@ -32,11 +32,35 @@ def test_a_fresh_network_gives_back_what_it_was_shown() -> None:
     assert torch.equal(Mender()(photo, hole).image, photo)
 
 
-def test_it_costs_at_most_8_gflops_at_256() -> None:
-    network = Mender().eval()
+@pytest.mark.parametrize("blocks", [4, 7])
+def test_it_costs_at_most_8_gflops_at_256(blocks: int) -> None:
+    network = Mender(MenderOptions(blocks=blocks)).eval()
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256))
     assert 5e9 < counter.get_total_flops() < 8e9
+
+
+def test_weights_of_fewer_blocks_are_gone_on_from(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = Mender(MenderOptions(width=4, blocks=2)).eval()
+    for module in small.modules():
+        if isinstance(module, torch.nn.Conv2d) and not module.weight.any():
+            torch.nn.init.normal_(module.weight, 0, 0.05)
+    file = tmp_path / "small.safetensors"
+    weights.save(file, small, {})
+    options = {"width": 4, "blocks": 5}
+    made = recipe(network={"name": "mender", "options": options}, from_weights=str(file))
+    large = objective.network(made).eval()
+    starting.copy_weights(large, made)
+    photo, hole = pictures(48, 64)
+    with torch.inference_mode():
+        assert torch.equal(large(photo, hole).image, small(photo, hole).image)
+    weights.save(file, large, {})
+    made = recipe(network={"name": "mender", "options": options | {"blocks": 2}}).model_copy(
+        update={"from_weights": str(file)}
+    )
+    with pytest.raises(TrainingError, match="other options"):
+        starting.copy_weights(objective.network(made), made)
 
 
 def test_a_size_that_is_no_multiple_is_refused() -> None:
@@ -183,6 +207,45 @@ def test_the_learned_distance_is_the_metric_with_soft_lengths() -> None:
     by_hole = LearnedPerceptual(network, divide="hole", on="output")
     by_hole.heads = loss.heads
     assert float(by_hole(a, b, half)) == pytest.approx(2 * wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 9), (1, 96, 40, 50)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_learned_distances_gradient_is_autograds(
+    shape: tuple[int, ...], layout: torch.memory_format
+) -> None:
+    random = torch.Generator().manual_seed(8)
+    made, wanted = torch.rand(2, *shape, generator=random, dtype=torch.float64)
+    made, wanted = (x.sub(0.5).relu().contiguous(memory_format=layout) for x in (made, wanted))
+    head = torch.rand(1, shape[1], 1, 1, generator=random)
+    kept = made.clone(), wanted.clone()
+    made.requires_grad_()
+    found = learned._distance(made, wanted, head)
+    units = [x * (x.square().sum(1, keepdim=True) + 0.01).rsqrt() for x in (made, wanted)]
+    plain = ((units[0] - units[1]).square() * head).sum(1).mean()
+    torch.testing.assert_close(found, plain, rtol=1e-12, atol=0)
+    own, theirs = (torch.autograd.grad(3 * value, made)[0] for value in (found, plain))
+    torch.testing.assert_close(own, theirs, rtol=1e-9, atol=1e-15)
+    assert torch.equal(made, kept[0])
+    assert torch.equal(wanted, kept[1])
+
+
+def test_the_learned_distance_of_half_precision_maps() -> None:
+    """As far from float32's as rounding the maps and the gradient takes it."""
+    random = torch.Generator().manual_seed(9)
+    made, wanted = torch.rand(2, 2, 64, 24, 24, generator=random)
+    head = torch.rand(1, 64, 1, 1, generator=random)
+    wide, half = made.clone().requires_grad_(), made.bfloat16().requires_grad_()
+    values = learned._distance(wide, wanted, head), learned._distance(half, wanted.bfloat16(), head)
+    assert values[1].dtype == torch.float32
+    torch.testing.assert_close(values[1], values[0], rtol=0.01, atol=0)
+    for value in values:
+        value.backward()
+    assert half.grad is not None
+    assert wide.grad is not None
+    assert half.grad.dtype == torch.bfloat16
+    error = (half.grad.float() - wide.grad).norm() / wide.grad.norm()
+    assert error < 0.02
 
 
 def test_the_learned_distance_of_smaller_pictures_and_of_some() -> None:

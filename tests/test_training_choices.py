@@ -73,7 +73,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("MENDPIX_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     (tmp_path / "home").mkdir()
-    remembered = (features.load, files.tensors_of)
+    remembered = (features._loaded, files.tensors_of)
     for cached in remembered:
         cached.cache_clear()
     yield tmp_path / "home"

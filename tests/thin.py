@@ -28,6 +28,8 @@ class Counting(FeatureNetwork):
         super().__init__(layout, tensors(layout, width), normalise=normalise)
         self.passes: list[bool] = []
 
-    def forward(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def forward(
+        self, picture: Tensor, layers: Iterable[str], widen: bool = True
+    ) -> dict[str, Tensor]:
         self.passes.append(picture.requires_grad and torch.is_grad_enabled())
-        return super().forward(picture, layers)
+        return super().forward(picture, layers, widen)

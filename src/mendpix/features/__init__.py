@@ -57,7 +57,6 @@ def fetch(name: str) -> Path:
     return inception.fetch() if name == inception.NAME else files.fetch(name)
 
 
-@cache
 def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> FeatureNetwork:
     """The feature network of this name; everybody who asks for the same one gets the same one.
 
@@ -70,6 +69,11 @@ def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> Feature
     Raises:
         WeightsError: an unknown name, or weights that are not at hand and could not be fetched.
     """
+    return _loaded(name, pooling, normalise)
+
+
+@cache  # which tells f("a") from f("a", "max"): so all arguments are given it
+def _loaded(name: str, pooling: Pooling, normalise: bool) -> FeatureNetwork:
     network = FeatureNetwork(source_of(name).layout, tensors_of(name), pooling, normalise)
     network.source = name
     return network

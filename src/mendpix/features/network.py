@@ -109,8 +109,14 @@ class FeatureNetwork(nn.Module):
         self.pooling = pooling
         self.normalise = normalise
 
-    def forward(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    def forward(
+        self, picture: Tensor, layers: Iterable[str], widen: bool = True
+    ) -> dict[str, Tensor]:
         """The features of the picture.
+
+        Args:
+            widen: False leaves them in the precision that autocast computed them in, for those
+                who widen them piece by piece: whole maps of float32 take long to write and read.
 
         Raises:
             TensorError: the picture is too small for a layer, or on another device.
@@ -129,7 +135,8 @@ class FeatureNetwork(nn.Module):
         ):
             with torch.autocast(picture.device.type, enabled=False):
                 return self._run(picture, wanted)
-        return self._run(picture, wanted)
+        maps = self._run(picture, wanted)
+        return {name: at_least_float32(x) for name, x in maps.items()} if widen else maps
 
     def check_layers(self, layers: Iterable[str]) -> None:
         """Refuse names of layers that the network does not have.
@@ -163,7 +170,7 @@ class FeatureNetwork(nn.Module):
             self._check_size(step, x, picture)
             x = self._convolve(step, x) if step.index >= 0 else self._pool(step, x)
             if step.name in wanted:
-                found[step.name] = at_least_float32(x)
+                found[step.name] = x
         return found
 
     def _convolve(self, step: Step, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mendpix.errors import TensorError
 from mendpix.losses.base import Loss, On, Part, Scene, at_least_float32, choose, full_precision
 from mendpix.losses.games import GAMES
+from mendpix.losses.shared_looks import shared_look
 from mendpix.prediction import Judgement, Prediction
 
 
@@ -68,6 +69,7 @@ class Adversarial(Loss):
         choose("game", game, tuple(GAMES))
         _check_numbers(GAMES[game].smooths, game, real_label, r1, r1_every, matching)
         self.discriminator = discriminator
+        self.look = shared_look(discriminator, self.part, self.on)
         self.game = GAMES[game]
         self.together = together
         self.real_label = real_label
@@ -79,6 +81,11 @@ class Adversarial(Loss):
         self.r1, self.r1_every = r1, r1_every
         self.matching = matching
         self.register_buffer("turn", torch.zeros((), dtype=torch.long))
+
+    def announce(self, scene: Scene) -> None:
+        """A judge that looks through a frozen network shares that look with other terms."""
+        if self.look is not None:
+            self.look.announce(scene)
 
     def judge(self, scene: Scene) -> Tensor:
         """G's side: what the network pays for being seen through."""
@@ -107,6 +114,9 @@ class Adversarial(Loss):
     def discriminate(self, scene: Scene) -> Tensor:
         """D's side on a scene."""
         due = self._penalty_is_due()
+        if self.look is not None and not due:
+            real, fake = self.look.real(scene), self.look.fake(scene, detached=True)
+            return self._price(real, fake, scene.hole)
         photo = scene.target.detach().requires_grad_(due)
         # R1 differentiates the logits: in half precision those gradients vanish or overflow.
         with full_precision(photo) if due else nullcontext():
@@ -151,6 +161,8 @@ class Adversarial(Loss):
         """D's view of the fake, and of the target where it is needed: to match its features, or
         because batch norms see both in one batch (without them the second half changes nothing).
         """
+        if self.look is not None:
+            return self.look.fake(scene), self.look.real(scene) if self._matches() else None
         if self._matches() or (self.together and has_batch_norm(self.discriminator)):
             real, judgement = self._both(scene.target, fake, scene.hole)
             return judgement, real if self._matches() else None

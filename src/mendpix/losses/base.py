@@ -54,6 +54,7 @@ class Scene:
         self._pictures: dict[tuple[Part, On], Tensor] = {}
         self._wanted: dict[tuple[int, str], set[str]] = {}
         self._pyramids: dict[tuple[int, str], dict[str, Tensor]] = {}
+        self._wide: dict[tuple[int, str, str], Tensor] = {}
 
     def picture(self, part: Part = "image", on: On = "output") -> Tensor:
         """The picture a term judges, ``(N, 3, H, W)``: as the network made it, or composited.
@@ -75,23 +76,43 @@ class Scene:
         self, network: FeatureNetwork, layers: Iterable[str], part: Part, on: On
     ) -> dict[str, Tensor]:
         """The network's features of a picture; computed once for all terms that ask."""
+        maps = self.maps(network, layers, part, on)
+        return self._widened(network, f"{part}/{on}", maps)
+
+    def maps(
+        self, network: FeatureNetwork, layers: Iterable[str], part: Part, on: On
+    ) -> dict[str, Tensor]:
+        """The same, not widened: maybe in half precision."""
         return self._pyramid(network, layers, f"{part}/{on}", self.picture(part, on))
 
     def target_features(self, network: FeatureNetwork, layers: Iterable[str]) -> dict[str, Tensor]:
         """The network's features of the target, without gradient; computed once."""
+        return self._widened(network, "target", self.target_maps(network, layers))
+
+    def target_maps(self, network: FeatureNetwork, layers: Iterable[str]) -> dict[str, Tensor]:
+        """The same, not widened: maybe in half precision."""
         with torch.no_grad():
             return self._pyramid(network, layers, "target", self.target)
 
     def _pyramid(
         self, network: FeatureNetwork, layers: Iterable[str], name: str, picture: Tensor
     ) -> dict[str, Tensor]:
-        key = (id(network), name)
+        key, layers = (id(network), name), list(layers)
         self._wanted.setdefault(key, set()).update(layers)
         known = self._pyramids.get(key, {})
         if not self._wanted[key] <= known.keys():
-            known = network(picture, sorted(self._wanted[key]))
+            known = network(picture, sorted(self._wanted[key]), widen=False)
             self._pyramids[key] = known
-        return known
+        return {layer: known[layer] for layer in layers}
+
+    def _widened(
+        self, network: FeatureNetwork, name: str, maps: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Maps in float32 at least; widened once."""
+        for layer, found in maps.items():
+            if (id(network), name, layer) not in self._wide:
+                self._wide[id(network), name, layer] = at_least_float32(found)
+        return {layer: self._wide[id(network), name, layer] for layer in maps}
 
     def _part(self, part: Part) -> Tensor:
         picture = getattr(self.prediction, part)

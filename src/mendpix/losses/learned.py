@@ -1,16 +1,20 @@
 """The learned perceptual distance as a loss: VGG-16's features, weighed as people see."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from mendpix.features import FeatureNetwork
 from mendpix.features.heads import LAYERS, heads
-from mendpix.losses.base import On, Part, Scene, at_least_float32, choose, full_precision
+from mendpix.losses.base import On, Part, Scene, choose, full_precision
 from mendpix.losses.features import FeatureLoss
 
+PART = 1 << 17
+"""Values that are compared at once: half a megabyte stays in the cache."""
 FLAT = 1e-2
 """Added to a feature vector's squared length: where nothing fires, the slope stays small."""
 
@@ -83,11 +87,11 @@ class LearnedPerceptual(FeatureLoss):
 
     def _features(self, scene: Scene) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         if self._sees_all:
-            made = scene.features(self.network, self.layers, self.part, self.on)
-            return made, scene.target_features(self.network, self.layers)
-        made = self.network(self._small(self.picture(scene)), self.layers)
+            made = scene.maps(self.network, self.layers, self.part, self.on)
+            return made, scene.target_maps(self.network, self.layers)
+        made = self.network(self._small(self.picture(scene)), self.layers, widen=False)
         with torch.no_grad():
-            return made, self.network(self._small(scene.target), self.layers)
+            return made, self.network(self._small(scene.target), self.layers, widen=False)
 
     def _seen(self, batch: Tensor) -> Tensor:
         return batch[: max(1, round(self.share * len(batch)))]
@@ -97,9 +101,50 @@ class LearnedPerceptual(FeatureLoss):
 
 
 def _distance(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
-    error = (_unit(at_least_float32(made)) - _unit(at_least_float32(wanted))).square()
-    return (error * head.to(error)).sum(1).mean()
+    head = head.to(made.device, torch.promote_types(made.dtype, torch.float32))
+    found: Tensor = _Distance.apply(made, wanted, head)  # type: ignore[no-untyped-call]
+    return found
 
 
-def _unit(x: Tensor) -> Tensor:
-    return x * (x.square().sum(1, keepdim=True) + FLAT).rsqrt()
+class _Distance(torch.autograd.Function):
+    """The mean over places of the weighed squared difference of unit vectors, and its gradient.
+
+    Written out, since these maps are large and all that is done to them waits for memory: a few
+    rows are widened, compared and gone back through while they are in the cache.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
+        slope = torch.empty_like(made) if ctx.needs_input_grad[0] else None
+        totals = []
+        for part in _parts(made):
+            one, inverse = _unit(made[part].to(head, copy=True))
+            error = one - _unit(wanted[part].to(head, copy=True))[0]
+            pull = error * head
+            totals.append((error.mul_(pull)).sum())
+            if slope is not None:  # 2 (pull - unit (unit . pull)) / length
+                along = error.copy_(one).mul_(pull).sum(1, keepdim=True)
+                slope[part] = pull.addcmul_(one, along, value=-1).mul_(inverse)
+        places = made[:, 0].numel()
+        ctx.slope, ctx.scale = slope, 2 / places
+        return torch.stack(totals).sum() / places
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, given: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.slope * (given * ctx.scale), None, None
+
+
+def _parts(maps: Tensor) -> Iterator[tuple[slice, slice, slice]]:
+    """Slices of some rows of one picture's maps each."""
+    count, channels, height, width = maps.shape
+    rows = max(1, PART // (channels * width))
+    for place in range(count):
+        for top in range(0, height, rows):
+            yield slice(place, place + 1), slice(None), slice(top, top + rows)
+
+
+def _unit(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors of length one, and what they were multiplied by; ``x`` is changed."""
+    inverse = x.square().sum(1, keepdim=True).add_(FLAT).rsqrt_()
+    return x.mul_(inverse), inverse

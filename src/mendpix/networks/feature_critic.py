@@ -1,5 +1,6 @@
 """A judge of patches that looks through a frozen feature network: only light heads learn."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from mendpix import features
 from mendpix.features import FeatureNetwork
+from mendpix.features.network import at_least_float32
 from mendpix.networks.discriminators import Judge
 from mendpix.prediction import Judgement
 
@@ -65,11 +67,22 @@ class FeatureCritic(Judge):
     def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
         self.seen(photo, hole)
         shown = F.avg_pool2d(photo, self.options.shrink)
-        maps = self.network(shown, self.options.layers)
+        return self.judged(self.network(shown, self.options.layers), hole)
+
+    @property
+    def sight(self) -> tuple[FeatureNetwork, tuple[str, ...]] | None:
+        """The network and layers it looks through at whole pictures; None for smaller ones.
+
+        Who has those maps already, for another term, may have them :meth:`judged`.
+        """
+        return (self.network, self.options.layers) if self.options.shrink == 1 else None
+
+    def judged(self, maps: Mapping[str, Tensor], hole: Tensor) -> Judgement:
+        """What it thinks of a picture whose feature maps are at hand."""
         verdicts, middles = [], []
         for name in self.options.layers:
-            found = maps[name]
-            missing = F.adaptive_avg_pool2d(hole.to(found), found.shape[2:])
+            found = at_least_float32(maps[name])
+            missing = F.adaptive_avg_pool2d(hole.to(found), tuple(found.shape[2:]))
             scaled = found * (found.square().mean(1, keepdim=True) + 1e-2).rsqrt()
             middle = self.heads[name][:2](torch.cat((scaled, missing), 1))  # type: ignore[index]
             middles.append(middle)

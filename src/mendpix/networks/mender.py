@@ -6,7 +6,7 @@ has learned anything it gives back what it was shown.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from mendpix.prediction import Prediction, check_input
 
 # One row a level, from half the picture's size to a sixteenth: channels in units of
-# ``options.width``, residual blocks on the way down, and on the way up. Dilations are of the
-# deepest level's blocks, so that the last of them sees some 200 pixels to every side.
-LEVELS = ((2, 1, 1), (4, 1, 1), (8, 2, 1), (12, 4, 0))
+# ``options.width``, residual blocks on the way down (the deepest level's number is an option),
+# and on the way up. Dilations are of the deepest level's blocks, in turn, so that the fourth of
+# them sees some 200 pixels to every side.
+LEVELS = ((2, 1, 1), (4, 1, 1), (8, 2, 1), (12, 0, 0))
 DILATIONS = (1, 2, 4, 1)
 
 SLOPE = 0.1
@@ -30,10 +31,13 @@ class MenderOptions:
 
     Attributes:
         width: channels at full size; 16 needs 6.8 GFLOPs (two per multiplication) at 256x256.
+        blocks: residual blocks at the deepest level; three more need a GFLOP more. Weights of
+            fewer blocks can be gone on from: a new block changes nothing before it learns.
         start: name of the built-in filler that fills the hole first.
     """
 
     width: int = 16
+    blocks: int = 4
     start: str = "patchmatch"
 
 
@@ -83,9 +87,9 @@ class Mender(nn.Module):
         self.entry = _conv(16, widths[0])
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.encoder = nn.ModuleList(
-            _blocks(width, count, deepest=width == widths[-1])
-            for width, (_, count, _) in zip(widths, LEVELS, strict=True)
+            _blocks(width, count) for width, (_, count, _) in zip(widths, LEVELS, strict=True)
         )
+        self.encoder[-1] = _deepest(widths[-1], options.blocks)
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(
             _blocks(width, count)
@@ -93,6 +97,10 @@ class Mender(nn.Module):
         )
         self.full = _conv(widths[0] + 4, options.width)
         self.exit = _conv(options.width, 3, gain=0.0)
+
+    def changes_nothing(self, key: str) -> bool:
+        """Whether a parameter is part of a block, which adds nothing before it learns."""
+        return key.startswith(("encoder.", "decoder."))
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
@@ -112,9 +120,13 @@ class Mender(nn.Module):
         return Prediction(photo + self.exit(x))
 
 
-def _blocks(channels: int, count: int, deepest: bool = False) -> nn.Sequential:
-    dilations = DILATIONS if deepest else (1,) * count
-    return nn.Sequential(*(Block(channels, d, looks_around=deepest) for d in dilations[:count]))
+def _blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(channels) for _ in range(count)))
+
+
+def _deepest(channels: int, count: int) -> nn.Sequential:
+    dilations = islice(cycle(DILATIONS), count)
+    return nn.Sequential(*(Block(channels, d, looks_around=True) for d in dilations))
 
 
 def _conv(

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mendpix.errors import TrainingError
+from mendpix.losses.base import Scene
 from mendpix.prediction import Prediction
 from mendpix.training import objective
 from mendpix.training.data import Batch
@@ -80,7 +81,9 @@ class Game:
             TrainingError: a term is not finite or has exploded; the network did not learn from it.
         """
         turn = Turn()
-        made = self.predict(parts[0]) if len(parts) == 1 else None
+        made = self._look(parts[0]) if len(parts) == 1 else None
+        if made is not None:  # one pass through a frozen network serves both halves
+            self.objective.announce(made, weights)
         if self.judges is not None and self._plays(weights):
             judged = self._judges_turn(parts, made, weights)
             turn.losses.update(checked(self.fabric, judged, parts))
@@ -100,18 +103,23 @@ class Game:
             prediction: Prediction = self.network(batch.shown, batch.hole)
         return prediction
 
+    def _look(self, part: Batch) -> Scene:
+        """The network's prediction of a part beside what is true."""
+        prediction = self.predict(part)
+        with self.fabric.autocast():
+            return objective.scene(prediction, part.photo, part.hole)
+
     def _plays(self, weights: Mapping[str, float]) -> bool:
         return any(True for _ in self.objective.players(weights))
 
     def _judges_turn(
-        self, parts: Sequence[Batch], made: Prediction | None, weights: Mapping[str, float]
+        self, parts: Sequence[Batch], made: Scene | None, weights: Mapping[str, float]
     ) -> Losses:
         means: Losses = {}
         for part in parts:
             with torch.no_grad():
-                prediction = made or self.predict(part)
+                scene = made or self._look(part)
             with self.fabric.autocast():
-                scene = objective.scene(prediction, part.photo, part.hole)
                 losses = self.objective.discriminate(scene, weights)
             self._back(
                 {f"{name}/discriminator": v for name, v in losses.items()}, len(parts), means
@@ -121,16 +129,15 @@ class Game:
     def _makers_turn(
         self,
         parts: Sequence[Batch],
-        made: Prediction | None,
+        made: Scene | None,
         weights: Mapping[str, float],
         turn: Turn,
         look: bool,
     ) -> Losses:
         means: Losses = {}
         for part in parts:
-            prediction = made or self.predict(part)
+            scene = made or self._look(part)
             with self.fabric.autocast():
-                scene = objective.scene(prediction, part.photo, part.hole)
                 losses = self.objective.judge(scene, weights)
             if look and not turn.shares:
                 turn.shares = objective.shares(scene, losses)

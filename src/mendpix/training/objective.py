@@ -43,10 +43,13 @@ class Objective(nn.Module):
 
     def judge(self, scene: Scene, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """Each term's weighted value: the network's side of the objective."""
-        counting = list(self.named(weights))
-        for _, term, _ in counting:
+        self.announce(scene, weights)
+        return {name: weight * term.judge(scene) for name, term, weight in self.named(weights)}
+
+    def announce(self, scene: Scene, weights: Mapping[str, float]) -> None:
+        """Tell the scene what all terms that count will read, before the first of them reads."""
+        for _, term, _ in self.named(weights):
             term.announce(scene)
-        return {name: weight * term.judge(scene) for name, term, weight in counting}
 
     def players(self, weights: Mapping[str, float]) -> Iterator[tuple[str, Adversarial]]:
         """The adversarial terms that count."""

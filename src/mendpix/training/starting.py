@@ -48,6 +48,8 @@ def completed(recipe: Recipe) -> Recipe:
 def copy_weights(network: nn.Module, recipe: Recipe) -> None:
     """Copy the weights that a recipe starts from into its network.
 
+    A network may have parts that the weights lack, if it says that they change nothing yet.
+
     Raises:
         TrainingError: they are of another network, or of another shape.
     """
@@ -57,8 +59,11 @@ def copy_weights(network: nn.Module, recipe: Recipe) -> None:
             f"{recipe.from_weights} holds a {type(given).__name__} but the recipe trains a "
             f"{type(network).__name__}; choose a recipe for that network"
         )
+    held, wanted = given.state_dict(), network.state_dict()
+    idle = getattr(network, "changes_nothing", lambda key: False)
+    grown = held.keys() <= wanted.keys() and all(map(idle, wanted.keys() - held.keys()))
     try:
-        network.load_state_dict(given.state_dict())
+        network.load_state_dict(held, strict=not grown)
     except RuntimeError:
         raise TrainingError(
             f"{recipe.from_weights} was made with other options than the recipe's "
