@@ -6,7 +6,8 @@
 
 Weights, discriminators' too, are kept in float32, Adam's averages in bfloat16; the averaged
 weights are those of the released file, in half precision. So a run goes on where it stood, but
-not bit for bit.
+not bit for bit. Of a run that has ended only the weights are kept: its rate has fallen to what
+nothing more can be learned at, and Adam's averages are half of all.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mendpix.training import state as states
+from mendpix.training.recipe import Recipe
 
 HERE = Path(__file__).parent
 PART = 14_000_000
@@ -31,7 +33,8 @@ def pack(run: Path, folder: Path = HERE) -> None:
     saved = states.load(run / "state")
     tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in saved["network"].items()}
     tensors |= {f"objective.{k}": v for k, v in saved["objective"].items()}
-    for number, optimiser in enumerate(saved["optimisers"]):
+    ended = saved["step"] >= Recipe.model_validate(saved["recipe"]).total
+    for number, optimiser in enumerate([] if ended else saved["optimisers"]):
         for index, averages in optimiser["state"].items():
             for name, value in averages.items():
                 kept = value if name == "step" else value.bfloat16()

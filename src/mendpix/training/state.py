@@ -67,6 +67,7 @@ def random_state() -> dict[str, Tensor]:
 
 def restore_random(states: Mapping[str, Tensor]) -> None:
     """Go on from where the random numbers stood."""
-    torch.set_rng_state(states["cpu"])
+    # Copies: torch reads a slice of a larger tensor, such as one process's of all, from its start.
+    torch.set_rng_state(states["cpu"].clone())
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+        torch.cuda.set_rng_state(states["cuda"].clone())
