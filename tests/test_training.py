@@ -262,11 +262,11 @@ def test_training_learns(tmp_path: Path) -> None:
         network={"name": "partial-unet", "options": {"levels": 4, "width": 8}},
         losses={"l1": 1.0},
         phases=[],
-        steps=300,
+        steps=400,
         batch=8,
         optimiser={"lr": 5e-3},
         data={"held_out": 0.2},
-        validate_every=300,
+        validate_every=400,
         log_every=50,
         ema=0.0,
     )
