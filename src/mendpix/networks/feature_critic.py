@@ -82,7 +82,8 @@ class FeatureCritic(Judge):
         verdicts, middles = [], []
         for name in self.options.layers:
             found = at_least_float32(maps[name])
-            missing = F.adaptive_avg_pool2d(hole.to(found), tuple(found.shape[2:]))
+            height, width = found.shape[2:]
+            missing = F.adaptive_avg_pool2d(hole.to(found), (height, width))
             scaled = found * (found.square().mean(1, keepdim=True) + 1e-2).rsqrt()
             middle = self.heads[name][:2](torch.cat((scaled, missing), 1))  # type: ignore[index]
             middles.append(middle)
