@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mendpix
-from mendpix import files
+from mendpix.io import files
 
 FILLERS = ("auto", "patchmatch", "navier-stokes", "migan")
 LETTERS = "ABCD"

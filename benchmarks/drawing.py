@@ -14,7 +14,7 @@ from statistics import median
 import cv2
 import numpy as np
 
-from mendpix import drawing
+from mendpix.masks import generate
 
 GOAL = 300  # holes a second per core at 256
 
@@ -27,10 +27,10 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         masks = Path(folder) / "masks"
-        drawing.draw_folder("mat", 64, 512, masks)
+        generate.draw_folder("mat", 64, 512, masks)
         print(f"{'kind':22} {'holes/s':>8} {'mean':>6} {'least':>6} {'most':>6}")
         slow = [
-            kind for kind in drawing.GENERATORS if not row(kind, asked.size, asked.count, masks)
+            kind for kind in generate.GENERATORS if not row(kind, asked.size, asked.count, masks)
         ]
     print(f"slower than {GOAL} a second: {', '.join(slow) or 'none'}")
 
@@ -38,12 +38,12 @@ def main() -> None:
 def row(kind: str, size: int, count: int, masks: Path) -> bool:
     """Print a kind's figures; whether it is fast enough."""
     of_masks = {"folder": masks} if kind in ("objects", "varied") else None
-    drawing.draw(kind, size, 0, 0, of_masks)
+    generate.draw(kind, size, 0, 0, of_masks)
     rates, areas = [], []
     for part in range(5):
         begun = time.perf_counter()
         places = range(part * count // 5, (part + 1) * count // 5)
-        holes = [drawing.draw(kind, size, 0, index, of_masks) for index in places]
+        holes = [generate.draw(kind, size, 0, index, of_masks) for index in places]
         rates.append(len(holes) / (time.perf_counter() - begun))
         areas += [float(np.mean(hole)) for hole in holes]
     figures = f"{np.mean(areas):6.3f} {min(areas):6.3f} {max(areas):6.3f}"

@@ -31,12 +31,12 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import mendpix
-from mendpix.drawing import draw
-from mendpix.evaluation import measuring
-from mendpix.evaluation.entrants import enter
-from mendpix.evaluation.gathering import Pair
-from mendpix.evaluation.protocol import choose
+from mendpix.evaluation import measurement
+from mendpix.evaluation.candidates import enter
+from mendpix.evaluation.photo_pairs import Pair
+from mendpix.evaluation.protocols import choose
 from mendpix.evaluation.scoring import Plan, Scorer
+from mendpix.masks.generate import draw
 
 Pixels = NDArray[np.uint8]
 NAMES = ("l1", "psnr", "ssim")
@@ -99,11 +99,11 @@ def picture(photo: Path, mask: Path, place: int) -> dict[str, float]:
     """Seconds of each on one picture; the two that measure must agree."""
     true, hole = read(photo, mask)
     made = cv2.inpaint(true, hole, 3, cv2.INPAINT_TELEA)
-    ours = list(measuring.measure(NAMES, made, true, hole.astype(bool)).values())
+    ours = list(measurement.measure(NAMES, made, true, hole.astype(bool)).values())
     np.testing.assert_allclose(ours, scikit_image(made, true), rtol=1e-9)
     runs: list[tuple[str, Callable[[], object]]] = [
         ("telea", lambda: cv2.inpaint(true, hole, 3, cv2.INPAINT_TELEA)),
-        ("measuring", lambda: measuring.measure(NAMES, made, true, hole.astype(bool))),
+        ("measuring", lambda: measurement.measure(NAMES, made, true, hole.astype(bool))),
         ("scikit-image", lambda: scikit_image(made, true)),
     ]
     turn = place % len(runs)

@@ -24,10 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mendpix.features import FeatureNetwork
 from mendpix.losses import PartialConvSum
-from mendpix.networks.contextual import AS_SHIPPED, ContextualOptions, reconstruct
+from mendpix.networks.contextual_reconstruction import AS_SHIPPED, ContextualOptions, reconstruct
 from mendpix.networks.crfill import Branch, CRFillOptions
+from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.layers import PartialConv2d
 from mendpix.networks.partial_unet import LEVELS, PartialUNet, PartialUNetOptions
 

@@ -46,7 +46,7 @@ class Row:
 
 
 def ours() -> Fill:
-    from mendpix.patchmatch import PatchMatch
+    from mendpix.inpainting.patchmatch import PatchMatch
 
     filler = PatchMatch()
     filler.prepare()

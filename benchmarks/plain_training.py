@@ -1,7 +1,8 @@
 """Straightforward training steps to compare ours with: plain layers, a loop without refinements.
 
 Written from the papers' formulas as a first version in PyTorch would be: no layer of ours is used,
-only the tables of layer sizes, so that both sides train the same network. tests/test_benchmarks.py
+only the tables of layer sizes, so that both sides train the same network.
+tests/docs/test_benchmarks.py
 holds these layers against ours: with the same weights they give the same numbers.
 """
 
@@ -15,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from mendpix.networks import crfill as sizes
 from mendpix.networks.partial_unet import LEVELS
-from mendpix.training.data import Batch
+from mendpix.training.samples import Batch
 
 Step = Callable[[], float]
 

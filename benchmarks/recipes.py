@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import mendpix
-from mendpix.fillers import Faithful
+from mendpix.inpainting.registry import Faithful
 from mendpix.metrics import LPIPS
 from mendpix.metrics.pictures import L1, PSNR, PictureMetric
-from mendpix.training import data, objective, reading
-from mendpix.training.holes import drawer
+from mendpix.training import objective, recipe_io, samples
+from mendpix.training.hole_sampling import drawer
 from mendpix.training.recipe import Recipe
 
 Values = NDArray[np.float64]
@@ -42,11 +42,11 @@ class Measured:
     faithful: bool
 
 
-def pictures(recipe: Recipe, folder: Path, count: int) -> data.Photos:
+def pictures(recipe: Recipe, folder: Path, count: int) -> samples.Photos:
     """The first held-out pictures of a folder that a recipe can use; nothing else is read."""
-    photos = data.Photos(folder, recipe.size, recipe.data)
-    for file in data.found(folder):
-        if len(photos.held_out) < count and data.is_held_out(file, recipe.data.held_out):
+    photos = samples.Photos(folder, recipe.size, recipe.data)
+    for file in samples.found(folder):
+        if len(photos.held_out) < count and samples.is_held_out(file, recipe.data.held_out):
             read = photos._read(file)
             if not isinstance(read, str):
                 photos.pictures[file] = read
@@ -56,9 +56,9 @@ def pictures(recipe: Recipe, folder: Path, count: int) -> data.Photos:
 
 def pairs(run: Path, folder: Path, count: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Photo ``(3, S, S)`` and hole ``(1, S, S)`` of each held-out picture, as in validation."""
-    recipe = reading.read(run / "recipe.toml").model_copy(update={"validate_count": count})
+    recipe = recipe_io.read(run / "recipe.toml").model_copy(update={"validate_count": count})
     draw = drawer(recipe, objective.network(recipe))
-    for batch in data.held_out_batches(pictures(recipe, folder, count), recipe, draw):
+    for batch in samples.held_out_batches(pictures(recipe, folder, count), recipe, draw):
         yield from zip(batch.photo, batch.hole, strict=True)
 
 

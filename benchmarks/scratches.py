@@ -21,8 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix import blemishes, images, pairing, scratches
-from mendpix.picture import Picture
+from mendpix.io import conversion, pairing
+from mendpix.io.picture import Picture
+from mendpix.masks import defect_classifier, scratches
 
 TOLERANCE = 2
 FIRST = 10_000  # seed of what is fitted on, apart from the seeds of what is measured
@@ -112,7 +113,7 @@ def measure(photos: list[Path], sensitivity: float, soft: float, grain: float) -
     """Shares in percent, over all photos."""
     sums: dict[str, float] = defaultdict(float)
     for seed, path in enumerate(photos):
-        picture = aged(images.read(path), soft, grain, seed)
+        picture = aged(conversion.read(path), soft, grain, seed)
         worse, placed = spoilt(picture, seed)
         truth = np.zeros(picture.shape, bool)
         began = time.perf_counter()
@@ -148,12 +149,12 @@ def fit(photos: list[Path]) -> None:
     found = defaultdict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]](list)
     for number, path in enumerate(photos):
         soft, grain = AGES[number % len(AGES)]
-        worse, placed = spoilt(aged(images.read(path), soft, grain, number), FIRST + number)
+        worse, placed = spoilt(aged(conversion.read(path), soft, grain, number), FIRST + number)
         truth = near(np.any([where for _, where in placed], axis=0))
         for kind, parts in scratches.candidates(scratches.brightness(worse)):
             of = parts.labels[parts.places] - 1
             right = np.bincount(of, truth.ravel()[parts.places], len(parts.peak))
-            name = "SPECKS" if kind is blemishes.SPECKS else "LINES"
+            name = "SPECKS" if kind is defect_classifier.SPECKS else "LINES"
             found[name].append((parts.measured, right >= 0.5 * np.bincount(of)))
     for name, pairs in found.items():
         measured, good = (np.concatenate(one) for one in zip(*pairs, strict=True))
@@ -161,7 +162,9 @@ def fit(photos: list[Path]) -> None:
         from_usual = ((measured - mean) / spread).clip(-4, 4)
         weights = regressed(np.concatenate([from_usual, from_usual**2], axis=1), good)
         print(f"{name}: {len(good)} parts, {good.sum()} defects, even {weights[-1]:.2f}")
-        rows = zip(blemishes.MEASURES, mean, spread, *weights[:-1].reshape(2, -1), strict=True)
+        rows = zip(
+            defect_classifier.MEASURES, mean, spread, *weights[:-1].reshape(2, -1), strict=True
+        )
         for measure, *numbers in rows:
             print(f'    "{measure}": ({", ".join(f"{one:.2f}" for one in numbers)}),')
 

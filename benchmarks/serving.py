@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mendpix import files, fillers, filling
-from mendpix.files import parse
+from mendpix.inpainting import api, registry
+from mendpix.io import files
+from mendpix.io.files import parse
 
 SIDE, KINDS = 192, 4
 BOUNDARY = "mendpix-benchmark"
@@ -51,7 +52,7 @@ def requests() -> list[tuple[bytes, bytes]]:
         mask = np.zeros((SIDE, SIDE), np.uint8)
         mask[70:100, 60 + seed : 100] = 255
         picture = parse(png(photo), "p.png")
-        filled = filling.fill_picture(picture, mask > 0, fillers.load("patchmatch", seed=seed))
+        filled = api.fill_picture(picture, mask > 0, registry.load("patchmatch", seed=seed))
         content, _ = files.encode("p-filled.png", filled, mask > 0)
         made.append((form(png(photo), png(mask), seed), content))
     return made

@@ -29,11 +29,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import plain_training as plain
 from mendpix import training
-from mendpix.training.data import Batch
+from mendpix.training.distributed import PRECISIONS
 from mendpix.training.objective import weights_at
-from mendpix.training.processes import PRECISIONS
+from mendpix.training.profiling import stage
 from mendpix.training.recipe import Recipe
-from mendpix.training.rehearsal import stage
+from mendpix.training.samples import Batch
 
 Step = Callable[[], object]
 

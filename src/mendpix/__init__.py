@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mendpix.errors import MendError
     from mendpix.evaluation import evaluate
-    from mendpix.exporting import export
-    from mendpix.fillers import Filler, load
-    from mendpix.filling import fill
-    from mendpix.images import Picture
+    from mendpix.inpainting.api import fill
+    from mendpix.inpainting.onnx.export import export
+    from mendpix.inpainting.registry import Filler, load
+    from mendpix.io.picture import Picture
     from mendpix.training import Recipe, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Filler": "fillers",
+    "Filler": "inpainting.registry",
     "MendError": "errors",
     "Recipe": "training",
-    "Picture": "images",
+    "Picture": "io.picture",
     "evaluate": "evaluation",
-    "export": "exporting",
-    "fill": "filling",
-    "load": "fillers",
+    "export": "inpainting.onnx.export",
+    "fill": "inpainting.api",
+    "load": "inpainting.registry",
     "train": "training",
 }
 _PARTS = ("losses", "metrics", "networks")

@@ -6,7 +6,14 @@ from typing import Any, NoReturn
 import typer
 
 from mendpix import __version__
-from mendpix.cli import evaluating, learning, models, pictures, serving, weights
+from mendpix.cli import (
+    evaluation_commands,
+    model_commands,
+    picture_commands,
+    server_commands,
+    training_commands,
+    weight_commands,
+)
 from mendpix.errors import Cancelled, MendError
 
 app = typer.Typer(
@@ -19,7 +26,14 @@ app = typer.Typer(
 USAGE: Any = typer.BadParameter.__base__
 """What typer raises for words that it cannot take."""
 
-for verbs in (pictures, learning, evaluating, models, weights, serving):
+for verbs in (
+    picture_commands,
+    training_commands,
+    evaluation_commands,
+    model_commands,
+    weight_commands,
+    server_commands,
+):
     verbs.add_to(app)
 
 

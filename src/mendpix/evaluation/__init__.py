@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from mendpix.evaluation.results import Cost, Results, Row, SetRow, Shot
 
 if TYPE_CHECKING:
-    from mendpix.evaluation.evaluating import evaluate
-    from mendpix.evaluation.joining import join
-    from mendpix.evaluation.repeating import repeat
+    from mendpix.evaluation.api import evaluate
+    from mendpix.evaluation.merging import join
+    from mendpix.evaluation.reproduce import repeat
 
-_HOMES = {"evaluate": "evaluating", "join": "joining", "repeat": "repeating"}
+_HOMES = {"evaluate": "api", "join": "merging", "repeat": "reproduce"}
 
 __all__ = ["Cost", "Results", "Row", "SetRow", "Shot", "evaluate", "join", "repeat"]
 

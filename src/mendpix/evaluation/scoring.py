@@ -10,17 +10,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mendpix import images
 from mendpix.errors import MendError, PictureError
-from mendpix.evaluation import measuring, sets
-from mendpix.evaluation.entrants import Entrant
-from mendpix.evaluation.gathering import Pair
-from mendpix.evaluation.keeping import Part, keep, kept, part_file, read_part, write_part
-from mendpix.evaluation.memory import growth
-from mendpix.evaluation.preparing import Pixels, Prepared, as_rgb8, hash_of, prepare
-from mendpix.evaluation.protocol import Protocol
+from mendpix.evaluation import measurement, set_metrics
+from mendpix.evaluation.cache import Part, keep, kept, part_file, read_part, write_part
+from mendpix.evaluation.candidates import Entrant
+from mendpix.evaluation.memory_usage import growth
+from mendpix.evaluation.photo_pairs import Pair
+from mendpix.evaluation.preparation import Pixels, Prepared, as_rgb8, hash_of, prepare
+from mendpix.evaluation.protocols import Protocol
 from mendpix.evaluation.results import HOLE, TRUTH, Shot, file_name, picture_file
-from mendpix.fillers import Faithful, Photo
+from mendpix.inpainting.registry import Faithful, Photo
+from mendpix.io import conversion
 
 Progress = Callable[[float], None]
 
@@ -75,9 +75,11 @@ class Scorer:
             part = part if same else Part(key, hash_of(fill), {}, seconds, megabytes)
         assert part is not None
         missing = [name for name in self.plan.protocol.metrics if name not in part.values]
-        with measuring.alone():
-            part.values.update(measuring.measure(missing, fill, ready.truth, ready.hole))
-            sets.keep_features(self.plan.folder, self.plan.protocol.metrics, (fill, ready.truth))
+        with measurement.alone():
+            part.values.update(measurement.measure(missing, fill, ready.truth, ready.hole))
+            set_metrics.keep_features(
+                self.plan.folder, self.plan.protocol.metrics, (fill, ready.truth)
+            )
         write_part(place, part)
         return part
 
@@ -134,7 +136,7 @@ class Scorer:
             raise PictureError(
                 f"{entrant.spec} holds no picture named {name}; every fill is needed"
             )
-        pixels = as_rgb8(images.read(path).pixels)
+        pixels = as_rgb8(conversion.read(path).pixels)
         if pixels.shape != ready.truth.shape:
             (h, w), side = pixels.shape[:2], self.plan.protocol.size
             raise PictureError(

@@ -1,4 +1,4 @@
-"""Adversarial terms: any game of :mod:`mendpix.losses.games` against any discriminator."""
+"""Adversarial terms: any game of :mod:`mendpix.losses.gan_objectives` against any discriminator."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -9,10 +9,18 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mendpix.errors import TensorError
-from mendpix.losses.base import Loss, On, Part, Scene, at_least_float32, choose, full_precision
-from mendpix.losses.games import GAMES
-from mendpix.losses.shared_looks import shared_look
-from mendpix.prediction import Judgement, Prediction
+from mendpix.losses.base import (
+    Loss,
+    On,
+    Part,
+    Scene,
+    at_least_float32,
+    choose,
+    full_precision,
+)
+from mendpix.losses.gan_objectives import GAMES
+from mendpix.losses.shared_features import shared_look
+from mendpix.networks.types import Judgement, Prediction
 
 
 class Adversarial(Loss):
@@ -203,7 +211,7 @@ def examine(discriminator: nn.Module, photo: Tensor, hole: Tensor) -> Judgement:
     if not isinstance(judgement, Judgement):
         raise TensorError(
             f"{type(discriminator).__name__} returned a {type(judgement).__name__}; "
-            "a discriminator returns a mendpix.prediction.Judgement"
+            "a discriminator returns a mendpix.networks.types.Judgement"
         )
     features = tuple(at_least_float32(feature) for feature in judgement.features)
     return Judgement(at_least_float32(judgement.logits), features)

@@ -14,9 +14,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.features import FeatureNetwork
-from mendpix.features.network import at_least_float32 as at_least_float32  # for every loss
-from mendpix.prediction import Prediction, check_hole, check_photo, composite
+from mendpix.networks.features import FeatureNetwork
+from mendpix.networks.features.network import at_least_float32  # for every loss
+from mendpix.networks.types import Prediction, check_hole, check_photo, composite
 
 On = Literal["output", "composite"]
 Part = Literal["image", "coarse", "aux"]
@@ -31,7 +31,7 @@ class Scene:
     Pictures of half precision are handed out as float32: sums over a picture need it.
 
     Args:
-        prediction: a :class:`~mendpix.prediction.Prediction`, or its image ``(N, 3, H, W)``.
+        prediction: a :class:`~mendpix.networks.types.Prediction`, or its image ``(N, 3, H, W)``.
         target: ``(N, 3, H, W)`` in [0, 1].
         hole: ``(N, 1, H, W)``, 1 = missing.
         photos: False for pictures on another scale than [0, 1]: their range is not checked.

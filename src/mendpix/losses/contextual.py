@@ -13,7 +13,7 @@ from torch import nn
 from mendpix.losses.adversarial import Adversarial
 from mendpix.losses.base import On, Part
 from mendpix.losses.pixel import L1
-from mendpix.losses.weighted import WeightedSum
+from mendpix.losses.weighted_sum import WeightedSum
 
 CRFILL_WEIGHTS = {
     "coarse": 1.0,
@@ -37,8 +37,8 @@ class ContextualReconstruction(L1):
         on, part: the branch's own picture by default.
 
     Shape:
-        prediction: a :class:`~mendpix.prediction.Prediction` with ``aux`` ``(N, 3, H, W)``, which
-        CR-Fill returns in training mode; otherwise as every loss. Returns a scalar >= 0.
+        prediction: a :class:`~mendpix.networks.types.Prediction` with ``aux`` ``(N, 3, H, W)``,
+        which CR-Fill returns in training mode; otherwise as every loss. Returns a scalar >= 0.
 
     Raises:
         TensorError: the prediction has no such picture.

@@ -10,10 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mendpix import features
-from mendpix.features import FeatureNetwork, Pooling
 from mendpix.losses.base import Loss, On, Part, Scene, choose, full_precision
 from mendpix.losses.pixel import Reduction, differences
+from mendpix.networks import features
+from mendpix.networks.features import FeatureNetwork, Pooling
 
 Normalize = Literal["none", "channel_mean", "global_mean"]
 
@@ -31,8 +31,8 @@ class FeatureLoss(Loss):
     Children say in :meth:`compare` what two pictures' features of one layer cost.
 
     Args:
-        network: a name that :func:`mendpix.features.load` knows, or a network. Terms that name
-            the same network share its passes over a step's pictures.
+        network: a name that :func:`mendpix.networks.features.load` knows, or a network. Terms that
+            name the same network share its passes over a step's pictures.
         layers: the weight of each layer.
         pooling: of a network given by name.
         normalise_input: of a network given by name: False for pictures that already have

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from mendpix.losses.adversarial import Adversarial, check_taps, weights_of
 from mendpix.losses.base import On, Part
-from mendpix.prediction import Judgement
+from mendpix.networks.types import Judgement
 
 
 class PerceptualAdversarial(Adversarial):

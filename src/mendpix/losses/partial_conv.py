@@ -5,9 +5,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from mendpix.features import FeatureNetwork
 from mendpix.losses.base import On, Part
 from mendpix.losses.features import FeatureLoss, Perceptual, gram
+from mendpix.networks.features import FeatureNetwork
 
 PARTIAL_CONV = {"pool1": 1.0, "pool2": 1.0, "pool3": 1.0}
 

@@ -14,8 +14,8 @@ from mendpix.metrics.pictures import (
     RelativeL1,
     measure,
 )
+from mendpix.metrics.registry import METRICS, SET_METRICS
 from mendpix.metrics.sets import FID, KID, PIDS, UIDS, SetMetric
-from mendpix.metrics.table import METRICS, SET_METRICS
 
 __all__ = [
     "DISTS",

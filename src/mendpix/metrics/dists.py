@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mendpix.errors import TensorError
-from mendpix.features import FeatureNetwork
-from mendpix.features.carried import carried
-from mendpix.features.files import tensors_of
-from mendpix.features.network import Step
 from mendpix.metrics.pair import Bits, On, Pictures, wide
 from mendpix.metrics.pictures import PictureMetric
-from mendpix.prediction import check_photo
+from mendpix.networks.features import FeatureNetwork
+from mendpix.networks.features.network import Step
+from mendpix.networks.features.torchmetrics_weights import carried
+from mendpix.networks.features.weight_files import tensors_of
+from mendpix.networks.types import check_photo
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
 """What is looked at besides the picture itself."""

@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from mendpix.errors import TensorError
-from mendpix.features import inception as weights
 from mendpix.metrics.pair import levels
+from mendpix.networks.features import inception as weights
 
 Convention = Literal["clean", "pytorch", "stylegan"]
 Features = NDArray[np.float32]

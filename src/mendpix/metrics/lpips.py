@@ -10,13 +10,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mendpix import features
 from mendpix.errors import TensorError
-from mendpix.features import FeatureNetwork
-from mendpix.features.heads import LAYERS, heads
 from mendpix.metrics.pair import Bits, On, Pictures, wide
 from mendpix.metrics.pictures import PictureMetric
-from mendpix.prediction import check_photo
+from mendpix.networks import features
+from mendpix.networks.features import FeatureNetwork
+from mendpix.networks.features.lpips_heads import LAYERS, heads
+from mendpix.networks.types import check_photo
 
 Name = Literal["alexnet", "vgg16"]
 

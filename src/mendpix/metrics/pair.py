@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mendpix.errors import TensorError
-from mendpix.prediction import check_hole, check_photo, composite
+from mendpix.networks.types import check_hole, check_photo, composite
 
 On = Literal["composite", "output"]
 Bits = Literal["", "round", "truncate"]

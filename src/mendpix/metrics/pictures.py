@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from mendpix.errors import TensorError
-from mendpix.metrics import kernels
+from mendpix.metrics import ssim_kernels
 from mendpix.metrics.pair import Bits, On, Pair, Pictures
 
 Area = Literal["image", "hole"]
@@ -214,9 +214,9 @@ class SSIM(PairMetric):
         if short < side:
             raise TensorError(f"SSIM looks through {side} pixels but the picture has {short}")
         if self.variant in ("wang", "padded"):
-            return float(similarity(pair, kernels.gaussian(), area=self.area)[0].mean())
+            return float(similarity(pair, ssim_kernels.gaussian(), area=self.area)[0].mean())
         bias = side**2 / (side**2 - 1)
-        return float(similarity(pair, kernels.uniform(side), bias, self.area)[0].mean())
+        return float(similarity(pair, ssim_kernels.uniform(side), bias, self.area)[0].mean())
 
 
 class MSSSIM(PairMetric):
@@ -238,15 +238,15 @@ class MSSSIM(PairMetric):
         product = np.ones(pair.true.shape[2])
         for scale, weight in enumerate(self.weights):
             last = scale == len(self.weights) - 1
-            means = similarity(pair, kernels.gaussian())[0 if last else 1]
+            means = similarity(pair, ssim_kernels.gaussian())[0 if last else 1]
             product *= means.clip(min=0) ** weight
             pair = pair if last else _halved(pair)
         return float(product.mean())
 
 
 def similarity(
-    pair: Pair, weights: kernels.Floats, bias: float = 1.0, area: Area = "image"
-) -> kernels.Floats:
+    pair: Pair, weights: ssim_kernels.Floats, bias: float = 1.0, area: Area = "image"
+) -> ssim_kernels.Floats:
     """Means of SSIM and of its contrast and structure alone, of each channel: ``(2, C)``.
 
     Args:
@@ -261,7 +261,7 @@ def similarity(
     count = int(counted[half : -half or None, half : -half or None].sum())
     if not count:
         return np.full((2, pair.true.shape[2]), math.nan)
-    sums = kernels.missing(pair.made, pair.true, active, counted, weights, bias, K1, K2)
+    sums = ssim_kernels.missing(pair.made, pair.true, active, counted, weights, bias, K1, K2)
     return np.asarray(1 - sums / count)
 
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from mendpix.errors import TensorError
 from mendpix.metrics import inception
 from mendpix.metrics.inception import Convention, Features
+from mendpix.metrics.linear_svm import separate
 from mendpix.metrics.pair import Pictures
-from mendpix.metrics.separating import separate
 
 Floats = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ from mendpix.networks.context_encoder import ContextEncoder, RandomContextEncode
 from mendpix.networks.crfill import CRFill
 from mendpix.networks.discriminators import ContextDiscriminator, PANDiscriminator
 from mendpix.networks.feature_critic import FeatureCritic
-from mendpix.networks.mender import Mender
 from mendpix.networks.pan import PANInpainting, PANUNet
 from mendpix.networks.partial_unet import PartialUNet
 from mendpix.networks.patch_discriminators import PatchGAN, SNPatchGAN
+from mendpix.networks.refinement import Mender
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "context-encoder": ContextEncoder,

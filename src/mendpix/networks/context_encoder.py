@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks import initial
+from mendpix.networks import weight_init
 from mendpix.networks.corruption import Corruption, Fill, set_square
 from mendpix.networks.layers import ChannelwiseLinear
-from mendpix.prediction import Prediction, check_input, check_spread
+from mendpix.networks.types import Prediction, check_input, check_spread
 
 # Widths in units of ``options.width``. Every step halves (encoder) or doubles (decoder) the map,
 # which is 4x4 on both sides of the bottleneck; one more step gives the three colours.
@@ -170,7 +170,7 @@ class ContextEncoder(nn.Module):
             scaled(decoder, options.width),
             0 if options.channelwise else options.bottleneck,
         )
-        initial.normal(self)
+        weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
@@ -207,7 +207,7 @@ class RandomContextEncoder(nn.Module):
             scaled(decoder, options.width),
             0 if options.channelwise else options.bottleneck,
         )
-        initial.normal(self)
+        weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)

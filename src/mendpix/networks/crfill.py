@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks.contextual import AS_SHIPPED, ContextualOptions, reconstruct
+from mendpix.networks.contextual_reconstruction import AS_SHIPPED, ContextualOptions, reconstruct
 from mendpix.networks.layers import GatedConv2d
-from mendpix.prediction import Prediction, check_input, composite
+from mendpix.networks.types import Prediction, check_input, composite
 
 
 class Row(NamedTuple):

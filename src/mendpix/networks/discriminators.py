@@ -11,10 +11,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks import initial
+from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import scaled
 from mendpix.networks.corruption import centre
-from mendpix.prediction import Judgement, check_hole, check_photo, check_place
+from mendpix.networks.types import Judgement, check_hole, check_photo, check_place
 
 # Context Encoders, in units of ``options.width``, by side of what is judged: 4x4, stride 2.
 CONTEXT_ENCODER = {64: (1, 2, 4, 8), 128: (1, 1, 2, 4, 8)}
@@ -108,7 +108,7 @@ class ContextDiscriminator(Judge):
         blocks = [ContextBlock(a, b) for a, b in pairwise(widths)]
         self.blocks = nn.ModuleList([ContextBlock(3, widths[0], norm=False), *blocks])
         self.last = nn.Conv2d(widths[-1], 1, 4, bias=False)
-        initial.normal(self)
+        weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
         x = self.seen(photo, hole, self.options.size)
@@ -174,9 +174,9 @@ class PANDiscriminator(Judge):
         )
         self.thin = nn.Conv2d(PAN[-1][0] * width, 8, 3, 1 if square else 2, 1)
         self.last = nn.Linear(8 * _side_left(options) ** 2, 1)
-        initial.normal(self)
+        weight_init.normal(self)
         if options.first == "tanh":
-            initial.normal(self.first, 0.5)
+            weight_init.normal(self.first, 0.5)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
         x = self.seen(photo, hole, self.options.size)

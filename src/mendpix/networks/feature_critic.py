@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mendpix import features
-from mendpix.features import FeatureNetwork
-from mendpix.features.network import at_least_float32
+from mendpix.networks import features
 from mendpix.networks.discriminators import Judge
-from mendpix.prediction import Judgement
+from mendpix.networks.features import FeatureNetwork
+from mendpix.networks.features.network import at_least_float32
+from mendpix.networks.types import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class FeatureCriticOptions:
     """Of the judge on frozen features.
 
     Attributes:
-        network: a name that :func:`mendpix.features.load` knows.
+        network: a name that :func:`mendpix.networks.features.load` knows.
         layers: those that a head judges.
         shrink: show the network the picture averaged down by this factor.
         width: channels of each head.

@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mendpix.networks import initial
+from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import EncoderDecoder, scaled
 from mendpix.networks.corruption import Corruption, Fill, set_square
-from mendpix.prediction import Prediction, check_input, check_spread
+from mendpix.networks.types import Prediction, check_input, check_spread
 
 
 class Plan(NamedTuple):
@@ -140,8 +140,8 @@ class PANUNet(nn.Module):
         self.down = nn.ModuleList(_downs(down, options.first_norm, plan.narrow))
         self.up = nn.ModuleList(_ups(down, up, plan.skips, options.dropout))
         self.last = nn.ConvTranspose2d(_joined(down, up, plan.skips)[-1], 3, 4, 2, 1)
-        initial.normal(self)
-        initial.normal(self.down[0], 0.05)
+        weight_init.normal(self)
+        weight_init.normal(self.down[0], 0.05)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
@@ -201,8 +201,8 @@ class PANInpainting(nn.Module):
         encoder, decoder = (scaled(units, options.width) for units in INPAINTING)
         self.corruption = Corruption(options.fill)
         self.body = EncoderDecoder(encoder, decoder, options.bottleneck, kernel=3)
-        initial.normal(self)
-        initial.normal(self.body.encoder[0], 0.05)
+        weight_init.normal(self)
+        weight_init.normal(self.body.encoder[0], 0.05)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks.layers import PartialConv2d, channel_sum
-from mendpix.prediction import Prediction, check_input
+from mendpix.networks.types import Prediction, check_input
 
 # One row a level: kernel of the encoder's convolution (stride 2), and its channels in units of
 # ``options.width``. Deeper levels repeat the last row. The decoder's kernels are 3 and its

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks import initial
+from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import scaled
 from mendpix.networks.discriminators import Judge
 from mendpix.networks.layers import SpectralConv2d
-from mendpix.prediction import Judgement
+from mendpix.networks.types import Judgement
 
 # SN-PatchGAN, in units of ``options.width``: six 5x5 convolutions of stride 2.
 SN_PATCH = (1, 2, 4, 4, 4, 4)
@@ -126,7 +126,7 @@ class PatchGAN(Judge):
             for step, (a, b) in enumerate(pairwise(inputs))
         )
         self.last = _conv(widths[-1], 1, 1, options.norm)
-        initial.normal(self)
+        weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
         x = _beside(self.seen(photo, hole), hole, self.options.plane)

@@ -9,18 +9,25 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from mendpix.errors import TrainingError
-from mendpix.training import estimate, memory, objective, schedule, starting, state
-from mendpix.training import folder as folders
-from mendpix.training.display import Display
-from mendpix.training.folder import Folder
-from mendpix.training.holes import drawer
+from mendpix.training import (
+    checkpoint,
+    initialization,
+    memory_estimate,
+    objective,
+    schedule,
+    system_memory,
+)
+from mendpix.training import run_directory as folders
+from mendpix.training.distributed import PRECISIONS, synced
+from mendpix.training.events import Moment, Outcome, Watch
+from mendpix.training.hole_sampling import drawer
 from mendpix.training.loop import Run
-from mendpix.training.moments import Moment, Outcome, Watch
 from mendpix.training.objective import Objective
 from mendpix.training.photos import Photos, gather, shared
-from mendpix.training.processes import PRECISIONS, synced
-from mendpix.training.reading import about, diff, fields, parse, read, shipped, text
+from mendpix.training.progress_display import Display
 from mendpix.training.recipe import Recipe
+from mendpix.training.recipe_io import about, diff, fields, parse, read, shipped, text
+from mendpix.training.run_directory import Folder
 from mendpix.training.sources import is_pipe
 
 __all__ = [
@@ -76,13 +83,13 @@ def train(
         MendError: anything the user can put right, before time is spent where possible.
     """
     if recipe is None:
-        recipe = starting.own_recipe(Path(out), resume)
+        recipe = initialization.own_recipe(Path(out), resume)
     chosen = recipe if isinstance(recipe, Recipe) else read(recipe, overrides, sets)
     if start_from is not None:
         chosen = chosen.model_copy(update={"from_weights": str(start_from)})
     folder = Folder(Path(out))
     folders.check_writable(folder.path)
-    chosen = starting.completed(chosen)
+    chosen = initialization.completed(chosen)
     fabric = _fabric(chosen, devices, nodes, accelerator)
     saved = _saved(folder, chosen, fabric, resume)
     network, terms, room = _players(fabric, chosen, saved is None)
@@ -126,7 +133,7 @@ def _saved(
     if not resume:
         folder.check_free()
         return None
-    saved = state.load(folder.state)
+    saved = checkpoint.load(folder.state)
     folders.check_same(saved, recipe, fabric.world_size)
     return saved
 
@@ -141,12 +148,12 @@ def _players(fabric: Fabric, recipe: Recipe, fresh: bool) -> tuple[nn.Module, Ob
     terms = objective.build(recipe)
     drawer(recipe, network)
     if recipe.from_weights and fresh:
-        starting.copy_weights(network, recipe)
+        initialization.copy_weights(network, recipe)
     network = synced(network, fabric)
     synced(terms, fabric)  # in place, below the top
-    room = memory.NO_LIMIT
+    room = system_memory.NO_LIMIT
     if fabric.device.type == "cpu":
-        room = estimate.check(recipe, network, terms, fabric.world_size)
+        room = memory_estimate.check(recipe, network, terms, fabric.world_size)
     for phase in recipe.stretches:
         schedule.enter(phase, network)
     return network, terms, room
@@ -154,8 +161,8 @@ def _players(fabric: Fabric, recipe: Recipe, fresh: bool) -> tuple[nn.Module, Ob
 
 def _gathered(fabric: Fabric, photos: Path, recipe: Recipe, room: int, local: int) -> Photos:
     """The pictures; a pipe is read by one process for all on its machine."""
-    free = memory.available() or memory.NO_LIMIT
-    room = min(room, round(free * memory.SHARE))
+    free = system_memory.available() or system_memory.NO_LIMIT
+    room = min(room, round(free * system_memory.SHARE))
     if fabric.world_size == 1 or not is_pipe(photos):
         return gather(photos, recipe, processes=local, room=room)
     found = gather(photos, recipe, processes=local) if fabric.local_rank == 0 else None

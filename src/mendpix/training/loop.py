@@ -9,21 +9,22 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from mendpix import __version__, features
+from mendpix import __version__
 from mendpix.errors import TrainingError
-from mendpix.training import folder as folders
-from mendpix.training import schedule, sheets, state, validation
+from mendpix.networks import features
+from mendpix.training import checkpoint, sample_sheets, schedule, validation
+from mendpix.training import run_directory as folders
 from mendpix.training.clock import Clock, stop_on_interrupt
-from mendpix.training.data import Ahead, Batch, Photos, Samples, held_out_batches
-from mendpix.training.folder import Folder
-from mendpix.training.games import Game, cut, fitting, is_out_of_memory
-from mendpix.training.holes import drawer, first_fills
-from mendpix.training.moments import Moment, Outcome, Watch
+from mendpix.training.device_cache import Resident, placed
+from mendpix.training.distributed import gathered
+from mendpix.training.events import Moment, Outcome, Watch
+from mendpix.training.gan_step import Game, cut, fitting, is_out_of_memory
+from mendpix.training.hole_sampling import drawer, first_fills
 from mendpix.training.objective import Objective, weights_at
-from mendpix.training.players import averaged, optimiser
-from mendpix.training.processes import gathered
+from mendpix.training.optimizers import averaged, optimiser
 from mendpix.training.recipe import Recipe
-from mendpix.training.resident import Resident, placed
+from mendpix.training.run_directory import Folder
+from mendpix.training.samples import Ahead, Batch, Photos, Samples, held_out_batches
 from mendpix.training.tensorboard import Events
 
 
@@ -184,7 +185,7 @@ class Run:
         if (self.step % recipe.sheet_every == 0 or last) and self.fabric.is_global_zero:
             path = self.folder.path / "sheets" / f"{self.step:07d}.png"
             batch = next(held_out_batches(self.photos, recipe, self.draw, self.starts))
-            drawn = sheets.draw(self.released, batch, self.fabric.device, path)
+            drawn = sample_sheets.draw(self.released, batch, self.fabric.device, path)
             self.events.picture(self.step, "sheet", drawn)
         if self.step % recipe.save_every == 0 or last:
             self.save()
@@ -207,7 +208,7 @@ class Run:
         """Write the state and the last weights."""
         random = self._random_states()
         if self.fabric.is_global_zero:
-            state.save(self.folder.state, self._state(random))
+            checkpoint.save(self.folder.state, self._state(random))
             self.folder.save_weights("last", self.released, self._card())
         self.fabric.barrier()
 
@@ -216,7 +217,7 @@ class Run:
         return folders.card(self.recipe, self.photos, read, self.step, self.measured, self.seen)
 
     def _random_states(self) -> list[dict[str, Tensor]]:
-        gathers = {k: gathered(self.fabric, v) for k, v in state.random_state().items()}
+        gathers = {k: gathered(self.fabric, v) for k, v in checkpoint.random_state().items()}
         return [{k: v[rank] for k, v in gathers.items()} for rank in range(self.fabric.world_size)]
 
     def _state(self, random: list[dict[str, Tensor]]) -> dict[str, Any]:
@@ -250,7 +251,7 @@ class Run:
             self.average.load_state_dict(saved["average"])
         self.fabric.strategy.precision.load_state_dict(saved["precision"])
         self.step, self.best, self.measured = saved["step"], saved["best"], saved["measured"]
-        state.restore_random(saved["random"][self.fabric.global_rank])
+        checkpoint.restore_random(saved["random"][self.fabric.global_rank])
         self.events = Events(self.folder.path / "tensorboard", self.step)
         if self.fabric.is_global_zero:
             self.folder.cut_log(self.step)
@@ -286,7 +287,11 @@ class Run:
             self.watch(moment)
 
     def _way_out(self) -> str:
-        kept = "the state before it is kept" if state.exists(self.folder.state) else "no state yet"
+        kept = (
+            "the state before it is kept"
+            if checkpoint.exists(self.folder.state)
+            else "no state yet"
+        )
         return f"{kept}; try a lower lr, optimiser.clip, or precision=32"
 
     def _too_large(self, part: Batch, weights: Mapping[str, float]) -> str:

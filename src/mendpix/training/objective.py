@@ -12,8 +12,8 @@ from mendpix.losses import LOSSES
 from mendpix.losses.adversarial import Adversarial
 from mendpix.losses.base import Loss, Scene
 from mendpix.networks import DISCRIMINATORS, NETWORKS
-from mendpix.networks.weights import options_from
-from mendpix.prediction import Prediction
+from mendpix.networks.serialization import options_from
+from mendpix.networks.types import Prediction
 from mendpix.training.recipe import Judge, Network, Phase, Recipe, Term, near
 
 

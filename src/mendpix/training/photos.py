@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from mendpix.errors import TrainingError
-from mendpix.training import cache, memory, shards, sources
-from mendpix.training.cache import Cache, Entry, Photo
+from mendpix.training import picture_cache, shards, sources, system_memory
+from mendpix.training.picture_cache import Cache, Entry, Photo
 from mendpix.training.recipe import Data, Recipe
 from mendpix.training.shards import Bytes
 from mendpix.training.sources import Item, Origin
@@ -125,7 +125,7 @@ def gather(
     photos = Photos(origin.folder, recipe.size, recipe.data, origin.name)
     _check_streams(origin, recipe.data, processes)
     if room is None:
-        room = round((memory.available() or memory.NO_LIMIT) * memory.SHARE)
+        room = round((system_memory.available() or system_memory.NO_LIMIT) * system_memory.SHARE)
     room //= processes
     with ThreadPoolExecutor(threads) as pool:
         _keep(photos, origin, pool, room)
@@ -196,7 +196,7 @@ def _keep_on_disk(
     photos: Photos, origin: Origin, read: Callable[[Cache | None], Iterable[Entry]]
 ) -> None:
     path, stamps = _cache_path(photos, origin), {s.name: s.stamp for s in origin.sources}
-    with cache.writing(path, stamps) as (draft, old):
+    with picture_cache.writing(path, stamps) as (draft, old):
         if draft is not None:
             for entry in read(old):
                 draft.add(entry)
@@ -237,7 +237,7 @@ def in_order(
 
 def _cache_path(photos: Photos, origin: Origin) -> Path:
     wanted = photos.options.short_side or photos.size
-    return cache.path_of((origin.folder.resolve(), origin.name, photos.size, wanted))
+    return picture_cache.path_of((origin.folder.resolve(), origin.name, photos.size, wanted))
 
 
 def _adopt(photos: Photos, kept: Cache) -> None:

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from mendpix import features
 from mendpix.errors import WeightsError
 from mendpix.metrics import LPIPS
-from mendpix.prediction import composite
-from mendpix.training.data import Batch
+from mendpix.networks import features
+from mendpix.networks.types import composite
+from mendpix.training.samples import Batch
 
 NAMES = ("hole_l1", "psnr", "mean_colour_l1", "lpips")
 

@@ -120,7 +120,7 @@ def sheet(
         MendError: a picture that is not there, or a sheet of none.
         PictureError: a file that cannot be written.
     """
-    from mendpix.evaluation.report.sheets import drawn
+    from mendpix.evaluation.report.picture_sheets import drawn
 
     if not names:
         raise MendError("a sheet of 0 pictures shows nothing; name one or more")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import counted, flat
-from mendpix.evaluation.report.grid import scrolling
+from mendpix.evaluation.report.description import counted, flat
+from mendpix.evaluation.report.html_tables import scrolling
 from mendpix.evaluation.report.markup import Markup, joined, link, tag
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.svg import sign

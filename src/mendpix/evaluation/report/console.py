@@ -8,7 +8,7 @@ from rich.table import Table as Drawn
 from rich.text import Text
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import facts, remarks
+from mendpix.evaluation.report.description import facts, remarks
 from mendpix.evaluation.report.markdown import SIGNS
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.tables import Cell, Table

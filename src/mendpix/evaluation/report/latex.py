@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mendpix.evaluation.report import markdown
-from mendpix.evaluation.report.facts import facts, remarks
+from mendpix.evaluation.report.description import facts, remarks
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.tables import MARKING, Cell, Table
 

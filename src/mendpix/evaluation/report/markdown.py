@@ -3,7 +3,7 @@
 import re
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.facts import counted, facts, flat, remarks
+from mendpix.evaluation.report.description import counted, facts, flat, remarks
 from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.report.tables import Cell, Table
 from mendpix.evaluation.results import file_name

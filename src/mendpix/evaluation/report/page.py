@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mendpix.errors import MendError
-from mendpix.evaluation.report import appendix, measures, showing, tables
-from mendpix.evaluation.report.facts import facts, remarks
-from mendpix.evaluation.report.grid import data_table, notes
+from mendpix.evaluation.report import appendix, metric_sections, picture_section, tables
+from mendpix.evaluation.report.description import facts, remarks
+from mendpix.evaluation.report.html_tables import data_table, notes
 from mendpix.evaluation.report.markup import Markup, joined, tag
 from mendpix.evaluation.report.summary import Metric, Summary
 from mendpix.evaluation.report.svg import sign
@@ -31,13 +31,13 @@ def report(summary: Summary, folder: Path, options: "Options") -> str:
         raise MendError(
             f"a page cannot show {options.pictures} pictures a bucket; ask for 0 or more"
         )
-    shown = showing.section(summary, folder, ranking(summary, options.by), options)
+    shown = picture_section.section(summary, folder, ranking(summary, options.by), options)
     sections = [
         ("findings", "Findings", _findings(summary)),
-        ("measures", "Measures", measures.section(summary)),
+        ("measures", "Measures", metric_sections.section(summary)),
         ("pictures", "Pictures", shown),
-        ("sets", "Whole sets", measures.sets(summary)),
-        ("costs", "Time and memory", measures.costs(summary)),
+        ("sets", "Whole sets", metric_sections.sets(summary)),
+        ("costs", "Time and memory", metric_sections.costs(summary)),
         ("how", "How it was measured", appendix.how(summary)),
         ("models", "Models", appendix.models(summary)),
         ("sources", "Sources", appendix.sources(summary)),
@@ -115,7 +115,7 @@ def _aside(summary: Summary, sections: list[Section]) -> Markup:
 
 def _metric_links(summary: Summary) -> Markup:
     links = [
-        tag("li", None, tag("a", {"href": f"#{measures.anchor(metric)}"}, metric.title))
+        tag("li", None, tag("a", {"href": f"#{metric_sections.anchor(metric)}"}, metric.title))
         for metric in summary.metrics
     ]
     return tag("ul", None, *links) if links else Markup()
@@ -142,7 +142,7 @@ def _header(summary: Summary) -> Markup:
 
 def _findings(summary: Summary) -> Markup:
     said = [
-        tag("li", None, tag("a", {"href": f"#{measures.anchor(m)}"}, m.title), f": {text}")
+        tag("li", None, tag("a", {"href": f"#{metric_sections.anchor(m)}"}, m.title), f": {text}")
         for m, text in tables.findings(summary)
     ]
     whole = tables.overall(summary)

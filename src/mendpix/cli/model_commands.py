@@ -1,0 +1,130 @@
+"""The verbs on what can fill: models, models get, export."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from mendpix.cli import options as o
+from mendpix.cli.weight_commands import learning
+
+models = typer.Typer(help="List what can fill, and fetch well-known networks of others.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    models.callback(invoke_without_command=True)(list_)
+    models.command()(get)
+    app.add_typer(models, name="models")
+    app.command()(export)
+
+
+def list_(
+    context: typer.Context,
+    runs: Annotated[
+        Path, Option("--runs", metavar="FOLDER", help="Where trained runs lie.")
+    ] = Path("runs"),
+    as_json: o.Json = False,
+) -> None:
+    """List what fill --model takes: built-in fillers, trained runs, and the catalogue."""
+    if context.invoked_subcommand is not None:
+        return
+    found = {
+        "built in": _built_in(),
+        "trained runs": list(_runs(runs)),
+        "catalogue": list(_catalogue()),
+    }
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for heading, entries in found.items():
+        typer.echo(f"{heading}:")
+        for entry in entries or [{"name": f"none in {runs}"}]:
+            typer.echo("\n".join(_lines(entry)))
+
+
+def _built_in() -> list[dict[str, Any]]:
+    from mendpix.inpainting.registry import BUILT_IN
+    from mendpix.weights.cards import bundled
+
+    ours = [{"name": name, "file": str(path)} for name, path in bundled().items()]
+    return [*({"name": name} for name in BUILT_IN), *ours]
+
+
+def _runs(folder: Path) -> Iterator[dict[str, Any]]:
+    from mendpix.weights import cards as files
+
+    for path in files.runs(folder):
+        card = files.card(files.resolve(path))
+        yield {"name": str(path), "network": card.get("network"), "step": card.get("step")}
+
+
+def _catalogue() -> Iterator[dict[str, Any]]:
+    from mendpix.weights.catalogue import CATALOGUE, place
+
+    for name, entry in CATALOGUE.items():
+        path = place(name)
+        said = asdict(entry)
+        del said["cut"], said["program"], said["file"]
+        here = str(path) if path.is_file() else f"not here; mendpix models get {name}"
+        yield {"name": name, **said, "size": f"{entry.size / 1e6:.0f} MB", "here": here}
+
+
+def _lines(entry: dict[str, Any]) -> Iterator[str]:
+    yield f"  {entry['name']}"
+    for key, value in entry.items():
+        if key != "name" and value not in (None, ""):
+            yield f"      {key}: {value}"
+
+
+def get(
+    name: Annotated[str, Argument(help="A network of the catalogue.", show_default=False)],
+    sha256: Annotated[
+        str, Option("--sha256", metavar="HEX", help="The hash that the download must have.")
+    ] = "",
+    yes: Annotated[
+        bool, Option("--yes", "-y", help="Keep a file whose hash nobody could check before.")
+    ] = False,
+) -> None:
+    """Fetch a network of the catalogue; then fill --model NAME uses it."""
+    from mendpix.weights import catalogue, download
+
+    def confirm(digest: str) -> bool:
+        typer.echo(f"{catalogue.entry(name).url} has sha256 {digest}", err=True)
+        typer.echo("nobody could check that hash for this catalogue", err=True)
+        return yes or typer.confirm("keep the file?", err=True)
+
+    asks = yes or sys.stdin.isatty()
+    with download.bar(name) as progress:
+        path = catalogue.get(
+            name, sha256=sha256, confirm=confirm if asks else None, progress=progress
+        )
+    typer.echo(path)
+
+
+def export(
+    source: Annotated[
+        Path, Argument(help="Weights file or run folder.", metavar="WEIGHTS", show_default=False)
+    ],
+    out: Annotated[Path, Option("--out", "-o", help="The .onnx file to write.")],
+    half: Annotated[
+        bool, Option("--half", help="Keep the weights in half precision: half the size.")
+    ] = False,
+    photos: Annotated[
+        Path | None,
+        Option("--photos", metavar="FOLDER", help="Compare the fills on these, not on two others."),
+    ] = None,
+) -> None:
+    """Write a network as ONNX, which fills without PyTorch; kept only if it fills the same."""
+    with learning("mendpix export"):
+        from mendpix.inpainting.onnx import export
+
+    parity = export.export(source, out, half=half, photos=photos)
+    said = f"differs from PyTorch by at most {parity.largest:.1e} on {parity.photos} photos"
+    halved = f"; half precision changed fills by {parity.rounding:.1e} on average" if half else ""
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {said}{halved}")

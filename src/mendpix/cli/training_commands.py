@@ -1,0 +1,152 @@
+"""The verbs of training: check, train, plot and recipes."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer import Argument, Option
+
+from mendpix.cli import options as o
+from mendpix.cli import terminal
+from mendpix.cli.weight_commands import learning
+
+Accelerator = Literal["auto", "cpu", "cuda", "mps"]
+
+recipes = typer.Typer(help="List, print and compare the recipes that ship with the package.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.command()(check)
+    app.command()(train)
+    app.command()(plot)
+    recipes.callback(invoke_without_command=True)(list_)
+    recipes.command("print")(print_)
+    recipes.command()(diff)
+    app.add_typer(recipes, name="recipes")
+
+
+def train(
+    photos: Annotated[Path, Argument(help="Folder tree of pictures.", show_default=False)],
+    out: Annotated[Path, Option("--out", "-o", help="Run folder: weights, log, sheets, state.")],
+    recipe: Annotated[
+        str | None, Option("--recipe", "-r", help="A name (see: mendpix recipes) or FILE.toml.")
+    ] = None,
+    steps: Annotated[int | None, Option(min=1, help="Stop after so many steps.")] = None,
+    batch: Annotated[int | None, Option(min=1, help="Pictures per step.")] = None,
+    size: Annotated[int | None, Option(min=1, help="Side of the crops in pixels.")] = None,
+    lr: Annotated[float | None, Option(help="The network's learning rate.")] = None,
+    seed: Annotated[int | None, Option(help="Of weights, order, crops and holes.")] = None,
+    precision: Annotated[str | None, Option(help="32, bf16 or 16 (GPU only).")] = None,
+    sets: Annotated[
+        list[str] | None, Option("--set", metavar="FIELD=VALUE", help="Any field of the recipe.")
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        Option("--from", metavar="WEIGHTS", help="Weights to start from; mender: the bundled."),
+    ] = None,
+    resume: Annotated[bool, Option("--resume", help="Go on with the run in --out.")] = False,
+    max_minutes: Annotated[
+        float | None, Option(help="Stop cleanly after so long, with the state saved.")
+    ] = None,
+    device: Annotated[Accelerator, Option(help="Where to train.")] = "auto",
+    devices: Annotated[int, Option(min=1, help="Devices or processes on each machine.")] = 1,
+    nodes: Annotated[int, Option(min=1, help="Machines.")] = 1,
+) -> None:
+    """Train a recipe's network on PHOTOS; what comes out fills: fill --model RUN."""
+    with learning("mendpix train"):
+        from mendpix import training
+    from rich.console import Console
+
+    overrides = {
+        "steps": steps,
+        "batch": batch,
+        "size": size,
+        "lr": lr,
+        "seed": seed,
+        "precision": precision,
+    }
+    with terminal.remarks(), training.Display(Console(stderr=True)) as watch:
+        outcome = training.train(
+            photos,
+            out,
+            recipe,
+            overrides=overrides,
+            sets=tuple(sets or ()),
+            resume=resume,
+            start_from=start_from,
+            max_minutes=max_minutes,
+            devices=devices,
+            nodes=nodes,
+            accelerator=device,
+            watch=watch,
+        )
+    typer.echo(f"{outcome.folder}: step {outcome.step}, {outcome.why or 'finished'}")
+    if outcome.why == "interrupted":
+        raise typer.Exit(130)
+
+
+def check(
+    photos: Annotated[Path, Argument(help="Folder tree of pictures.", show_default=False)],
+    recipe: Annotated[
+        str | None, Option("--recipe", "-r", help="Also predict its memory and time here.")
+    ] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Look at PHOTOS before training: counts, sizes, corrupt, duplicates, licences."""
+    with learning("mendpix check"):
+        from mendpix.training import dataset_check
+    report = dataset_check.check(photos, recipe)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=2, default=str))
+        return
+    for what, value, advice in report.rows():
+        typer.echo(f"{what:24} {value}" + (f"  ({advice})" if advice else ""))
+    for heading, files in report.problems.items():
+        typer.echo(f"{heading}:")
+        for file in files:
+            typer.echo(f"  {file}")
+
+
+def plot(
+    run: Annotated[Path, Argument(help="Run folder of a training.", show_default=False)],
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="PNG or HTML file; RUN/plot.html without it.")
+    ] = None,
+) -> None:
+    """Draw a run's curves and sample sheets."""
+    with learning("mendpix plot"):
+        from mendpix.training import plots
+    typer.echo(plots.plot(run, out))
+
+
+def list_(context: typer.Context) -> None:
+    """List, print and compare the recipes that ship with the package."""
+    if context.invoked_subcommand is not None:
+        return
+    with learning("mendpix recipes"):
+        from mendpix import training
+
+    for name in training.shipped():
+        typer.echo(f"{name:24} {training.about(name)}")
+
+
+def print_(name: Annotated[str, Argument(help="A recipe's name, or FILE.toml.")]) -> None:
+    """Print a recipe; save it, change a line, and train with --recipe FILE.toml."""
+    with learning("mendpix recipes"):
+        from mendpix import training
+
+    typer.echo(training.text(name))
+
+
+def diff(
+    one: Annotated[str, Argument(help="A recipe's name, or FILE.toml.")],
+    two: Annotated[str, Argument(help="Another.")],
+) -> None:
+    """Print where two recipes differ, field by field."""
+    with learning("mendpix recipes"):
+        from mendpix import training
+
+    for line in training.diff(one, two):
+        typer.echo(line)

@@ -1,0 +1,133 @@
+"""The verbs on weights: weights list and get, convert, info."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from mendpix.cli import options as o
+from mendpix.cli import terminal
+from mendpix.errors import MendError, WeightsError
+
+features = typer.Typer(help="The frozen feature networks that losses and metrics look through.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    features.callback(invoke_without_command=True)(list_)
+    features.command()(get)
+    app.add_typer(features, name="weights")
+    app.command()(convert)
+    app.command()(info)
+
+
+@contextmanager
+def learning(verb: str) -> Iterator[None]:
+    """Answer a missing PyTorch, or what comes with it, with one line."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if missing.name not in (
+            "torch",
+            "lightning_fabric",
+            "onnx",
+            "onnxscript",
+            "pydantic",
+            "torchmetrics",
+        ):
+            raise
+        raise MendError(
+            f"{verb} needs {missing.name}, which is not installed; "
+            "run: pip install 'mendpix[train]'"
+        ) from None
+
+
+def list_(context: typer.Context) -> None:
+    """List the frozen feature networks that losses and metrics look through, or get one."""
+    if context.invoked_subcommand is not None:
+        return
+    with learning("mendpix weights"):
+        from mendpix.networks.features import find, table
+
+    for name, source in table().items():
+        place = find(name)
+        typer.echo(f"{name:12} {source.licence}; {place or 'not on this machine'}")
+
+
+def get(
+    name: Annotated[str, Argument(help="vgg16, vgg19, vgg19-caffe, alexnet or inception.")],
+) -> None:
+    """Fetch a feature network's weights once, so that training needs no network."""
+    with learning("mendpix weights get"):
+        from mendpix.networks.features import fetch
+
+    with terminal.remarks():
+        typer.echo(fetch(name))
+
+
+def convert(
+    other: Annotated[Path, Argument(help="A released checkpoint (.pth).", show_default=False)],
+    out: Annotated[Path, Option("--out", "-o", help="The .safetensors file to write.")],
+) -> None:
+    """Write another project's checkpoint as weights of this one, with a card."""
+    with learning("mendpix convert"):
+        from mendpix.networks import serialization
+
+    typer.echo(serialization.convert(other, out))
+
+
+def info(
+    weights: Annotated[
+        str,
+        Argument(
+            help="Weights file, .onnx file, run folder, or a network's name (see: mendpix models).",
+            metavar="WEIGHTS",
+            show_default=False,
+        ),
+    ],
+    as_json: o.Json = False,
+) -> None:
+    """Print a weights file's card: network, recipe, training data with licences, hash."""
+    from mendpix.weights import cards, catalogue
+
+    if weights in catalogue.CATALOGUE:  # what is said of it holds whether it is here or not
+        card = catalogue.card(weights)
+    else:
+        card = _card_of(cards.bundled().get(weights) or cards.resolve(weights))
+    typer.echo(json.dumps(card, indent=2) if as_json else "\n".join(_lines(card)))
+
+
+def _card_of(path: Path) -> dict[str, Any]:
+    from mendpix.weights import cards
+
+    try:
+        return cards.card(path)
+    except WeightsError:
+        if path.suffix == ".onnx":
+            raise
+        return _described(path)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """The card of a file that carries none, found out by loading it."""
+    with learning(f"reading {path}, which carries no card,"):
+        from mendpix.networks import serialization
+
+    return dict(serialization.describe(path))
+
+
+def _lines(card: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in card.items():
+        if isinstance(value, dict) and len(value) > 40:
+            yield f"{indent}{key}: {len(value)} entries (--json prints them)"
+        elif isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        elif isinstance(value, list) and len(value) > 8:
+            yield f"{indent}{key}: {len(value)} entries (--json prints them)"
+        else:
+            yield f"{indent}{key}: {value}"

@@ -1,0 +1,1 @@
+"""The default filler: PatchMatch, then a network, then grain."""

@@ -1,0 +1,191 @@
+"""The compiled inner loops.
+
+Every kernel works on one stretch of a list and without the interpreter's lock, so plain threads
+share the list. What a stretch writes, no other stretch reads: targets are coloured like a
+chessboard, a sweep changes one colour and asks only the other, and random numbers are hashes of
+the seed, the sweep and the target. So the bytes do not depend on who worked on what.
+
+What they share:
+    look: ``(H * W * F)`` uint8, the matching channels of a level, pixel by pixel.
+    index: ``(H, W)`` int32, a pixel's number in the list of targets, -1 where it is none.
+    centre: ``(n, 2)`` int32, row and column of the target patches' centres.
+    match: ``(n, 2)`` int32, the centres of the source patches they match.
+    cost: ``(n,)`` uint32, the sum of squared differences; ``NONE`` where none is known.
+"""
+
+import numpy as np
+from numba import boolean, int32, int64, njit, uint8, uint32, uint64, void
+
+from mendpix.inpainting.patchmatch.numba_cache import kernel
+from mendpix.inpainting.patchmatch.voting_kernels import elect, halve, inherit, vote
+
+__all__ = ["elect", "halve", "inherit", "search", "vote"]
+
+NONE = np.uint32(0xFFFFFFFF)
+
+_bytes = uint8[::1]
+_grid = int32[:, ::1]
+_pairs = int32[:, ::1]
+_flags = boolean[:, ::1]
+
+
+@njit(error_model="numpy")
+def _draw(state):  # type: ignore[no-untyped-def]
+    """The next state and 32 random bits (SplitMix64, Steele et al. 2014)."""
+    state = state + uint64(0x9E3779B97F4A7C15)
+    z = (state ^ (state >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return state, (z ^ (z >> uint64(31))) >> uint64(32)
+
+
+@njit(error_model="numpy")
+def _difference(look, width, features, radius, ty, tx, sy, sx, best):  # type: ignore[no-untyped-def]
+    """Sum of squared differences of two patches; stops once it is no better than ``best``."""
+    # Unsigned positions: signed ones could count from the end, and that test stops SIMD.
+    a = uint64(((ty - radius) * width + tx - radius) * features)
+    b = uint64(((sy - radius) * width + sx - radius) * features)
+    stride, length = uint64(width * features), (2 * radius + 1) * features
+    total = uint32(0)
+    for _ in range(2 * radius + 1):
+        for i in range(length):
+            k = uint64(i)
+            step = int32(int32(look[a + k]) - int32(look[b + k]))
+            total = uint32(total + uint32(step * step))
+        if total >= best:
+            break
+        a += stride
+        b += stride
+    return total
+
+
+@njit(error_model="numpy")
+def _partial(look, ready, width, features, radius, ty, tx, sy, sx):  # type: ignore[no-untyped-def]
+    """The same over the target's ready pixels only, scaled up to a whole patch."""
+    total, count = int64(0), 0
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            if ready[ty + dy, tx + dx]:
+                a = ((ty + dy) * width + tx + dx) * features
+                b = ((sy + dy) * width + sx + dx) * features
+                for k in range(features):
+                    step = int64(look[a + k]) - int64(look[b + k])
+                    total += step * step
+                count += 1
+    if count == 0:
+        return NONE - uint32(1)
+    return uint32(total * ((2 * radius + 1) * (2 * radius + 1)) // count)
+
+
+@kernel(
+    void(
+        _bytes,
+        _flags,
+        boolean,
+        int64,
+        int64,
+        int32[::1],
+        _grid,
+        _pairs,
+        _pairs,
+        uint32[::1],
+        _flags,
+        _grid,
+        boolean,
+        int64,
+        int64,
+        int64,
+        uint64,
+    )
+)
+def search(  # type: ignore[no-untyped-def]
+    look,
+    ready,
+    masked,
+    features,
+    radius,
+    order,
+    index,
+    centre,
+    match,
+    cost,
+    source,
+    users,
+    rescore,
+    jump,
+    reach,
+    tries,
+    seed,
+):
+    """Look for better matches of the targets in ``order``, all of one chessboard colour.
+
+    Propagation from the neighbours at odd distances 1 and ``jump``, enrichment through targets
+    that use the same source, then random search around the best so far with radii falling from
+    ``reach`` to 1, ``tries`` each (Barnes et al. 2009, sec. 3.2, https://doi.org/10.1145/1531326.1531330).
+    """
+    height, width = index.shape
+    last_y, last_x = height - radius - 1, width - radius - 1
+    for i in order:
+        ty, tx = int64(centre[i, 0]), int64(centre[i, 1])
+        by, bx, best = int64(match[i, 0]), int64(match[i, 1]), cost[i]
+        if rescore and by >= 0:
+            if masked:
+                best = _partial(look, ready, width, features, radius, ty, tx, by, bx)
+            else:
+                best = _difference(look, width, features, radius, ty, tx, by, bx, NONE)
+        state = seed ^ (uint64(i) * uint64(0xD1342543DE82EF95))
+        spread = reach
+        stage, turn = 0, 0
+        while best > 0:
+            if stage < 8:
+                far = 1 if stage < 4 else jump
+                dy = (0, 0, -1, 1)[stage & 3] * far
+                dx = (-1, 1, 0, 0)[stage & 3] * far
+                stage += 1
+                ny, nx = ty + dy, tx + dx
+                if far == 0 or ny < 0 or nx < 0 or ny >= height or nx >= width:
+                    continue
+                j = index[ny, nx]
+                if j < 0 or match[j, 0] < 0:
+                    continue
+                cy, cx = match[j, 0] - dy, match[j, 1] - dx
+            elif stage < 12:
+                dy = (0, 0, -1, 1)[stage & 3]
+                dx = (-1, 1, 0, 0)[stage & 3]
+                stage += 1
+                if users.size == 0 or by < 0:
+                    continue
+                # A target that matches my match's neighbour: what does its own neighbour match?
+                u = users[by + dy, bx + dx]
+                if u < 0:
+                    continue
+                ny, nx = centre[u, 0] - dy, centre[u, 1] - dx
+                if ((ny + nx) ^ (ty + tx)) & 1 == 0:
+                    continue
+                j = index[ny, nx]
+                if j < 0 or match[j, 0] < 0:
+                    continue
+                cy, cx = int64(match[j, 0]), int64(match[j, 1])
+            else:
+                if spread < 1:
+                    break
+                y, x = (by, bx) if by >= 0 else (ty, tx)
+                y0, y1 = max(radius, y - spread), min(last_y, y + spread)
+                x0, x1 = max(radius, x - spread), min(last_x, x + spread)
+                state, bits = _draw(state)
+                cy = y0 + int64((bits * uint64(y1 - y0 + 1)) >> uint64(32))
+                state, bits = _draw(state)
+                cx = x0 + int64((bits * uint64(x1 - x0 + 1)) >> uint64(32))
+                turn += 1
+                if turn >= tries:
+                    spread, turn = spread // 2, 0
+            if cy < radius or cx < radius or cy > last_y or cx > last_x:
+                continue
+            if not source[cy, cx] or (cy == by and cx == bx):
+                continue
+            if masked:
+                new = _partial(look, ready, width, features, radius, ty, tx, cy, cx)
+            else:
+                new = _difference(look, width, features, radius, ty, tx, cy, cx, best)
+            if new < best:
+                best, by, bx = new, cy, cx
+        match[i, 0], match[i, 1], cost[i] = by, bx, best

@@ -1,0 +1,206 @@
+"""The compiled loops that vote, hand matches down the pyramid, and halve pictures.
+
+Names are those of kernels.py. Loops ask for no memory: they are given what they reckon in.
+"""
+
+import numpy as np
+from numba import boolean, float32, int32, int64, njit, uint8, uint32, void
+
+from mendpix.inpainting.patchmatch.numba_cache import kernel
+
+NONE = np.uint32(0xFFFFFFFF)
+
+_bytes = uint8[::1]
+_grid = int32[:, ::1]
+_pairs = int32[:, ::1]
+_flags = boolean[:, ::1]
+
+
+@njit(error_model="numpy")
+def _target(index, y, x):  # type: ignore[no-untyped-def]
+    if y < 0 or x < 0 or y >= index.shape[0] or x >= index.shape[1]:
+        return int32(-1)
+    return index[y, x]
+
+
+@njit(error_model="numpy")
+def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def]
+    """What turns a cost into an exponent: ``sharpness`` over the mean cost of the patches here."""
+    total, count = float32(0), 0
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            i = _target(index, y + dy, x + dx)
+            if i >= 0 and cost[i] != NONE:
+                total += float32(cost[i])
+                count += 1
+    return sharpness * float32(count) / max(total, float32(1))
+
+
+@kernel(
+    void(
+        _bytes,
+        int64,
+        int64,
+        int64,
+        int32[::1],
+        _pairs,
+        _grid,
+        _pairs,
+        _pairs,
+        uint32[::1],
+        float32[::1],
+        float32,
+        float32[::1],
+    )
+)
+def vote(  # type: ignore[no-untyped-def]
+    look,
+    features,
+    voted,
+    radius,
+    order,
+    pixels,
+    index,
+    centre,
+    match,
+    cost,
+    trust,
+    sharpness,
+    sums,
+):
+    """Set each pixel in ``order`` to the weighted mean of what the patches over it propose.
+
+    ``sums`` ``(voted,)`` is where it reckons.
+    """
+    width = index.shape[1]
+    for p in order:
+        y, x = int64(pixels[p, 0]), int64(pixels[p, 1])
+        scale = _scale(radius, index, cost, y, x, sharpness)
+        sums[:] = 0
+        total = float32(0)
+        for dy in range(-radius, radius + 1):
+            for dx in range(-radius, radius + 1):
+                i = _target(index, y + dy, x + dx)
+                if i < 0 or cost[i] == NONE:
+                    continue
+                weight = trust[i] * np.exp(-float32(cost[i]) * scale)
+                at = ((match[i, 0] - dy) * width + match[i, 1] - dx) * features
+                for k in range(voted):
+                    sums[k] += weight * float32(look[at + k])
+                total += weight
+        if total > 0:
+            at = (y * width + x) * features
+            for k in range(voted):
+                look[at + k] = uint8(sums[k] / total + float32(0.5))
+
+
+@kernel(
+    void(
+        int64,
+        int32[::1],
+        _pairs,
+        _grid,
+        _pairs,
+        _pairs,
+        uint32[::1],
+        float32[::1],
+        float32,
+        _pairs,
+        int64[:, ::1],
+        float32[::1],
+    )
+)
+def elect(  # type: ignore[no-untyped-def]
+    radius,
+    order,
+    pixels,
+    index,
+    centre,
+    match,
+    cost,
+    trust,
+    sharpness,
+    origin,
+    shifts,
+    weights,
+):
+    """Give each pixel in ``order`` the one shift that most patches over it, by weight, agree on.
+
+    Copying by one shift keeps the grain that a mean would smooth away. ``shifts`` ``(n, 2)`` and
+    ``weights`` ``(n,)``, n the pixels of a patch, are where it reckons.
+    """
+    for p in order:
+        y, x = int64(pixels[p, 0]), int64(pixels[p, 1])
+        scale = _scale(radius, index, cost, y, x, sharpness)
+        n = 0
+        for dy in range(-radius, radius + 1):
+            for dx in range(-radius, radius + 1):
+                i = _target(index, y + dy, x + dx)
+                if i < 0 or cost[i] == NONE:
+                    continue
+                weight = trust[i] * np.exp(-float32(cost[i]) * scale)
+                oy, ox = int64(match[i, 0]) - (y + dy), int64(match[i, 1]) - (x + dx)
+                k = 0
+                while k < n and (shifts[k, 0] != oy or shifts[k, 1] != ox):
+                    k += 1
+                if k == n:
+                    shifts[k, 0], shifts[k, 1], weights[k] = oy, ox, 0
+                    n += 1
+                weights[k] += weight
+        best = 0
+        for k in range(1, n):
+            if weights[k] > weights[best]:
+                best = k
+        origin[p, 0], origin[p, 1] = y + shifts[best, 0], x + shifts[best, 1]
+
+
+@kernel(void(int32[::1], _grid, _pairs, _pairs, uint32[::1], _flags, _grid, _pairs, uint32[::1]))
+def inherit(  # type: ignore[no-untyped-def]
+    order, index, centre, match, cost, source, coarse_index, coarse_match, coarse_cost
+):
+    """Start the targets in ``order`` from the match of the coarser target they lie in."""
+    height, width = coarse_index.shape
+    for i in order:
+        y, x = int64(centre[i, 0]), int64(centre[i, 1])
+        match[i, 0] = -1
+        cost[i] = NONE
+        for near in range(9):
+            py = y // 2 + (0, 0, 0, -1, 1, -1, -1, 1, 1)[near]
+            px = x // 2 + (0, -1, 1, 0, 0, -1, 1, -1, 1)[near]
+            if py < 0 or px < 0 or py >= height or px >= width:
+                continue
+            j = coarse_index[py, px]
+            if j < 0 or coarse_match[j, 0] < 0:
+                continue
+            sy = 2 * coarse_match[j, 0] + y - 2 * py
+            sx = 2 * coarse_match[j, 1] + x - 2 * px
+            if 0 <= sy < index.shape[0] and 0 <= sx < index.shape[1] and source[sy, sx]:
+                match[i, 0], match[i, 1], cost[i] = sy, sx, coarse_cost[j]
+                break
+
+
+@kernel(
+    void(int64, uint8[:, :, ::1], float32[:, ::1], uint8[:, :, ::1], float32[:, ::1], float32[::1])
+)
+def halve(top, look, mass, small, small_mass, sums):  # type: ignore[no-untyped-def]
+    """Halve a picture, averaging known pixels only; ``mass`` is the share of each that is known.
+
+    Rows from ``top`` of the small picture, as many as ``small`` has; ``sums`` ``(features,)`` is
+    where it reckons.
+    """
+    height, width, features = look.shape
+    for row in range(small.shape[0]):
+        for x in range(small.shape[1]):
+            sums[:] = 0
+            total, cells = float32(0), 0
+            for sy in range(2 * (top + row), min(2 * (top + row) + 2, height)):
+                for sx in range(2 * x, min(2 * x + 2, width)):
+                    share = mass[sy, sx]
+                    total += share
+                    cells += 1
+                    for k in range(features):
+                        sums[k] += share * float32(look[sy, sx, k])
+            small_mass[row, x] = total / cells
+            for k in range(features):
+                mean = sums[k] / total if total > 0 else float32(0)
+                small[row, x, k] = uint8(mean + float32(0.5))

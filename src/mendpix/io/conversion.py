@@ -1,0 +1,124 @@
+"""Files, Pillow images and arrays to pictures and back, faithfully.
+
+A `Picture` holds the values as read, in the file's own dtype, turned upright. What is written
+back differs from what was read only where a filler changed it: always for PNG, TIFF, WebP and BMP,
+and for JPEG in the blocks the hole does not touch (see `mendpix.io.jpeg`).
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mendpix.errors import PictureError
+from mendpix.io import metadata, pillow
+from mendpix.io.files import FORMATS, Written, default_extension, read, write
+from mendpix.io.picture import (
+    Array,
+    Hole,
+    Palette,
+    Picture,
+    Scale,
+    decode,
+    encode,
+    turned,
+    white,
+)
+from mendpix.io.pillow import joined
+
+__all__ = [
+    "FORMATS",
+    "Array",
+    "Hole",
+    "Palette",
+    "Picture",
+    "Scale",
+    "Written",
+    "changed",
+    "decode",
+    "default_extension",
+    "encode",
+    "from_array",
+    "from_pil",
+    "read",
+    "to_array",
+    "to_pil",
+    "white",
+    "write",
+]
+
+
+def changed(before: Picture, after: Picture, hole: Hole) -> int:
+    """How many pixels outside the hole differ in colour or alpha, as displayed, in any bit.
+
+    Grey is compared with colour as colour, and no alpha with alpha as full opacity.
+
+    Raises:
+        PictureError: pictures of different sizes or number types.
+    """
+    if before.shape != after.shape:
+        (h, w), (high, wide) = before.shape, after.shape
+        raise PictureError(f"{before.name} is {w}x{h} but {after.name} is {wide}x{high}")
+    if before.pixels.dtype != after.pixels.dtype:
+        raise PictureError(
+            f"{before.name} holds {before.pixels.dtype} values but {after.name} "
+            f"{after.pixels.dtype}; nothing outside the hole can be the same in every bit"
+        )
+    differs = (_bits(before.pixels) != _bits(after.pixels)).any(axis=-1)
+    differs |= _bits(_alpha(before)) != _bits(_alpha(after))
+    return int(np.count_nonzero(differs & ~hole))
+
+
+def _bits(values: Array) -> NDArray[Any]:
+    """Floats as the integers of their bits, so that a NaN equals itself."""
+    return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+
+
+def _alpha(picture: Picture) -> Array:
+    if picture.alpha is not None:
+        return picture.alpha
+    return np.full(picture.shape, white(picture.pixels.dtype), picture.pixels.dtype)
+
+
+def from_pil(image: Image.Image) -> Picture:
+    """A picture from a Pillow image, turned upright where its EXIF data ask for it."""
+    image.load()
+    picture = replace(pillow.planes(image, "the picture"), metadata=pillow.described(image))
+    return turned(picture, metadata.orientation(picture.metadata.exif))
+
+
+def to_pil(picture: Picture) -> Image.Image:
+    """A Pillow image, upright.
+
+    Pillow has no 16-bit and no float colour: they become 8 bits. Of more than four channels, it
+    shows the first three.
+    """
+    image = pillow.image(picture)
+    said = picture.metadata.upright(metadata.viewable(picture.pixels))
+    found = {"exif": said.exif, "icc_profile": said.icc, "xmp": said.xmp, "dpi": said.dpi}
+    image.info.update({key: value for key, value in found.items() if value})
+    return image
+
+
+def from_array(array: Array) -> Picture:
+    """A picture from ``(H, W)`` or ``(H, W, C)`` values, integers or floats.
+
+    The second of two channels and the fourth of four are alpha; more are channels like any.
+
+    Raises:
+        PictureError: another shape or number type.
+    """
+    array = np.asarray(array)
+    if array.ndim not in (2, 3) or not array.size:
+        raise PictureError(f"an array of shape {array.shape} is no picture; give HxW or HxWxC")
+    if array.dtype.kind not in "uif":
+        raise PictureError(f"an array of {array.dtype} is no picture; give integers or floats")
+    return pillow.split(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def to_array(picture: Picture, like: Array) -> Array:
+    """The picture's values in an array with as many axes as ``like``, which it came from."""
+    values = joined(picture)
+    return values[..., None] if values.ndim == 2 and like.ndim == 3 else values

@@ -1,0 +1,144 @@
+"""The picture: pixels in the file's own dtype, upright, and all that is needed to write it back."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix.io.metadata import Metadata
+
+Array = NDArray[Any]
+Hole = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Palette:
+    """Upright indices ``(H, W)`` uint8 and their colours ``(N, 4)`` uint8 RGBA."""
+
+    indices: Array
+    colours: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A photo as displayed.
+
+    Attributes:
+        pixels: ``(H, W, 1)`` grey, ``(H, W, 3)`` RGB, or other channels; any number type.
+        alpha: ``(H, W)`` of the same dtype, or None.
+        format: the file's format as Pillow names it (``"PNG"``), "" for a picture from memory.
+        name: what messages call it.
+        orientation: the EXIF orientation, 1 to 8, that was applied to make it upright.
+        content: the file's bytes where writing needs them again (JPEG), else None.
+    """
+
+    pixels: Array
+    alpha: Array | None = None
+    format: str = ""
+    name: str = "the picture"
+    orientation: int = 1
+    metadata: Metadata = field(default_factory=Metadata)
+    palette: Palette | None = None
+    content: bytes | None = None
+    compressed: bool = True
+    premultiplied: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width as displayed."""
+        return (self.pixels.shape[0], self.pixels.shape[1])
+
+    @property
+    def stored_shape(self) -> tuple[int, int]:
+        """Height and width as the file stores them, before its orientation is applied."""
+        height, width = self.shape
+        return (width, height) if self.orientation >= 5 else (height, width)
+
+    def replace(self, pixels: Array | None = None, alpha: Array | None = None) -> "Picture":
+        """The same picture with other pixels or another alpha; what is None stays."""
+        return replace(
+            self,
+            pixels=self.pixels if pixels is None else pixels,
+            alpha=self.alpha if alpha is None else alpha,
+        )
+
+
+def white(dtype: np.dtype[Any]) -> float:
+    """The value that means full light or full opacity: an integer type's maximum, else 1."""
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def turn(array: Array, orientation: int) -> Array:
+    """Turn a stored array upright, as EXIF orientation 1 to 8 asks (EXIF 2.3, tag 0x0112)."""
+    if orientation >= 5:  # rows become columns first
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def turned(picture: Picture, orientation: int) -> Picture:
+    """The picture turned upright."""
+    if orientation == 1:
+        return picture
+    palette, alpha = picture.palette, picture.alpha
+    if palette is not None:
+        palette = replace(palette, indices=turn(palette.indices, orientation))
+    return replace(
+        picture,
+        pixels=turn(picture.pixels, orientation),
+        alpha=None if alpha is None else turn(alpha, orientation),
+        palette=palette,
+        orientation=orientation,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Value = ``low + span * encoded``; for integers low is 0 and span the type's maximum."""
+
+    low: float = 0.0
+    span: float = 1.0
+
+
+def encode(pixels: Array, hole: Hole) -> tuple[NDArray[np.float32], Scale]:
+    """Bring pixels of any dtype to float32 in [0,1], which is what fillers take.
+
+    uint8 and uint16 are divided by their maximum. Floats stay as they are where all finite known
+    values lie in [0,1]; else, and in other integers, the smallest known value becomes 0 and the
+    largest 1. Values under the hole are clipped; a known NaN becomes the mean of the known
+    values, an infinity the end of the range.
+
+    Args:
+        pixels: ``(H, W, C)``.
+        hole: ``(H, W)``, True = missing.
+    """
+    if pixels.dtype in (np.uint8, np.uint16):
+        span = white(pixels.dtype)
+        return np.divide(pixels, span, dtype=np.float32), Scale(0.0, span)
+    known = pixels[~hole].astype(np.float64)
+    known = known[np.isfinite(known)]
+    scale = _fit(known)
+    middle = float((known.mean() - scale.low) / scale.span) if known.size else 0.5
+    values = (pixels.astype(np.float64) - scale.low) / scale.span
+    values = np.nan_to_num(values, copy=False, nan=middle, posinf=1.0, neginf=0.0)
+    return np.clip(values, 0.0, 1.0).astype(np.float32), scale
+
+
+def _fit(known: NDArray[np.float64]) -> Scale:
+    if not known.size or (known.min() >= 0 and known.max() <= 1):
+        return Scale()
+    low, span = float(known.min()), float(known.max() - known.min())
+    return Scale(low, span if np.isfinite(span) and span > 0 else 1.0)
+
+
+def decode(values: NDArray[np.float32], scale: Scale, dtype: np.dtype[Any]) -> Array:
+    """Bring filled values back to the picture's dtype: rounded and clipped where it is integer."""
+    if not np.issubdtype(dtype, np.integer):
+        return (values.astype(np.float64) * scale.span + scale.low).astype(dtype)
+    wide = np.rint(np.clip(values, 0.0, 1.0).astype(np.float64) * scale.span + scale.low)
+    ends = np.iinfo(dtype)  # the largest value may have no float of its own
+    return wide.clip(ends.min, np.nextafter(float(ends.max) + 1, 0)).astype(dtype)

@@ -1,0 +1,258 @@
+"""TIFF: 8 and 16-bit integers and floats exactly, with colour profile, resolution, XMP and EXIF.
+
+Pillow would cut 16-bit colour to 8 bits and knows no floats but 32-bit grey; tifffile knows all
+kinds of numbers but few compressions without further libraries; OpenCV knows those.
+"""
+
+import io
+import logging
+import struct
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+
+from mendpix.errors import PictureError
+from mendpix.io import metadata as meta
+from mendpix.io.metadata import Entry, Metadata
+from mendpix.io.picture import Array, Picture, turn, white
+from mendpix.io.pillow import (
+    MOST_PIXELS,
+    check_size,
+    joined,
+    opened,
+    planes,
+    split,
+    unlimited,
+)
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ICC, _XMP, _RESOLUTIONS = 34675, 700, (282, 283, 296)
+# Directory entries that tell about the picture and not how its pixels are stored.
+_TELLING = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 33723, 18246, 18249))
+_TELLING |= frozenset((40091, 40092, 40093, 40094, 40095))
+_BELOW = (meta.EXIF_IFD, meta.GPS_IFD, meta.INTEROP_IFD)
+_COLOURS = {0: 1, 1: 1, 2: 3}  # by photometric interpretation: white is zero, grey, RGB
+_REFUSED = {5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 4: "a transparency mask"}
+_REFUSED |= {32803: "a camera's raw", 34892: "a camera's raw", 32844: "LogL", 32845: "LogLuv"}
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_NUMBERS = ("u1", "u2", "u4", "i2", "i4", "f2", "f4", "f8")
+_MOST_VALUES = 4 * MOST_PIXELS
+_UNSAID = logging.NullHandler()  # what tifffile says of damage would reach the terminal otherwise
+
+
+def read(content: bytes, name: str) -> Picture:
+    """The one picture in a TIFF file, upright.
+
+    Raises:
+        PictureError: several pages, or a colour model or number type that cannot be kept.
+    """
+    logging.getLogger("tifffile").addHandler(_UNSAID)
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = _only(file, name)
+        check_size(page.imagewidth, page.imagelength, name)
+        if _for_pillow(page):
+            picture = _shallow(content, int(page.photometric), name)
+        else:
+            picture = _deep(content, page, name)
+        orientation = _tag(page, meta.ORIENTATION, 1)
+        return replace(
+            picture,
+            orientation=orientation if orientation in range(1, 9) else 1,
+            metadata=_metadata(content, page, file.byteorder),
+            compressed=int(page.compression) != 1,
+        )
+
+
+def _refusal(name: str, what: str) -> str:
+    return f"{name} holds {what}, which mendpix cannot keep; convert it to RGB or grey first"
+
+
+def _only(file: Any, name: str) -> Any:
+    """The page that is not a smaller copy of another."""
+    pages = [page for page in file.pages if not page.is_reduced]
+    if len(pages) > 1:
+        raise PictureError(f"{name} has {len(pages)} pages; save the one to fill as its own file")
+    if not pages:
+        raise PictureError(_refusal(name, "a camera's raw"))
+    return pages[0]
+
+
+def _for_pillow(page: Any) -> bool:
+    """Whether Pillow keeps all: 8 bits and fewer, but for many channels and multiplied alpha."""
+    few = page.samplesperpixel <= 4 and _ASSOCIATED not in page.extrasamples
+    return int(page.photometric) == 3 or (page.bitspersample <= 8 and few)
+
+
+def _shallow(content: bytes, photometric: int, name: str) -> Picture:
+    """8 bits and fewer: Pillow knows every kind, and turns them upright by itself."""
+    if photometric in _REFUSED and photometric != 6:  # JPEG inside TIFF: Pillow makes it RGB
+        raise PictureError(_refusal(name, _REFUSED[photometric]))
+    with opened(content, name) as image:
+        with unlimited():  # a TIFF is measured once more when it is loaded
+            image.load()
+        return planes(image, name)
+
+
+def _deep(content: bytes, page: Any, name: str) -> Picture:
+    """All number types and numbers of channels, by tifffile."""
+    if why := _unfit(page):
+        raise PictureError(_refusal(name, why))
+    values = _values(content, page)
+    if int(page.photometric) == 0:
+        values[..., 0] = white(values.dtype) - values[..., 0]
+    picture = split(turn(values, _tag(page, meta.ORIENTATION, 1)), name)
+    return replace(picture, premultiplied=_ASSOCIATED in page.extrasamples)
+
+
+def _unfit(page: Any) -> str | None:
+    """What a page holds that cannot be kept, if anything."""
+    photometric, count = int(page.photometric), page.samplesperpixel
+    if photometric not in _COLOURS:
+        return _REFUSED.get(photometric, f"colours of kind {photometric}")
+    if page.dtype not in [np.dtype(kind) for kind in _NUMBERS]:
+        return f"{page.dtype or 'unknown'} numbers"
+    if page.bitspersample % 8 or (photometric == 0 and page.dtype.kind != "u"):
+        return f"{page.bitspersample}-bit numbers" if page.bitspersample % 8 else "white as zero"
+    if count <= 4 and count not in (_COLOURS[photometric], _COLOURS[photometric] + 1):
+        return f"{count} channels"
+    pixels = page.imagewidth * page.imagelength
+    return f"{count} channels of {pixels} pixels" if pixels * count > _MOST_VALUES else None
+
+
+def _values(content: bytes, page: Any) -> Array:
+    """Stored values ``(H, W, C)`` in native byte order."""
+    if page.imagedepth != 1:
+        raise ValueError("it holds a volume")
+    try:
+        values = page.asarray()
+    except ValueError as problem:
+        if "imagecodecs" not in str(problem):
+            raise
+        return _by_opencv(content, page)
+    if page.axes.startswith("S"):
+        values = np.moveaxis(values, 0, -1)
+    values = values.reshape(page.imagelength, page.imagewidth, -1)
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+
+
+def _by_opencv(content: bytes, page: Any) -> Array:
+    patched = bytearray(content)  # OpenCV would turn some of the orientations, and not others
+    if meta.ORIENTATION in page.tags:
+        tag = page.tags[meta.ORIENTATION]
+        struct.pack_into(page.parent.byteorder + "H", patched, tag.valueoffset, 1)
+    values = cv2.imdecode(np.frombuffer(patched, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.shape[:2] != (page.imagelength, page.imagewidth):
+        raise ValueError("its pixels cannot be decoded")
+    if values.ndim == 2:
+        return np.asarray(values[..., None])
+    return np.ascontiguousarray(values[..., [2, 1, 0, 3][: values.shape[2]]])
+
+
+def _tag(page: Any, code: int, default: Any) -> Any:
+    tag = page.tags.get(code)
+    return default if tag is None else tag.value
+
+
+def _metadata(content: bytes, page: Any, way: str) -> Metadata:
+    icc, xmp = _tag(page, _ICC, None), _tag(page, _XMP, None)
+    unit = {2: 1.0, 3: 2.54}.get(int(_tag(page, 296, 2)))
+    across, down = _tag(page, 282, None), _tag(page, 283, None)
+    dpi = None
+    if unit and across and down and across[1] and down[1]:
+        dpi = (across[0] / across[1] * unit, down[0] / down[1] * unit)
+    return Metadata(
+        exif=None if b"+" in content[2:4] else _telling(content, way),  # BigTIFF: other offsets
+        icc=bytes(icc) if icc else None,
+        xmp=(xmp.encode() if isinstance(xmp, str) else bytes(xmp)) if xmp else None,
+        dpi=dpi,
+    )
+
+
+def _telling(content: bytes, way: str) -> bytes | None:
+    """The first directory's telling entries and the directories below as an EXIF block."""
+    found = meta.entries(content, meta.first(content))[0]
+    kept = [one for one in found if one.tag in _TELLING or one.tag in _BELOW]
+    if not kept:
+        return None
+    block = bytearray((b"II*\0" if way == "<" else b"MM\0*") + struct.pack(way + "I", 8))
+    _copy(content, kept, block, way)
+    return bytes(block)
+
+
+def _copy(content: bytes, found: list[Entry], block: bytearray, way: str) -> None:
+    """Append a directory of these entries to the block, then their values, then those below."""
+    start = len(block)
+    block += struct.pack(way + "H", len(found)) + bytes(12 * len(found) + 4)
+    for number, entry in enumerate(found):
+        at = start + 2 + 12 * number
+        block[at : at + 12] = content[entry.at : entry.at + 12]
+        if entry.tag in _BELOW:
+            struct.pack_into(way + "I", block, at + 8, _even(block))
+            below = struct.unpack_from(way + "I", content, entry.value)[0]
+            _copy(content, meta.entries(content, below)[0], block, way)
+        elif entry.size > 4:
+            struct.pack_into(way + "I", block, at + 8, _even(block))
+            block += content[entry.value : entry.value + entry.size]
+
+
+def _even(block: bytearray) -> int:
+    block += bytes(len(block) % 2)
+    return len(block)
+
+
+def write(picture: Picture, said: Metadata) -> bytes:
+    """The whole file: deflate where the source was compressed, else plain."""
+    values, buffer = joined(picture), io.BytesIO()
+    way, tags = ("<", []) if not said.exif else (meta.order(said.exif), _tags(said.exif))
+    if said.xmp:
+        tags.append((_XMP, 1, len(said.xmp), said.xmp, True))
+    extra: list[int] = [0] * max(0, picture.pixels.shape[2] - 3)
+    if picture.alpha is not None:
+        extra = [_ASSOCIATED if picture.premultiplied else _UNASSOCIATED]
+    elif extra:
+        extra += [0, 0]  # many channels: all but the first are extra to grey
+    with tifffile.TiffWriter(buffer, byteorder=way, bigtiff=values.nbytes > 3_900_000_000) as file:
+        file.write(
+            values,
+            photometric="rgb" if picture.pixels.shape[2] == 3 else "minisblack",
+            planarconfig="contig",
+            compression="zlib" if picture.compressed else None,
+            extrasamples=extra or None,
+            iccprofile=said.icc,
+            resolution=said.dpi or None,
+            resolutionunit=2 if said.dpi else None,
+            extratags=[(meta.ORIENTATION, 3, 1, 1, True), *tags],
+            metadata=None,
+            software=False,
+        )
+    return _with_directories(buffer, said.exif, way) if said.exif else buffer.getvalue()
+
+
+def _tags(block: bytes) -> list[tuple[int, int, int, Any, bool]]:
+    """The block's telling entries as tifffile takes them; those below are pointed at later."""
+    tags: list[tuple[int, int, int, Any, bool]] = []
+    for entry in meta.entries(block, meta.first(block))[0]:
+        if entry.tag in _BELOW:
+            tags.append((entry.tag + 1, 4, 1, 0, True))  # tifffile refuses these tags themselves
+        elif entry.tag in _TELLING and entry.size:
+            raw = block[entry.value : entry.value + entry.size]
+            tags.append((entry.tag, entry.kind, entry.count, raw, True))
+    return tags
+
+
+def _with_directories(buffer: io.BytesIO, block: bytes, way: str) -> bytes:
+    """Append the directories below the block's first, and point at them."""
+    content = bytearray(buffer.getvalue())
+    if b"+" in content[2:4]:  # BigTIFF's directories have another form
+        return bytes(content)
+    sources = {one.tag: one for one in meta.entries(block, meta.first(block))[0]}
+    for entry in meta.entries(bytes(content), meta.first(bytes(content)))[0]:
+        if entry.tag - 1 in _BELOW:
+            struct.pack_into(way + "H", content, entry.at, entry.tag - 1)
+            struct.pack_into(way + "I", content, entry.value, _even(content))
+            below = struct.unpack_from(way + "I", block, sources[entry.tag - 1].value)[0]
+            _copy(block, meta.entries(block, below)[0], content, way)
+    return bytes(content)

@@ -1,0 +1,195 @@
+"""Specks, hairs and scratches of old scans, found without a network.
+
+A defect is thinner than its surroundings are wide: a top-hat (Serra 1982) takes out of the picture
+what is brighter, and a bottom-hat what is darker, than all that a disk of a given radius fits into;
+hairs and scratches are what remains along a line. Which parts of this are defects, and which are
+the picture's own, is judged by what each measures (`mendpix.masks.defect_classifier`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mendpix.errors import MendError
+from mendpix.io.metadata import viewable
+from mendpix.io.picture import Picture
+from mendpix.masks.defect_classifier import LINES, SPECKS, Kind, Parts, Planes, measures
+
+Hole = NDArray[np.bool_]
+Plane = NDArray[np.float32]
+
+DIRECTIONS = 12
+"""Of the lines along which hairs and scratches are looked for, over half a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Levels are of 255, lengths in pixels.
+
+    Attributes:
+        radius: of the disk that no defect may hold, at each size of the picture.
+        line: length of the straight pieces that hairs and scratches are made of.
+        around: side of the square with which a defect is compared.
+        quiet: levels that noise is taken to add.
+        weakest: the share of what a part must reach that its rest must reach.
+        rim: the share of what it does reach that its rest must reach.
+        surest, laxest: the log of the odds that a defect must have at sensitivity 0 and at 1.
+    """
+
+    radius: int = 3
+    line: int = 17
+    around: int = 41
+    quiet: float = 1.5
+    weakest: float = 0.5
+    rim: float = 0.3
+    surest: float = 3.5
+    laxest: float = -2.0
+
+
+SETTINGS = Settings()
+
+
+def find(picture: Picture, sensitivity: float = 0.5, settings: Settings = SETTINGS) -> Hole:
+    """Where a scan shows specks, hairs and scratches: ``(H, W)``, True = defect.
+
+    Args:
+        sensitivity: 0 finds only what stands out, 1 also what may be texture.
+
+    Raises:
+        MendError: a sensitivity outside [0, 1].
+    """
+    if not 0 <= sensitivity <= 1:
+        raise MendError(f"sensitivity is {sensitivity:g} but must lie in 0 to 1")
+    grey = brightness(picture)
+    height, width = grey.shape
+    found = np.zeros((height, width), np.uint8)
+    least = settings.surest + (settings.laxest - settings.surest) * sensitivity
+    for level in range(_levels(height, width)):
+        small = grey if level == 0 else _halved(grey, level)
+        marks = _found(small, least, settings).astype(np.uint8)
+        size = (width, height)
+        found |= cv2.resize(marks, size, interpolation=cv2.INTER_NEAREST_EXACT) if level else marks
+    if picture.alpha is not None:
+        found[picture.alpha == 0] = 0
+    return found > 0
+
+
+def brightness(picture: Picture) -> NDArray[np.uint8]:
+    """Brightness in 8 bits: coarse, but defects are not subtle, and this is many times faster."""
+    shown = viewable(picture.pixels)
+    if shown.shape[2] < 3:
+        return np.ascontiguousarray(shown[..., 0])
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(shown[..., :3]), cv2.COLOR_RGB2GRAY))
+
+
+def _levels(height: int, width: int) -> int:
+    """At how many sizes to look: large scans show the same dust with more pixels."""
+    return 1 + sum(height * width > limit for limit in (500_000, 4_000_000, 30_000_000))
+
+
+def _halved(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+    size = (-(-grey.shape[1] >> level), -(-grey.shape[0] >> level))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
+
+
+def _found(grey: NDArray[np.uint8], least: float, settings: Settings) -> Hole:
+    """Defects of one size whose odds are high enough, and a pixel around each for its soft rim."""
+    found = np.zeros(grey.shape, np.uint8)
+    for kind, parts in candidates(grey, settings):
+        good = kind.odds(parts.measured) >= least
+        keep = np.concatenate([[False], good])[parts.labels[parts.places]]
+        strong = parts.strength >= settings.rim * parts.peak[parts.labels[parts.places] - 1]
+        found.ravel()[parts.places[keep & strong]] = 1
+    return np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)) > 0)
+
+
+def _disk(radius: int) -> NDArray[np.uint8]:
+    side = 2 * radius + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def _usual(left: NDArray[np.uint8], settings: Settings) -> Plane:
+    """What remains on average around each pixel, and noise at least, in levels.
+
+    Grass or a brick wall leaves much everywhere, dust only here and there.
+    """
+    around = (settings.around, settings.around)
+    mean = cv2.boxFilter(left, cv2.CV_32F, around, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(mean + np.float32(settings.quiet))
+
+
+def _along(left: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
+    """What remains along the best of several directions: the smallest value on a whole line."""
+    best = np.zeros_like(left)
+    thick = cv2.dilate(left, np.ones((3, 3), np.uint8))  # lines need not be quite straight
+    for step in range(DIRECTIONS):
+        kernel = _line(length, np.pi * step / DIRECTIONS)
+        best = np.maximum(best, cv2.morphologyEx(thick, cv2.MORPH_OPEN, kernel))
+    return np.minimum(best, left)
+
+
+def _line(length: int, angle: float) -> NDArray[np.uint8]:
+    """A straight line of one pixel's width through the middle of a square."""
+    kernel = np.zeros((length, length), np.uint8)
+    half = (length - 1) / 2
+    ends = [
+        (round(half - sign * half * np.cos(angle)), round(half - sign * half * np.sin(angle)))
+        for sign in (1, -1)
+    ]
+    cv2.line(kernel, ends[0], ends[1], 1)
+    return kernel
+
+
+def candidates(
+    grey: NDArray[np.uint8], settings: Settings = SETTINGS
+) -> Iterator[tuple[Kind, Parts]]:
+    """All that stands out at one size of a picture: bright and dark specks, then lines."""
+    steep = cv2.magnitude(*(cv2.Scharr(grey, cv2.CV_32F, *way) / 32 for way in ((1, 0), (0, 1))))
+    ways = (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    left = [cv2.morphologyEx(grey, way, _disk(settings.radius)) for way in ways]
+    usual = [_usual(one, settings) for one in left]
+    crowds = [_crowd(one, mean) for one, mean in zip(left, usual, strict=True)]
+    crowd = crowds[0] + crowds[1]
+    steepest = float(np.percentile(steep[::2, ::2], 97))
+    for bright in (True, False):
+        own, mean, other = left[not bright], usual[not bright], left[bright]
+        most = float(np.percentile(own[::2, ::2], 99))
+        planes = Planes(grey, own, other, mean, crowd, steep, steepest, most, bright)
+        for kind, values in ((SPECKS, own), (LINES, _along(own, settings.line))):
+            strength = np.divide(values, mean, dtype=np.float32)
+            for least in kind.ladder:
+                yield kind, _parts(strength, least, kind, planes, settings)
+
+
+def _crowd(left: NDArray[np.uint8], usual: Plane) -> Plane:
+    """The share of the surroundings that stands out."""
+    busy = (left > 2.5 * usual).astype(np.float32)
+    return np.asarray(cv2.boxFilter(busy, -1, (61, 61), borderType=cv2.BORDER_REFLECT))
+
+
+def _parts(strength: Plane, least: float, kind: Kind, planes: Planes, settings: Settings) -> Parts:
+    """Parts whose strongest pixel reaches ``least``, as far as they reach a share of that."""
+    weak = (strength >= least * settings.weakest).astype(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
+    keep = np.zeros(count, bool)
+    keep[labels[strength >= least]] = True
+    keep[0] = False
+    if kind.most:
+        keep &= boxes[:, cv2.CC_STAT_AREA] <= kind.most
+        start, size = boxes[:, :2], boxes[:, 2:4]
+        whole = (start > 0) & (start + size < weak.shape[::-1])  # else half of it is not seen
+        keep &= whole.all(axis=1)
+    sides = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    if kind.longest:
+        keep &= sides >= kind.longest
+    numbers = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    labels = numbers[labels]
+    places = np.flatnonzero(labels != 0)
+    reached = np.asarray(strength.ravel()[places], np.float32)
+    peak = np.zeros(int(keep.sum()), np.float32)
+    np.maximum.at(peak, labels.ravel()[places] - 1, reached)
+    measured = measures(labels, peak, sides[keep], planes)
+    return Parts(labels.ravel(), places, reached, peak, measured)

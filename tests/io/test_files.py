@@ -1,0 +1,128 @@
+"""Writing is whole or not at all; other formats; what other libraries are needed for."""
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mendpix.errors import PictureError
+from mendpix.io import conversion
+
+VALUES = np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """As on a full disk: files cannot grow beyond ``size`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_no_room_leaves_the_old_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"old")
+    with room_for(700), pytest.raises(PictureError, match="cannot be written"):
+        conversion.write(path, conversion.from_array(VALUES))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tiff", ".PNG"])
+def test_other_formats_lose_nothing(tmp_path: Path, suffix: str) -> None:
+    picture = conversion.from_array(VALUES)
+    written = conversion.write(tmp_path / f"a{suffix}", picture)
+    assert (written.largest_change, written.mean_change) == (0, 0)
+    np.testing.assert_array_equal(conversion.read(tmp_path / f"a{suffix}").pixels, VALUES)
+
+
+def test_transparent_webp_keeps_colours_under_no_opacity(tmp_path: Path) -> None:
+    values = np.concatenate([VALUES, VALUES[..., :1] // 200 * 255], axis=-1)
+    conversion.write(tmp_path / "a.webp", conversion.from_array(values))
+    np.testing.assert_array_equal(
+        conversion.to_array(conversion.read(tmp_path / "a.webp"), values), values
+    )
+
+
+def test_avif_says_what_it_changed(tmp_path: Path) -> None:
+    picture = conversion.from_array(VALUES)
+    written = conversion.write(tmp_path / "a.avif", picture)
+    again = conversion.read(tmp_path / "a.avif").pixels.astype(int)
+    assert written.largest_change == np.abs(again - VALUES).max()
+
+
+def test_heic_without_its_library_names_the_extra(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    with pytest.raises(PictureError, match=r"pip install 'mendpix\[heic\]'"):
+        conversion.read(tmp_path / "a.heic")
+
+
+def test_broken_heic_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+    with pytest.raises(PictureError, match="damaged or cut short"):
+        conversion.read(tmp_path / "a.heic")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "extension"),
+    [
+        ("a.JPG", "JPEG", ".JPG"),
+        ("a.jpeg", "JPEG", ".jpeg"),
+        ("a.heic", "HEIF", ".png"),
+        ("a.gif", "GIF", ".png"),
+        ("scan", "TIFF", ".tif"),
+        ("wrong.png", "WEBP", ".webp"),
+    ],
+)
+def test_default_extension(name: str, kind: str, extension: str) -> None:
+    from dataclasses import replace
+
+    picture = replace(conversion.from_array(VALUES), name=name, format=kind)
+    assert conversion.default_extension(picture) == extension
+    assert conversion.default_extension(picture, keep_palette=True) == ".png"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_every_integer_survives_encoding(dtype: str) -> None:
+    values = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(-1, 16, 1)
+    encoded, scale = conversion.encode(values, np.zeros(values.shape[:2], bool))
+    assert encoded.dtype == np.float32
+    assert (encoded.min(), encoded.max()) == (0, 1)
+    np.testing.assert_array_equal(conversion.decode(encoded, scale, values.dtype), values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    low=st.floats(-1e6, 1e6),
+    span=st.floats(1e-3, 1e6),
+    dtype=st.sampled_from(["float32", "float64", "int16", "int32"]),
+)
+def test_other_numbers_are_scaled_by_what_is_known(low: float, span: float, dtype: str) -> None:
+    ends = np.iinfo(dtype) if dtype.startswith("int") else np.finfo(dtype)
+    known = np.clip(low + span * np.linspace(0, 1, 60), ends.min, ends.max).astype(dtype)
+    values = known.reshape(6, 10, 1)
+    encoded, scale = conversion.encode(values, np.zeros((6, 10), bool))
+    assert encoded.min() >= 0
+    assert encoded.max() <= 1
+    decoded = conversion.decode(encoded, scale, values.dtype).astype(float)
+    allowed = max(scale.span * 2e-7, abs(scale.low) * 2e-7) + (1 if "int" in dtype else 0)
+    assert np.abs(decoded - values).max() <= allowed
+
+
+def test_nan_and_infinity_are_made_usable_for_a_filler() -> None:
+    values = np.array([[[0.0], [10.0], [np.nan], [np.inf], [-np.inf]]], np.float32)
+    encoded, _ = conversion.encode(values, np.zeros((1, 5), bool))
+    np.testing.assert_array_equal(encoded[0, :, 0], np.float32([0, 1, 0.5, 1, 0]))

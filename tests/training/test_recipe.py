@@ -1,0 +1,326 @@
+"""Recipes: every shipped one reads and builds, every mistake is one line that says the way out."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mendpix.errors import RecipeError
+from mendpix.networks import features, serialization
+from mendpix.training import initialization, objective, recipe_io, schedule
+from mendpix.training.hole_sampling import drawer
+from mendpix.training.recipe import Recipe
+from mendpix.training.recipe_toml import written
+from mendpix.weights import cards
+
+FEATURES = {"partial-conv-style": "vgg16", "perceptual": "vgg19-caffe"}
+"""Losses of shipped recipes that read a feature network."""
+
+
+def tables(**changes: Any) -> dict[str, Any]:
+    """A small recipe as tables."""
+    return {
+        "network": {"name": "context-encoder-random", "options": {"width": 4, "bottleneck": 8}},
+        "losses": {"l2": {"weight": 2.0}},
+        "holes": [{"kind": "centre"}],
+        "size": 64,
+        "steps": 10,
+        **changes,
+    }
+
+
+def file(folder: Path, **changes: Any) -> Path:
+    """A small recipe as a file."""
+    path = folder / "mine.toml"
+    path.write_text(written(tables(**changes)))
+    return path
+
+
+@pytest.mark.parametrize("name", recipe_io.shipped())
+def test_shipped_recipes_read_and_write_themselves(name: str) -> None:
+    recipe = recipe_io.read(name)
+    again = recipe_io.parse(tomllib.loads(written(recipe.model_dump(mode="json"))))
+    assert again == recipe
+
+
+PAPERS = ("context-encoder", "context-encoder-random", "crfill", "pan", "partial-conv")
+
+
+def test_every_paper_has_its_recipe_and_a_small_one() -> None:
+    names = {*PAPERS, "enhance", "finetune"}
+    assert set(recipe_io.shipped()) == {"mender", "mender-finetune"} | names | {
+        f"{name}-tiny" for name in names
+    }
+    assert all(10 < len(recipe_io.about(name)) < 100 for name in recipe_io.shipped())
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in recipe_io.shipped() if name.endswith("-tiny") and "fine" not in name]
+)
+def test_tiny_recipes_build(name: str) -> None:
+    recipe = recipe_io.read(name)
+    for kind, network in FEATURES.items():
+        if features.find(network) is None and kind in {
+            t.kind or n for n, t in recipe.losses.items()
+        }:
+            pytest.skip(f"{network} is not at hand")
+    network, terms = objective.network(recipe), objective.build(recipe)
+    for phase in recipe.stretches:
+        schedule.enter(phase, network)
+        assert any(p.requires_grad for p in network.parameters())
+    assert set(terms.names.values()) == set(recipe.losses)
+    assert drawer(recipe, network)(3).shape == (recipe.size, recipe.size)
+
+
+def test_the_papers_numbers() -> None:
+    """What the sources say, field by field."""
+    centre, partial, crfill = (
+        recipe_io.read(n) for n in ("context-encoder", "partial-conv", "crfill")
+    )
+    assert (centre.optimiser.lr, centre.discriminators.lr) == (2e-3, 2e-4)
+    assert [centre.losses[n].weight for n in ("reconstruction", "adversarial")] == [0.999, 0.001]
+    assert [t.weight for t in partial.losses.values()] == [1, 6, 0.05, 120, 0.1]
+    assert [p.lr for p in partial.stretches] == [2e-4, 5e-5]
+    assert partial.stretches[1].still_norms == ("encoder",)
+    assert (crfill.optimiser.lr, crfill.discriminators.lr) == (1e-4, 4e-4)
+    active = [
+        [name for name, w in objective.weights_at(crfill, phase, 0).items() if w]
+        for phase in crfill.stretches
+    ]
+    assert active == [
+        ["coarse"],
+        ["coarse", "fine", "adversarial"],
+        ["coarse", "fine", "adversarial"],
+        ["coarse", "fine", "adversarial", "contextual", "contextual-adversarial"],
+    ]
+    assert recipe_io.read("pan").losses["pan"].options["margin"] == 3
+
+
+def test_recipes_differ_by_field() -> None:
+    lines = recipe_io.diff("partial-conv", "partial-conv-tiny")
+    assert "size: 512 -> 64" in lines
+    assert "network.options.levels: 8 -> 6" in lines
+    assert recipe_io.diff("crfill", "crfill") == []
+
+
+def test_every_field_is_described() -> None:
+    rows = recipe_io.fields()
+    assert len(rows) > 50
+    assert all(description for _, _, description in rows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"btach": 3}, "unknown key 'btach'; did you mean 'batch'"),
+        ({"data": {"crpo": "random"}}, "unknown key 'data.crpo'; did you mean 'crop'"),
+        (
+            {"losses": {"l2": {"wieght": 1}}},
+            "unknown key 'losses.l2.wieght'; did you mean 'weight'",
+        ),
+        ({"phases": [{"stepps": 3}]}, "unknown key 'phases.0.stepps'; did you mean 'steps'"),
+        ({"optimiser": {"betas": [0.5]}}, "optimiser.betas"),
+        ({"batch": "many"}, "batch is 'many'"),
+        ({"batch": 0}, "batch is 0"),
+        ({"precision": "8"}, "precision is '8'"),
+        ({"steps": 0}, "neither steps nor phases"),
+        ({"batch": 5, "accumulate": 2}, "cannot be cut into 2 equal parts"),
+        (
+            {"phases": [{"steps": 2, "weights": {"l22": 0}}]},
+            "a phase weighs 'l22'; did you mean 'l2'",
+        ),
+        ({"holes": []}, "holes"),
+    ],
+)
+def test_mistakes_are_one_line_with_the_way_out(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe_io.parse(tables(**changes))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_keys_are_named() -> None:
+    with pytest.raises(RecipeError, match="'network' is missing"):
+        recipe_io.parse({"losses": {}, "holes": [{"kind": "centre"}], "steps": 1})
+
+
+def test_unknown_recipes_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no recipe 'partial-convv'"):
+        recipe_io.read("partial-convv")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        recipe_io.read(tmp_path / "gone.toml")
+    (tmp_path / "broken.toml").write_text("size = = 3")
+    with pytest.raises(RecipeError, match="no valid TOML"):
+        recipe_io.read(tmp_path / "broken.toml")
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({"l3": 1.0}, "there is no loss 'l3'"),
+        (
+            {"l2": {"options": {"onn": "output"}}},
+            "losses.l2.options has no 'onn'; did you mean 'on'",
+        ),
+        ({"l2": {"options": {"on": "paper"}}}, "on is 'paper'"),
+        ({"adversarial": 1.0}, "losses.adversarial needs a discriminator"),
+        ({"l2": {"discriminator": {"name": "patchgan"}}}, "l2 takes no discriminator"),
+        (
+            {"adversarial": {"discriminator": {"name": "patchgam"}}},
+            "name is 'patchgam'; did you mean 'patchgan'",
+        ),
+    ],
+)
+def test_losses_that_do_not_exist(losses: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        objective.build(recipe_io.parse(tables(losses=losses)))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": {"name": "unet"}}, "network.name is 'unet'"),
+        ({"network": {"name": "context-encoder"}}, "works at 128 only; set size=128"),
+        (
+            {"network": {"name": "partial-unet"}, "size": 100},
+            "needs multiples of 256; set size=256",
+        ),
+        ({"network": {"name": "partial-unet", "options": {"levls": 3}}}, "'levels'"),
+    ],
+)
+def test_networks_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        objective.network(recipe_io.parse(tables(**changes)))
+    assert message in str(caught.value)
+
+
+def test_set_changes_any_field(tmp_path: Path) -> None:
+    path = file(tmp_path, phases=[{"steps": 4}, {"steps": 6, "lr": 0.1}])
+    recipe = recipe_io.read(
+        path,
+        {"batch": 4, "seed": None},
+        [
+            "losses.l2=60",
+            "losses.tv.weight=0.5",
+            "phases.1.lr=0.25",
+            "network.options.width=6",
+            "data.crop=centre",
+            "precision=bf16",
+            "optimiser.betas=[0.1, 0.2]",
+        ],
+    )
+    assert recipe.losses["l2"].weight == 60
+    assert recipe.losses["tv"].weight == 0.5
+    assert recipe.phases[1].lr == 0.25
+    assert recipe.network.options == {"width": 6, "bottleneck": 8}
+    assert recipe.data.crop == "centre"
+    assert recipe.precision == "bf16"
+    assert recipe.optimiser.betas == (0.1, 0.2)
+    assert (recipe.batch, recipe.seed) == (4, 0)
+
+
+def test_a_weight_alone_keeps_the_terms_options(tmp_path: Path) -> None:
+    path = file(
+        tmp_path, losses={"far": {"kind": "l2", "weight": 1, "options": {"on": "composite"}}}
+    )
+    far = recipe_io.read(path, sets=["losses.far=3"]).losses["far"]
+    assert (far.weight, far.kind, far.options) == (3, "l2", {"on": "composite"})
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("losses.l2", "must look like losses.style=60"),
+        ("batch.size=3", "unknown key|it has no fields|batch"),
+        ("holes.7.kind=centre", "7 is not a place from 0 to 0"),
+        ("sice=64", "did you mean 'size'"),
+    ],
+)
+def test_set_mistakes(tmp_path: Path, item: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe_io.read(file(tmp_path), sets=[item])
+
+
+def test_a_learning_rate_scales_all_of_them(tmp_path: Path) -> None:
+    path = file(
+        tmp_path,
+        optimiser={"lr": 0.002},
+        discriminators={"lr": 0.0002},
+        phases=[{"steps": 1}, {"steps": 1, "lr": 0.001}],
+    )
+    recipe = recipe_io.read(path, {"lr": 0.004})
+    assert schedule.rates(recipe, 0) == pytest.approx((0.004, 0.0004))
+    assert schedule.rates(recipe, 5) == pytest.approx((0.002, 0.0004))
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=5),
+    st.integers(5, 400),
+)
+def test_phases_fill_the_steps(lengths: list[int], steps: int) -> None:
+    recipe = recipe_io.parse(tables(steps=steps, phases=[{"steps": n} for n in lengths]))
+    assert recipe.total == steps
+    assert all(phase.steps >= 1 for phase in recipe.stretches)
+    starts = [schedule.phase_at(recipe, step)[0] for step in range(steps)]
+    assert starts == sorted(starts)
+    assert set(starts) == set(range(len(lengths)))
+
+
+def test_rates_follow_the_schedule() -> None:
+    recipe = recipe_io.parse(tables(steps=100, warmup=10, schedule="cosine", optimiser={"lr": 1.0}))
+    courses = [schedule.rates(recipe, step)[0] for step in range(100)]
+    assert courses[0] == pytest.approx(0.1)
+    assert max(courses) == courses[9] == pytest.approx(1, abs=0.03)
+    assert courses[50] == pytest.approx(0.5)
+    assert courses[99] < 0.001
+
+
+def test_weights_rise_and_phases_change_them() -> None:
+    recipe: Recipe = recipe_io.parse(
+        tables(
+            losses={"l2": {"weight": 8, "start": 2, "ramp": 4}, "l1": 1},
+            phases=[{"steps": 8}, {"steps": 2, "weights": {"l2": 5, "l1": 0}}],
+        )
+    )
+    first, second = recipe.stretches
+    rising = [objective.weights_at(recipe, first, step)["l2"] for step in range(8)]
+    assert rising == [0, 0, 2, 4, 6, 8, 8, 8]
+    assert objective.weights_at(recipe, second, 8) == {"l2": 5, "l1": 0}
+
+
+def test_a_phase_says_who_learns() -> None:
+    recipe = recipe_io.parse(
+        tables(phases=[{"steps": 1, "train": ["body.enc"], "still_norms": ["body.encoder.1"]}])
+    )
+    network = objective.network(recipe)
+    schedule.enter(recipe.stretches[0], network)
+    learning = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert learning
+    assert all(name.startswith("body.encoder") for name in learning)
+    assert "body.encoder.1.norm.weight" not in learning
+    still = {name for name, m in network.named_modules() if name and not m.training}
+    assert still == {"body.encoder.1.norm"}
+    wrong = recipe_io.parse(tables(phases=[{"steps": 1, "rest": ["bdoy"]}])).stretches[0]
+    with pytest.raises(RecipeError, match="'bdoy' that the network lacks; did you mean 'body'"):
+        schedule.enter(wrong, network)
+
+
+def test_the_page_on_recipes_holds_every_field_and_name() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert "\n".join(recipe_io.field_lines()) in page
+    for name in recipe_io.shipped():
+        assert f"- `{name}`: {recipe_io.about(name)}\n" in page
+
+
+def test_the_bundled_network_can_be_gone_on_from_by_its_name() -> None:
+    recipe = recipe_io.read("mender-finetune").model_copy(update={"from_weights": "mender"})
+    network = objective.network(recipe)
+    initialization.copy_weights(network, recipe)
+    wanted, _ = serialization.load(cards.BUNDLED / "mender.safetensors")
+    for name, value in wanted.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value.float())
