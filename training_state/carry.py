@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from mendpix import tensorfile
 from mendpix.training import state as states
 from mendpix.training.recipe import Recipe
 
@@ -48,7 +49,7 @@ def pack(run: Path, folder: Path = HERE) -> None:
     for old in folder.glob("part-*.safetensors"):
         old.unlink()
     for number, part in enumerate(parts(tensors)):
-        save_file(part, folder / f"part-{number}.safetensors")
+        tensorfile.write(folder / f"part-{number}.safetensors", part)
     (folder / "state.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     lines = (run / "recipe.toml").read_text(encoding="utf-8").splitlines()
     kept = ['from_weights = ""' if line.startswith("from_weights") else line for line in lines]
