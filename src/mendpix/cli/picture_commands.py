@@ -1,8 +1,8 @@
 """The verbs on pictures: fill, verify and holes."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,7 +71,7 @@ def fill(
     for path in pairs.skipped:
         terminal.remark(f"skipped {path}: nothing pairs with it")
     with _shown(settings, len(tasks)) as progress:
-        outcomes = list(_told(batch.run(tasks, settings, jobs, progress), quiet=as_json))
+        outcomes = _gathered(batch.run(tasks, settings, jobs, progress), len(tasks), as_json)
     if as_json:
         typer.echo(json.dumps(_summary(outcomes, settings, pairs.skipped), indent=2, default=str))
     _leave(outcomes, pairs.many)
@@ -89,16 +89,29 @@ def _shown(settings: "Settings", count: int) -> Iterator[Callable[[float], None]
         yield bar
 
 
-def _told(outcomes: "Iterator[Outcome]", quiet: bool) -> "Iterator[Outcome]":
-    """Each outcome, once it is said."""
-    for outcome in outcomes:
-        for text in outcome.warnings:
-            terminal.warn(f"{outcome.photo}: {text}")
-        if outcome.error:
-            terminal.remark(f"error: {outcome.error}")
-        elif not quiet:
-            typer.echo(_line(outcome))
-        yield outcome
+def _gathered(fills: "Generator[Outcome, None, None]", count: int, quiet: bool) -> "list[Outcome]":
+    """All outcomes, each said as it comes; Ctrl-C says how many there are."""
+    outcomes: list[Outcome] = []
+    try:
+        with closing(fills):
+            for outcome in fills:
+                outcomes.append(outcome)
+                _tell(outcome, quiet)
+    except KeyboardInterrupt:
+        filled = sum(not outcome.error for outcome in outcomes)
+        pictures = "picture" if count == 1 else "pictures"
+        terminal.remark(f"stopped: {filled} of {count} {pictures} filled")
+        raise typer.Exit(130) from None
+    return outcomes
+
+
+def _tell(outcome: "Outcome", quiet: bool) -> None:
+    for text in outcome.warnings:
+        terminal.warn(f"{outcome.photo}: {text}")
+    if outcome.error:
+        terminal.remark(f"error: {outcome.error}")
+    elif not quiet:
+        typer.echo(_line(outcome))
 
 
 def _line(outcome: "Outcome") -> str:

@@ -1,5 +1,6 @@
 """What an evaluation keeps on disk while it runs, by which it is resumed: pictures and parts."""
 
+import contextlib
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
@@ -90,4 +91,5 @@ def store(path: Path, content: bytes) -> None:
     except OSError as problem:
         raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # such as a file where the folder belongs
+            part.unlink(missing_ok=True)

@@ -1,12 +1,9 @@
 """An evaluation from beginning to end, in one process or several: the digits are the same."""
 
-import multiprocessing
+import contextlib
 import os
 import platform
-import signal
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from mendpix.evaluation.metric_table import METRICS
 from mendpix.evaluation.photo_pairs import Pair
 from mendpix.evaluation.results import Cost, Results, Row
 from mendpix.evaluation.scoring import Plan, Progress, Scored, Scorer
+from mendpix.inpainting import workers
 from mendpix.inpainting.registry import portion
 
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "torch", "numba", "onnxruntime")
@@ -74,36 +72,22 @@ def _scored(
             if progress is not None:
                 progress((place + 1) / len(pairs))
         return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, _begin, (plan,)) as pool:
-        waiting = [pool.submit(_work, pair) for pair in pairs]
-        try:
-            for count, done in enumerate(as_completed(waiting), 1):
-                yield done.result()
-                if progress is not None:
-                    progress(count / len(pairs))
-        except BrokenProcessPool:
-            raise MendError(
-                "a process ended by itself, perhaps for lack of memory; the same call goes on "
-                "with what is left, with fewer processes if need be"
-            ) from None
-        finally:
-            for one in waiting:
-                one.cancel()
+    results = workers.share_out(_begin, plan, pairs, processes)
+    with contextlib.closing(results):
+        for count, (pair, result) in enumerate(results, 1):
+            if isinstance(result, workers.Death):
+                raise MendError(
+                    f"{pair.name}: {result}; the same call goes on with what is left, "
+                    "with fewer processes if need be"
+                )
+            yield result
+            if progress is not None:
+                progress(count / len(pairs))
 
 
-_scorer: Scorer
-
-
-def _begin(plan: Plan) -> None:
-    """What each process keeps; the one that started them hears Ctrl-C, and lets them finish."""
-    global _scorer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _scorer = Scorer(plan)
-
-
-def _work(pair: Pair) -> Scored:
-    return _scorer.score(pair)
+def _begin(plan: Plan) -> Callable[[Pair], Scored]:
+    """What each process does with its pairs."""
+    return Scorer(plan).score
 
 
 def collected(scored: Sequence[Scored], plan: Plan, inputs: dict[str, Any]) -> Results:

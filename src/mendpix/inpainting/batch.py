@@ -1,9 +1,11 @@
 """Filling files: planned as a whole before any work, then one by one or in several processes."""
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +193,7 @@ def run(
     settings: Settings,
     jobs: int = 1,
     progress: Callable[[float], None] | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Fill all tasks, in the order in which they end; one that fails does not stop the rest.
 
     Args:
@@ -219,21 +221,17 @@ def _shared_out(
     jobs: int,
     progress: Callable[[float], None] | None,
 ) -> Iterator[Outcome]:
-    """The tasks in several processes."""
-    import multiprocessing  # here: one picture should not wait for them
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    """The tasks in several processes; one that dies is one picture that failed."""
+    from mendpix.inpainting import workers  # here: one picture should not wait for it
 
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, spawn, _start, (settings,)) as pool:
-        waiting = [pool.submit(_worked, task) for task in tasks]
-        try:
-            for count, done in enumerate(as_completed(waiting), 1):
-                yield done.result()
-                if progress is not None:
-                    progress(count / len(tasks))
-        finally:
-            for one in waiting:
-                one.cancel()
+    results = workers.share_out(_start, settings, tasks, jobs)
+    with contextlib.closing(results):
+        for count, (task, result) in enumerate(results, 1):
+            if isinstance(result, workers.Death):
+                result = _failed(task, f"{result}; fill it again with fewer --jobs")
+            yield result
+            if progress is not None:
+                progress(count / len(tasks))
 
 
 def _tried(
@@ -242,9 +240,14 @@ def _tried(
     try:
         return fill_file(task, settings, filler, progress)
     except (MendError, OSError) as error:
-        text = str(error)
-        named = text if str(task.photo) in text else f"{task.photo}: {text}"
-        return Outcome(task.photo, task.mask, task.out, error=named)
+        return _failed(task, str(error))
+    except MemoryError as error:
+        return _failed(task, f"there is not enough memory ({error or 'no more to be had'})")
+
+
+def _failed(task: Task, text: str) -> Outcome:
+    named = text if str(task.photo) in text else f"{task.photo}: {text}"
+    return Outcome(task.photo, task.mask, task.out, error=named)
 
 
 def loaded(settings: Settings) -> Faithful:
@@ -260,14 +263,6 @@ def loaded(settings: Settings) -> Faithful:
     )
 
 
-_at_work: tuple[Settings, Filler]
-
-
-def _start(settings: Settings) -> None:
-    """What each process keeps for all its tasks."""
-    global _at_work
-    _at_work = settings, loaded(settings)
-
-
-def _worked(task: Task) -> Outcome:
-    return _tried(task, *_at_work)
+def _start(settings: Settings) -> Callable[[Task], Outcome]:
+    """What each process does with its tasks."""
+    return partial(_tried, settings=settings, filler=loaded(settings))

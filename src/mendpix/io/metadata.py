@@ -8,7 +8,7 @@ structure: https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, sectio
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,10 @@ _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _STRIPS, _STRIP_SIZES = 0x0111, 0x0117
 _THUMBNAIL_SIDE = 160  # pixels; what EXIF 2.3 recommends
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES |= {16: 8, 17: 8, 18: 8}  # BigTIFF's
 _JPEG_ROOM = 65533 - 6  # what one JPEG segment holds after "Exif\0\0"
+BELOW = (EXIF_IFD, GPS_IFD, INTEROP_IFD)
+MOST_DIRECTORIES, MOST_ENTRIES = 64, 4096  # more is rather an attack than a photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,12 @@ class Entry:
 
     @property
     def size(self) -> int:
-        return _SIZES.get(self.kind, 1) * self.count
+        return size_of(self.kind, self.count)
+
+
+def size_of(kind: int, count: int) -> int:
+    """The bytes that so many numbers of a kind take."""
+    return _SIZES.get(kind, 1) * count
 
 
 def order(block: bytes) -> str:
@@ -78,14 +86,52 @@ def entries(block: bytes, offset: int) -> tuple[list[Entry], int]:
     """The entries of the directory at ``offset``, and the next directory's offset (0: none)."""
     way = order(block)
     (count,) = struct.unpack_from(way + "H", block, offset)
+    if count > MOST_ENTRIES:
+        raise ValueError(f"a directory claims {count} entries")
     found = []
     for at in range(offset + 2, offset + 2 + 12 * count, 12):
         tag, kind, number, value = struct.unpack_from(way + "HHII", block, at)
-        inline = _SIZES.get(kind, 1) * number <= 4
+        inline = size_of(kind, number) <= 4
         found.append(Entry(tag, kind, number, at, at + 8 if inline else value))
     end = offset + 2 + 12 * count
     following = struct.unpack_from(way + "I", block, end)[0] if end + 4 <= len(block) else 0
     return found, following
+
+
+def directories(block: bytes) -> dict[int, list[Entry]]:
+    """The first directory and those below it, by offset.
+
+    Raises:
+        ValueError: they lead in a circle, or are such that a copy of them would take far more
+            room than they do.
+    """
+    found: dict[int, list[Entry]] = {}
+    waiting = [first(block)]
+    while waiting:
+        offset = waiting.pop()
+        if offset in found:
+            raise ValueError("its directories lead in a circle")
+        if len(found) == MOST_DIRECTORIES:
+            raise ValueError(f"it has more than {MOST_DIRECTORIES} directories")
+        found[offset] = entries(block, offset)[0]
+        waiting += [_number(block, entry) for entry in found[offset] if entry.tag in BELOW]
+    spans = [(one.value, one.size) for held in found.values() for one in held]
+    check_spans(spans, len(block))
+    return found
+
+
+def check_spans(spans: Iterable[tuple[int, int]], length: int) -> None:
+    """Refuse values that lie over each other: a small file could claim any amount by them.
+
+    Args:
+        spans: offsets and sizes; the same one twice counts once, one past the end not at all.
+
+    Raises:
+        ValueError: together they are more than twice the file's length.
+    """
+    claimed = sum(size for start, size in set(spans) if start + size <= length)
+    if claimed > 2 * length:
+        raise ValueError(f"its directories claim {claimed} bytes of {length}")
 
 
 def first(block: bytes) -> int:
@@ -123,9 +169,12 @@ def upright(block: bytes, pixels: NDArray[Any] | None = None) -> bytes:
     """
     try:
         patched = bytearray(block)
+        known = directories(block)
         found, following = entries(block, first(block))
         for entry in _deep(block, found):
             _patch(patched, entry, pixels)
+        if following in known:
+            raise ValueError("its directories lead in a circle")
         if pixels is not None and following:
             below = {entry.tag: entry for entry in entries(block, following)[0]}
             if not _refresh(patched, below, pixels):
@@ -157,6 +206,8 @@ def _drop(block: bytearray, by_tag: dict[int, Entry], link: int) -> None:
     """Blank a thumbnail that is no JPEG, and end the chain of directories at ``link``."""
     strips, sizes = by_tag.get(_STRIPS), by_tag.get(_STRIP_SIZES)
     if strips and sizes:
+        if sum(_numbers(block, sizes)) > len(block):
+            raise ValueError("its thumbnail is larger than the block")
         for start, size in zip(_numbers(block, strips), _numbers(block, sizes), strict=False):
             _blank(block, start, size)
     struct.pack_into(order(bytes(block[:4])) + "I", block, link, 0)

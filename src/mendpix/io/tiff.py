@@ -8,7 +8,7 @@ import io
 import logging
 import struct
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -33,7 +33,6 @@ _ICC, _XMP, _RESOLUTIONS = 34675, 700, (282, 283, 296)
 # Directory entries that tell about the picture and not how its pixels are stored.
 _TELLING = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 33723, 18246, 18249))
 _TELLING |= frozenset((40091, 40092, 40093, 40094, 40095))
-_BELOW = (meta.EXIF_IFD, meta.GPS_IFD, meta.INTEROP_IFD)
 _COLOURS = {0: 1, 1: 1, 2: 3}  # by photometric interpretation: white is zero, grey, RGB
 _REFUSED = {5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 4: "a transparency mask"}
 _REFUSED |= {32803: "a camera's raw", 34892: "a camera's raw", 32844: "LogL", 32845: "LogLuv"}
@@ -43,12 +42,29 @@ _MOST_VALUES = 4 * MOST_PIXELS
 _UNSAID = logging.NullHandler()  # what tifffile says of damage would reach the terminal otherwise
 
 
+class _Form(NamedTuple):
+    """How directories are stored: the number of entries, an entry, the next directory's offset.
+
+    ``first`` is where the first directory's offset stands.
+    """
+
+    counted: str
+    entry: str
+    link: str
+    first: int
+
+
+_CLASSIC, _BIG = _Form("H", "HHII", "I", 4), _Form("Q", "HHQQ", "Q", 8)
+
+
 def read(content: bytes, name: str) -> Picture:
     """The one picture in a TIFF file, upright.
 
     Raises:
         PictureError: several pages, or a colour model or number type that cannot be kept.
+        ValueError: directories that lead in a circle, or claim more than the file holds.
     """
+    _check_chain(content, name)
     logging.getLogger("tifffile").addHandler(_UNSAID)
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = _only(file, name)
@@ -66,6 +82,43 @@ def read(content: bytes, name: str) -> Picture:
         )
 
 
+def _check_chain(content: bytes, name: str) -> None:
+    """Follow the chain of directories before tifffile does, which would do so without an end."""
+    form = _BIG if b"+" in content[2:4] else _CLASSIC
+    way = "<" if content[:2] == b"II" else ">"
+    (offset,) = struct.unpack_from(way + form.link, content, form.first)
+    seen: set[int] = set()
+    spans: list[tuple[int, int]] = []
+    while 0 < offset < len(content):
+        if offset in seen:
+            raise ValueError("its directories lead in a circle")
+        if len(seen) == meta.MOST_DIRECTORIES:
+            raise PictureError(
+                f"{name} has more than {len(seen)} pages; save the one to fill as its own file"
+            )
+        seen.add(offset)
+        held, offset = _spans(content, offset, form, way)
+        spans += held
+    meta.check_spans(spans, len(content))
+
+
+def _spans(content: bytes, offset: int, form: _Form, way: str) -> tuple[list[tuple[int, int]], int]:
+    """Offset and size of each value of a directory, and the next directory's offset.
+
+    Where it is damaged there is no next one: tifffile ends there, too.
+    """
+    try:
+        (count,) = struct.unpack_from(way + form.counted, content, offset)
+        start = offset + struct.calcsize(way + form.counted)
+        stop = start + min(count, meta.MOST_ENTRIES) * struct.calcsize(way + form.entry)
+        found = struct.iter_unpack(way + form.entry, content[start:stop])
+        spans = [(place, meta.size_of(kind, number)) for _, kind, number, place in found]
+        following = struct.unpack_from(way + form.link, content, stop)[0]
+    except struct.error:
+        return [], 0
+    return spans, 0 if count > meta.MOST_ENTRIES else following
+
+
 def _refusal(name: str, what: str) -> str:
     return f"{name} holds {what}, which mendpix cannot keep; convert it to RGB or grey first"
 
@@ -75,6 +128,8 @@ def _only(file: Any, name: str) -> Any:
     pages = [page for page in file.pages if not page.is_reduced]
     if len(pages) > 1:
         raise PictureError(f"{name} has {len(pages)} pages; save the one to fill as its own file")
+    if not len(file.pages):
+        raise ValueError("it has no directory")
     if not pages:
         raise PictureError(_refusal(name, "a camera's raw"))
     return pages[0]
@@ -173,8 +228,8 @@ def _metadata(content: bytes, page: Any, way: str) -> Metadata:
 
 def _telling(content: bytes, way: str) -> bytes | None:
     """The first directory's telling entries and the directories below as an EXIF block."""
-    found = meta.entries(content, meta.first(content))[0]
-    kept = [one for one in found if one.tag in _TELLING or one.tag in _BELOW]
+    found = meta.directories(content)[meta.first(content)]
+    kept = [one for one in found if one.tag in _TELLING or one.tag in meta.BELOW]
     if not kept:
         return None
     block = bytearray((b"II*\0" if way == "<" else b"MM\0*") + struct.pack(way + "I", 8))
@@ -184,12 +239,13 @@ def _telling(content: bytes, way: str) -> bytes | None:
 
 def _copy(content: bytes, found: list[Entry], block: bytearray, way: str) -> None:
     """Append a directory of these entries to the block, then their values, then those below."""
+    found = [one for one in found if one.size <= 4 or one.value + one.size <= len(content)]
     start = len(block)
     block += struct.pack(way + "H", len(found)) + bytes(12 * len(found) + 4)
     for number, entry in enumerate(found):
         at = start + 2 + 12 * number
         block[at : at + 12] = content[entry.at : entry.at + 12]
-        if entry.tag in _BELOW:
+        if entry.tag in meta.BELOW:
             struct.pack_into(way + "I", block, at + 8, _even(block))
             below = struct.unpack_from(way + "I", content, entry.value)[0]
             _copy(content, meta.entries(content, below)[0], block, way)
@@ -235,9 +291,9 @@ def _tags(block: bytes) -> list[tuple[int, int, int, Any, bool]]:
     """The block's telling entries as tifffile takes them; those below are pointed at later."""
     tags: list[tuple[int, int, int, Any, bool]] = []
     for entry in meta.entries(block, meta.first(block))[0]:
-        if entry.tag in _BELOW:
+        if entry.tag in meta.BELOW:
             tags.append((entry.tag + 1, 4, 1, 0, True))  # tifffile refuses these tags themselves
-        elif entry.tag in _TELLING and entry.size:
+        elif entry.tag in _TELLING and 0 < entry.size <= len(block) - entry.value:
             raw = block[entry.value : entry.value + entry.size]
             tags.append((entry.tag, entry.kind, entry.count, raw, True))
     return tags
@@ -250,7 +306,7 @@ def _with_directories(buffer: io.BytesIO, block: bytes, way: str) -> bytes:
         return bytes(content)
     sources = {one.tag: one for one in meta.entries(block, meta.first(block))[0]}
     for entry in meta.entries(bytes(content), meta.first(bytes(content)))[0]:
-        if entry.tag - 1 in _BELOW:
+        if entry.tag - 1 in meta.BELOW:
             struct.pack_into(way + "H", content, entry.at, entry.tag - 1)
             struct.pack_into(way + "I", content, entry.value, _even(content))
             below = struct.unpack_from(way + "I", block, sources[entry.tag - 1].value)[0]

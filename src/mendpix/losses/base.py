@@ -189,6 +189,17 @@ class Loss(nn.Module):
         return scene.picture(self.part, self.on)
 
 
+class Terms(nn.ModuleDict):
+    """Losses by name, whatever they are called.
+
+    ``nn.ModuleDict`` refuses names that its own attributes have: ``half``, ``type``, ``train``,
+    ``keys``. Here a term is an item and never an attribute; the keys of the state are the same.
+    """
+
+    def __setitem__(self, name: str, term: nn.Module) -> None:
+        self._modules[name] = term
+
+
 def check_bare(prediction: Tensor, photos: bool) -> None:
     """Refuse a bare picture with NaN in it, or one that must be on 0..255 (looks on the CPU only).
 

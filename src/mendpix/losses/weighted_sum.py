@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Loss, Part, Scene
+from mendpix.losses.base import Loss, Part, Scene, Terms
 from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
 from mendpix.losses.pixel import L1, L2, OverlapL2, TotalVariation
 from mendpix.networks.features import FeatureNetwork
@@ -48,7 +48,7 @@ class WeightedSum(Loss):
         for name in terms:
             if "." in name:
                 raise ValueError(f"a term is called {name!r}; use a name without a dot")
-        self.terms = nn.ModuleDict({name: term for name, (_, term) in terms.items()})
+        self.terms = Terms({name: term for name, (_, term) in terms.items()})
         self.weights = {name: float(weight) for name, (weight, _) in terms.items()}
         self.photos = all(term.photos for _, term in terms.values())
         self.values: dict[str, Tensor] = {}

@@ -5,7 +5,6 @@ and options, what it was trained on and how, the version that wrote it, a hash o
 """
 
 import json
-import secrets
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass
@@ -15,13 +14,12 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mendpix import __version__
 from mendpix.errors import MendError, WeightsError
-from mendpix.networks import DISCRIMINATORS, NETWORKS, released_files
+from mendpix.networks import DISCRIMINATORS, NETWORKS, released_files, tensor_file
 from mendpix.weights import cards
 
 KINDS = {"network": NETWORKS, "discriminator": DISCRIMINATORS}
@@ -59,28 +57,13 @@ def save(path: str | Path, network: nn.Module, card: Mapping[str, Any] | None = 
         metadata = {cards.CARD: json.dumps(whole), "format": "pt"}
     except (TypeError, ValueError) as problem:
         raise WeightsError(f"the card for {path} cannot be written as JSON: {problem}") from None
-    _write(path, tensors, metadata)
+    tensor_file.write(path, tensors, metadata)
     return path
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = network.state_dict()
     return state
-
-
-def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Through a temporary file beside it, so that a broken run leaves no broken weights."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, draft, metadata)
-        draft.chmod(0o644)  # as other files are: it is written for the owner alone
-        draft.replace(path)
-    except (OSError, SafetensorError) as problem:
-        detail = getattr(problem, "strerror", None) or problem
-        raise WeightsError(f"{path} cannot be written: {detail}") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

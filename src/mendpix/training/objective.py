@@ -1,7 +1,7 @@
 """The recipe's terms as losses, and what each weighs at a step."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mendpix.errors import RecipeError, WeightsError
 from mendpix.losses import LOSSES
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Loss, Scene
+from mendpix.losses.base import Loss, Scene, Terms
 from mendpix.networks import DISCRIMINATORS, NETWORKS
 from mendpix.networks.serialization import options_from
 from mendpix.networks.types import Prediction
@@ -18,11 +18,16 @@ from mendpix.training.recipe import Judge, Network, Phase, Recipe, Term, near
 
 
 class Objective(nn.Module):
-    """Named terms; each step's pictures are looked at once for all of them."""
+    """Named terms; each step's pictures are looked at once for all of them.
+
+    Raises:
+        RecipeError: two names that differ in dots and underscores only.
+    """
 
     def __init__(self, terms: Mapping[str, Loss]) -> None:
         super().__init__()
-        self.terms = nn.ModuleDict({_safe(name): term for name, term in terms.items()})
+        _check_names(terms)
+        self.terms = Terms({_safe(name): term for name, term in terms.items()})
         self.names = {_safe(name): name for name in terms}
 
     def named(self, weights: Mapping[str, float]) -> Iterator[tuple[str, Loss, float]]:
@@ -77,6 +82,13 @@ def shares(scene: Scene, losses: Mapping[str, Tensor]) -> dict[str, float]:
         norms[name] = sum(float(s.float().square().sum()) for s in slopes if s is not None) ** 0.5
     total = sum(norms.values())
     return {name: norm / total if total else 0.0 for name, norm in norms.items()}
+
+
+def _check_names(names: Iterable[str]) -> None:
+    taken: dict[str, str] = {}
+    for name in names:
+        if (other := taken.setdefault(_safe(name), name)) != name:
+            raise RecipeError(f"losses {other} and {name} would share a state; rename one of them")
 
 
 def _safe(name: str) -> str:

@@ -1,7 +1,6 @@
 """Where the feature networks' weights lie and come from."""
 
 import hashlib
-import secrets
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -12,10 +11,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mendpix.errors import DownloadError, WeightsError
+from mendpix.networks import tensor_file
 from mendpix.networks.features import wheels
 from mendpix.networks.features.network import LAYOUTS, MEAN, STD, check_tensors
 from mendpix.weights import download
@@ -225,17 +225,8 @@ def _folded(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
 
 
 def _save(path: Path, source: Source, tensors: dict[str, Tensor]) -> None:
-    """Through a temporary file beside it: whole or not there."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     said = {"network": source.layout, "from": source.origin, "licence": source.licence}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, draft, {**said, "input": IMAGENET})
-        draft.replace(path)
-    except (OSError, SafetensorError) as problem:
-        raise WeightsError(f"{path} cannot be written: {problem}") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    tensor_file.write(path, tensors, {**said, "input": IMAGENET})
 
 
 @cache

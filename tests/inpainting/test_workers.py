@@ -1,0 +1,181 @@
+"""Worker processes: a death costs one task, and none outlives its parent."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mendpix.errors import MaskError
+from mendpix.inpainting import batch, workers
+
+posix = pytest.mark.skipif(os.name == "nt", reason="signals")
+
+SLEEPERS = """
+import sys, time
+from pathlib import Path
+from mendpix.inpainting import workers
+
+def begin(folder):
+    def sleep(number):
+        begun = Path(folder, f"begun-{number}")
+        begun.touch()
+        try:
+            time.sleep(600)
+        finally:
+            begun.with_name(f"left-{number}").touch()
+    return sleep
+
+if __name__ == "__main__":
+    list(workers.share_out(begin, sys.argv[1], range(5), 2))
+"""
+
+
+def tenfold(number: int) -> int:
+    """What the workers here do with a number; some numbers end them."""
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == 4:
+        os._exit(7)
+    if number == 5:
+        raise MaskError("five")
+    return 10 * number
+
+
+def begin(steps: list[int]) -> Callable[[int], int]:
+    return tenfold
+
+
+def begin_badly(text: str) -> Callable[[int], int]:
+    raise MaskError(text)
+
+
+class OddError(Exception):
+    """An error that cannot be unpickled."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+@posix
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_death_costs_one_task(count: int) -> None:
+    numbers = [1, 3, 2, 4, 6, 7, 3]
+    found = list(workers.share_out(begin, [], numbers, count))
+    assert sorted(task for task, _ in found) == sorted(numbers)
+    assert {task: result for task, result in found if task not in (3, 4)} == {
+        number: 10 * number for number in (1, 2, 6, 7)
+    }
+    assert [str(result) for task, result in found if task == 3] == [
+        "its process was killed (SIGKILL), perhaps for lack of memory"
+    ] * 2
+    assert [str(result) for task, result in found if task == 4] == [
+        "its process ended by itself with exit code 7, perhaps for lack of memory"
+    ]
+    assert not multiprocessing.active_children()
+
+
+def test_errors_come_back_with_their_traceback() -> None:
+    with pytest.raises(MaskError, match="five") as caught:
+        list(workers.share_out(begin, [], [1, 5, 2], 2))
+    assert "in tenfold" in caught.value.__notes__[0]
+    with pytest.raises(MaskError, match="no such thing"):
+        list(workers.share_out(begin_badly, "no such thing", [1, 2], 2))
+    assert str(workers._portable(OddError(1, 2))) == "OddError: 1 and 2"
+    assert not multiprocessing.active_children()
+
+
+@posix
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(SLEEPERS)
+    parent = subprocess.Popen([sys.executable, script, tmp_path], stdout=subprocess.PIPE)
+    until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+    parent.kill()
+    parent.communicate(timeout=60)  # its standard output ends when the last that holds it does
+    assert len(list(tmp_path.glob("left-*"))) == 2  # `finally` blocks ran, such as remove drafts
+
+
+@posix
+def test_ctrl_c_says_how_much_is_done(tmp_path: Path) -> None:
+    pictures(tmp_path, 40)
+    words = ["fill", tmp_path / "photos", tmp_path / "mask.png", "--out", tmp_path / "out"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mendpix", *words, "--jobs", "2", "--model", "telea"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    until(lambda: list((tmp_path / "out").glob("*.png")))
+    os.killpg(child.pid, signal.SIGINT)
+    said = child.communicate(timeout=60)[1].splitlines()
+    assert child.returncode == 130
+    written = len(list((tmp_path / "out").glob("*.png")))
+    # A picture that was written as the signal came may not have been told any more.
+    assert said[-1] in [f"stopped: {written - n} of 40 pictures filled" for n in range(3)]
+    assert len(said) == 1
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@posix
+def test_a_picture_whose_worker_is_killed_is_the_only_one_that_fails(tmp_path: Path) -> None:
+    photos = pictures(tmp_path, 12)
+    tasks = [batch.Task(p, tmp_path / "mask.png", tmp_path / f"out-{p.name}") for p in photos]
+    with contextlib.closing(batch.run(tasks, batch.Settings(model="telea"), jobs=2)) as outcomes:
+        first = next(outcomes)
+        multiprocessing.active_children()[0].kill()
+        rest = list(outcomes)
+    failed = [one for one in rest if one.error]
+    assert not first.error
+    assert len(rest) == 11
+    assert len(failed) == 1
+    assert failed[0].error == (
+        f"{failed[0].photo}: its process was killed (SIGKILL), perhaps for lack of memory; "
+        "fill it again with fewer --jobs"
+    )
+    assert sum((tmp_path / f"out-{p.name}").is_file() for p in photos) == 11
+
+
+class Greedy:
+    """A filler that asks for more memory than any machine has."""
+
+    channels = "any"
+
+    def __call__(self, *given: object, **more: object) -> np.ndarray:
+        return np.empty(1 << 60, np.uint8)
+
+
+def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
+    photo = pictures(tmp_path, 1)[0]
+    task = batch.Task(photo, tmp_path / "mask.png", tmp_path / "out.png")
+    outcome = batch._tried(task, batch.Settings(), Greedy())  # type: ignore[arg-type]
+    assert outcome.error.startswith(f"{photo}: there is not enough memory (")
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    """Photos 0.png and so on in photos/, and mask.png for all of them."""
+    random = np.random.default_rng(0)
+    mask = np.zeros((200, 300), np.uint8)
+    mask[60:100, 100:160] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    (folder / "photos").mkdir()
+    paths = [folder / "photos" / f"{number}.png" for number in range(count)]
+    for path in paths:
+        Image.fromarray(random.integers(0, 200, (200, 300, 3), np.uint8)).save(path)
+    return paths
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not come"
+        time.sleep(0.02)
