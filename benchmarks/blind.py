@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 
 import mendpix
 from mendpix.io import files
+from mendpix.types import Hole, Photo
 
 FILLERS = ("auto", "patchmatch", "navier-stokes", "migan")
 LETTERS = "ABCD"
 TILE, GAP, ROWS = 300, 6, 5
 BRUSH = 4
 """Pixels by which a polygon is widened: a person paints a little over the edge."""
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
 
 
 def hole_of(polygons: list[list[list[int]]], shape: tuple[int, int]) -> Hole:

@@ -27,8 +27,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Photo
+
 Fill = Callable[[Photo, Hole], Photo]
 
 OURS, THEIRS = "patchmatch", "cython-4"

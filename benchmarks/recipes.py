@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import mendpix
-from mendpix.inpainting.registry import Faithful
+from mendpix.inpainting.registry import CheckedFiller
 from mendpix.metrics import LPIPS
 from mendpix.metrics.pictures import L1, PSNR, PictureMetric
 from mendpix.training import objective, recipe_io, samples
@@ -62,7 +62,7 @@ def pairs(run: Path, folder: Path, count: int) -> Iterator[tuple[Tensor, Tensor]
         yield from zip(batch.photo, batch.hole, strict=True)
 
 
-def measure(filler: Faithful, shown: Iterable[tuple[Tensor, Tensor]]) -> Measured:
+def measure(filler: CheckedFiller, shown: Iterable[tuple[Tensor, Tensor]]) -> Measured:
     """Fill every picture, and compare with the truth."""
     metrics: dict[str, PictureMetric] = {"l1": L1("hole"), "psnr": PSNR(), "lpips": LPIPS()}
     faithful = True

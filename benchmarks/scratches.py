@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from mendpix.io import conversion, pairing
 from mendpix.io.picture import Picture
 from mendpix.masks import defect_classifier, scratches
+from mendpix.types import Hole
 
 TOLERANCE = 2
 FIRST = 10_000  # seed of what is fitted on, apart from the seeds of what is measured
@@ -31,7 +32,6 @@ KINDS = {"specks": 12, "hairs": 3, "scratches": 3}
 """How many of each kind are drawn on a photo of 512x512; more on larger ones."""
 
 Values = NDArray[np.float32]
-Hole = NDArray[np.bool_]
 
 
 def speck(draw: np.random.Generator, shape: tuple[int, int], scale: float) -> Values:

@@ -25,7 +25,7 @@ from mendpix.losses import (
 )
 from mendpix.networks.features import LAYOUTS, FeatureNetwork
 from mendpix.networks.layers import PartialConv2d
-from mendpix.networks.types import Judgement
+from mendpix.networks.types import DiscriminatorOutput
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "notes.md").read_text(encoding="utf-8")
@@ -95,10 +95,10 @@ class Same(FeatureNetwork):
 class Says(nn.Module):
     """D(x) is 3/4 for bright pictures and 1/4 for dark ones; taps the picture, and twice it."""
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         bright = photo.mean((1, 2, 3)) > 0.4
         logits = torch.where(bright, math.log(3), -math.log(3))
-        return Judgement(logits[:, None], (photo, 2 * photo))
+        return DiscriminatorOutput(logits[:, None], (photo, 2 * photo))
 
 
 def flat(size: int) -> tuple[Tensor, Tensor, Tensor]:

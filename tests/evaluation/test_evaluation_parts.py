@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mendpix.errors import MaskError, MendError
-from mendpix.evaluation import Cost, Results, Row, SetRow, Shot, candidates, statistics
+from mendpix.evaluation import Cost, Results, Row, Sample, SetRow, candidates, statistics
 from mendpix.evaluation.memory_usage import growth
 from mendpix.evaluation.metric_table import METRICS
 from mendpix.evaluation.photo_pairs import Pair, gather
@@ -173,7 +173,7 @@ def results(values: dict[str, dict[str, float]], better: str = "lower") -> Resul
         protocol={"name": "own"},
         metrics={"m": about},
         models={model: {"kind": "filler", "spec": model} for model in values},
-        pictures=[Shot(name, name, "", 0.05, "(0.01,0.1]") for name in names],
+        pictures=[Sample(name, name, "", 0.05, "(0.01,0.1]") for name in names],
         rows=[Row(p, m, "m", v) for m, found in values.items() for p, v in found.items()],
     )
 

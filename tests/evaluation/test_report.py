@@ -21,7 +21,7 @@ from mendpix.evaluation.report import gallery, latex, markdown, page, svg, table
 from mendpix.evaluation.report.description import said
 from mendpix.evaluation.report.markup import Markup, escaped, link, tag
 from mendpix.evaluation.report.summary import Summary
-from mendpix.evaluation.results import Cost, Results, Row, SetRow, Shot, picture_file
+from mendpix.evaluation.results import Cost, Results, Row, Sample, SetRow, picture_file
 
 NASTY = '<script>alert("1")</script>&\'_%$#{}\\'
 LOW, HIGH = "(0.01,0.1]", "(0.1,0.2]"
@@ -36,7 +36,7 @@ METRICS = {
 def made(models: tuple[str, ...] = ("good", "twin", "bad"), extra: str = "") -> Results:
     """Eight pictures in each of two buckets: good and twin differ by noise, bad is far behind."""
     shots = [
-        Shot(f"{extra}p{n:02}", f"/home/me/p{n}.png", f"m{n}.png", 0.05 if n < 8 else 0.15,
+        Sample(f"{extra}p{n:02}", f"/home/me/p{n}.png", f"m{n}.png", 0.05 if n < 8 else 0.15,
              LOW if n < 8 else HIGH, source=f"{extra}album", licence="CC0")
         for n in range(16)
     ]  # fmt: skip

@@ -14,6 +14,7 @@ import mendpix
 from mendpix.errors import MendError
 from mendpix.inpainting import devices, registry
 from mendpix.inpainting.hybrid.filler import exported
+from mendpix.types import Hole, Photo
 from mendpix.weights import cards
 
 BUNDLED = pytest.mark.skipif(
@@ -24,7 +25,7 @@ NO_GPU = pytest.mark.skipif(
 )
 
 
-def scene() -> tuple[registry.Photo, registry.Hole]:
+def scene() -> tuple[Photo, Hole]:
     random = np.random.default_rng(0)
     photo = cv2.resize(random.random((5, 6, 3)), (112, 96), interpolation=cv2.INTER_CUBIC)
     hole = np.zeros((96, 112), np.bool_)

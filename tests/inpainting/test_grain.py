@@ -6,9 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mendpix.inpainting.hybrid import grain
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Photo
 
 HOLE = np.zeros((256, 320), np.bool_)
 HOLE[80:170, 100:210] = True

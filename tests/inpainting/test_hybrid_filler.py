@@ -7,20 +7,16 @@ import cv2
 import numpy as np
 import pytest
 from graphs import saved
-from numpy.typing import NDArray
 from onnx import helper
 
 import mendpix
 from mendpix.errors import Cancelled, MaskError, MendError
 from mendpix.inpainting.hybrid import filler
-from mendpix.inpainting.hybrid.filler import DEPTH, WAYS, Mender, tries
-from mendpix.inpainting.hybrid.region import View, levelled
-from mendpix.inpainting.hybrid.tiling import Progress
+from mendpix.inpainting.hybrid.filler import DEPTH, VARIANTS, HybridFiller, tries
+from mendpix.inpainting.hybrid.region import Region, levelled
 from mendpix.inpainting.patchmatch import PatchMatch
+from mendpix.types import Hole, Photo, Progress
 from mendpix.weights import cards
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
 
 
 def scene(height: int = 96, width: int = 128, channels: int = 3, seed: int = 0) -> Photo:
@@ -56,7 +52,7 @@ def test_known_pixels_are_untouched_and_the_input_too(
     photo = scene(channels=channels)
     hole = block(photo.shape, 30, 40, 20, 24)
     given = photo.copy()
-    filled = Mender(refine, quality)(photo, hole)  # type: ignore[arg-type]
+    filled = HybridFiller(refine, quality)(photo, hole)  # type: ignore[arg-type]
     assert filled.dtype == np.float32
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
     np.testing.assert_array_equal(photo, given)
@@ -67,7 +63,7 @@ def test_alone_and_without_grain_it_is_patchmatch() -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24)
     np.testing.assert_array_equal(
-        Mender(None, regrain=False, seed=3)(photo, hole), PatchMatch(3, radius=2)(photo, hole)
+        HybridFiller(None, regrain=False, seed=3)(photo, hole), PatchMatch(3, radius=2)(photo, hole)
     )
 
 
@@ -75,7 +71,9 @@ def test_what_lies_under_the_hole_is_never_looked_at() -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24)
     other = np.where(hole[..., None], np.float32(np.nan), photo)
-    np.testing.assert_array_equal(Mender(softened)(photo, hole), Mender(softened)(other, hole))
+    np.testing.assert_array_equal(
+        HybridFiller(softened)(photo, hole), HybridFiller(softened)(other, hole)
+    )
 
 
 def test_the_refiner_is_shown_a_filled_photo_without_gaps() -> None:
@@ -89,7 +87,7 @@ def test_the_refiner_is_shown_a_filled_photo_without_gaps() -> None:
         seen.append((shown, missing))
         return shown
 
-    filled = Mender(look, regrain=False)(photo, hole)
+    filled = HybridFiller(look, regrain=False)(photo, hole)
     assert np.isnan(filled[60:70, 90:100]).all()
     assert np.isfinite(filled[hole]).all()
     (shown, missing), *more = seen
@@ -111,7 +109,7 @@ def test_a_deep_hole_is_settled_on_a_smaller_picture_first(
         depths.append(float(distance.max()))
         return shown
 
-    filled = Mender(look)(photo, hole)
+    filled = HybridFiller(look)(photo, hole)
     assert len(depths) == 2
     assert abs(depths[0] - DEPTH) < 3
     assert abs(depths[1] - 145) < 3
@@ -133,7 +131,7 @@ def test_a_deep_hole_follows_what_was_settled(monkeypatch: pytest.MonkeyPatch) -
         painted = np.where(top[..., None], np.float32(0.15), np.float32(0.5))
         return np.where(missing[..., None], painted, shown)
 
-    filled = Mender(paint)(photo, hole)
+    filled = HybridFiller(paint)(photo, hole)
     assert filled[130:220, 180:340].mean() < 0.25
     assert filled[270:360, 180:340].mean() > 0.4
 
@@ -143,12 +141,12 @@ def test_reduced_keeps_colours_and_marks_what_is_unusable() -> None:
     hole = block(photo.shape, 60, 60, 280, 280)
     photo[hole] = 9
     photo[:40, :40] = np.nan
-    small = View(photo, hole).reduced(DEPTH, 96)
+    small = Region(photo, hole).reduced(DEPTH, 96)
     assert small is not None
     assert np.isnan(small.photo[:15, :15]).all()
     usable = ~small.hole & ~small.unusable
     np.testing.assert_allclose(small.photo[usable], 0.5, atol=1e-6)
-    assert View(photo, block(photo.shape, 60, 60, 150, 150)).reduced(DEPTH, 96) is None
+    assert Region(photo, block(photo.shape, 60, 60, 150, 150)).reduced(DEPTH, 96) is None
 
 
 def test_a_step_at_the_rim_is_levelled_and_the_middle_left() -> None:
@@ -166,14 +164,16 @@ def test_a_step_at_the_rim_is_levelled_and_the_middle_left() -> None:
 def test_same_bytes_for_any_number_of_threads(refine: Refiner) -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24)
-    first = Mender(refine, "best", seed=2, threads=1)(photo, hole)
-    np.testing.assert_array_equal(first, Mender(refine, "best", seed=2, threads=3)(photo, hole))
+    first = HybridFiller(refine, "best", seed=2, threads=1)(photo, hole)
+    np.testing.assert_array_equal(
+        first, HybridFiller(refine, "best", seed=2, threads=3)(photo, hole)
+    )
 
 
 def test_tries_differ_and_the_first_is_the_best() -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24) | block(photo.shape, 70, 8, 6, 6)
-    mender = Mender(softened, "best")
+    mender = HybridFiller(softened, "best")
     found = list(mender.candidates(photo, hole, 7))
     assert len({fill.tobytes() for fill in found}) == 7
     for fill in found:
@@ -182,7 +182,7 @@ def test_tries_differ_and_the_first_is_the_best() -> None:
 
 
 def test_more_tries_than_ways_get_other_seeds() -> None:
-    asked = tries(list(WAYS.values()), 3 * len(WAYS))
+    asked = tries(list(VARIANTS.values()), 3 * len(VARIANTS))
     assert len(set(asked)) == len(asked)
 
 
@@ -195,8 +195,8 @@ def test_grain_is_restored_behind_a_refiner_that_smooths() -> None:
         return float((filled - cv2.GaussianBlur(filled, (0, 0), 2))[inside].std())
 
     wanted = rough(photo)
-    assert rough(Mender(softened, regrain=False)(photo, hole)) < 0.6 * wanted
-    assert abs(rough(Mender(softened)(photo, hole)) / wanted - 1) < 0.15
+    assert rough(HybridFiller(softened, regrain=False)(photo, hole)) < 0.6 * wanted
+    assert abs(rough(HybridFiller(softened)(photo, hole)) / wanted - 1) < 0.15
 
 
 def test_the_bundled_network_is_used_where_it_is_there(
@@ -207,7 +207,7 @@ def test_the_bundled_network_is_used_where_it_is_there(
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24)
     alone = mendpix.load("auto")(photo, hole)
-    np.testing.assert_array_equal(alone, Mender(None)(photo, hole))
+    np.testing.assert_array_equal(alone, HybridFiller(None)(photo, hole))
     shape = ["n", 3, "h", "w"]
     nodes = [helper.make_node("Mul", ["photo", "third"], ["image"])]
     card = {"adapter": {"inputs": {"photo": ["photo"]}, "start": "patchmatch", "multiple": 16}}
@@ -220,19 +220,19 @@ def test_the_bundled_network_is_used_where_it_is_there(
 
 def test_nothing_missing_is_a_copy() -> None:
     photo = scene()
-    filled = Mender()(photo, np.zeros(photo.shape[:2], np.bool_))
+    filled = HybridFiller()(photo, np.zeros(photo.shape[:2], np.bool_))
     np.testing.assert_array_equal(filled, photo)
     assert filled is not photo
 
 
 def test_everything_missing_names_the_way_out() -> None:
     with pytest.raises(MaskError, match="all 256 pixels are missing"):
-        Mender()(scene(16, 16), np.ones((16, 16), np.bool_))
+        HybridFiller()(scene(16, 16), np.ones((16, 16), np.bool_))
 
 
 def test_another_quality_is_refused() -> None:
     with pytest.raises(MendError, match="quality is 'good' but must be 'fast' or 'best'"):
-        Mender(quality="good")  # type: ignore[arg-type]
+        HybridFiller(quality="good")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("quality", ["fast", "best"])
@@ -240,7 +240,7 @@ def test_progress_rises_to_one_and_can_stop(quality: str) -> None:
     photo = scene()
     hole = block(photo.shape, 30, 40, 20, 24) | block(photo.shape, 2, 2, 3, 3)
     told: list[float] = []
-    Mender(softened, quality)(photo, hole, told.append)  # type: ignore[arg-type]
+    HybridFiller(softened, quality)(photo, hole, told.append)  # type: ignore[arg-type]
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
 
@@ -248,4 +248,4 @@ def test_progress_rises_to_one_and_can_stop(quality: str) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        Mender(softened, quality)(photo, hole, stop)  # type: ignore[arg-type]
+        HybridFiller(softened, quality)(photo, hole, stop)  # type: ignore[arg-type]

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mendpix.inpainting import input_requirements
-from mendpix.inpainting.input_requirements import Needs
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.inpainting.input_requirements import InputRequirements
+from mendpix.types import Hole, Photo, Progress
 
 
 class Shown:
@@ -19,9 +16,7 @@ class Shown:
         self.photos: list[Photo] = []
         self.holes: list[Hole] = []
 
-    def __call__(
-        self, photo: Photo, hole: Hole, progress: input_requirements.Progress | None
-    ) -> Photo:
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
         self.photos.append(photo.copy())
         self.holes.append(hole.copy())
         return np.full_like(photo, self.value)
@@ -41,7 +36,7 @@ def holed(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> Hole:
 def test_a_picture_of_the_very_size_is_shown_as_it_is() -> None:
     photo, hole = noise(64, 64), holed((64, 64), (0, 0, 9, 9), (30, 40, 20, 24))
     network = Shown()
-    filled = input_requirements.fill(photo, hole, Needs(size=64), network)
+    filled = input_requirements.fill(photo, hole, InputRequirements(size=64), network)
     assert len(network.photos) == 1
     np.testing.assert_array_equal(network.holes[0], hole)
     np.testing.assert_array_equal(network.photos[0][~hole], photo[~hole])
@@ -52,7 +47,7 @@ def test_a_picture_of_the_very_size_is_shown_as_it_is() -> None:
 def test_a_smaller_picture_lies_in_the_middle_of_its_mirror_images() -> None:
     photo, hole = noise(40, 50), holed((40, 50), (10, 10, 5, 5))
     network = Shown()
-    input_requirements.fill(photo, hole, Needs(size=64), network)
+    input_requirements.fill(photo, hole, InputRequirements(size=64), network)
     (seen,), (missing,) = network.photos, network.holes
     known = ~missing[12:52, 7:57]
     np.testing.assert_array_equal(missing[12:52, 7:57], hole)
@@ -63,7 +58,7 @@ def test_a_smaller_picture_lies_in_the_middle_of_its_mirror_images() -> None:
 def test_a_square_stays_within_a_larger_picture() -> None:
     photo, hole = noise(200, 200), holed((200, 200), (0, 150, 20, 50))
     network = Shown()
-    input_requirements.fill(photo, hole, Needs(size=128), network)
+    input_requirements.fill(photo, hole, InputRequirements(size=128), network)
     np.testing.assert_array_equal(network.holes[0], hole[:128, 72:])
     known = ~hole[:128, 72:]
     np.testing.assert_array_equal(network.photos[0][known], photo[:128, 72:][known])
@@ -72,7 +67,7 @@ def test_a_square_stays_within_a_larger_picture() -> None:
 def test_parts_near_each_other_share_a_square_and_far_ones_do_not() -> None:
     hole = holed((300, 300), (10, 10, 8, 8), (10, 50, 8, 8), (40, 30, 8, 8), (200, 200, 9, 9))
     network = Shown()
-    input_requirements.fill(noise(300, 300), hole, Needs(size=128), network)
+    input_requirements.fill(noise(300, 300), hole, InputRequirements(size=128), network)
     assert len(network.holes) == 2
     assert network.holes[0].sum() == 3 * 64
 
@@ -80,7 +75,7 @@ def test_parts_near_each_other_share_a_square_and_far_ones_do_not() -> None:
 def test_a_square_is_no_larger_than_the_picture_unless_the_network_is() -> None:
     photo, hole = noise(150, 180), holed((150, 180), (10, 10, 130, 160))
     network = Shown()
-    input_requirements.fill(photo, hole, Needs(size=64), network)
+    input_requirements.fill(photo, hole, InputRequirements(size=64), network)
     assert 0.5 < network.holes[0].mean() < 0.85  # of 180x180, mirrored above and below
 
 
@@ -88,7 +83,9 @@ def test_a_start_is_made_before_padding_and_at_the_networks_scale() -> None:
     photo, hole = noise(30, 45), holed((30, 45), (5, 5, 6, 6), (24, 39, 6, 6))
     first, network = Shown(0.5), Shown()
     told: list[float] = []
-    filled = input_requirements.fill(photo, hole, Needs(multiple=16), network, first, told.append)
+    filled = input_requirements.fill(
+        photo, hole, InputRequirements(multiple=16), network, first, told.append
+    )
     assert first.photos[0].shape == (30, 45, 3) and network.photos[0].shape == (32, 48, 3)
     started = network.photos[0][:30, :45]
     assert (started[hole] == 0.5).all() and network.holes[0][30:, 40:].any()
@@ -96,7 +93,7 @@ def test_a_start_is_made_before_padding_and_at_the_networks_scale() -> None:
     assert (filled[hole] == 0.75).all()
     assert told == [1.0]
 
-    large = Needs(multiple=16, largest=32 * 32)
+    large = InputRequirements(multiple=16, largest=32 * 32)
     first, network = Shown(0.5), Shown()
     input_requirements.fill(
         noise(100, 100), holed((100, 100), (10, 10, 80, 80)), large, network, first
@@ -108,7 +105,7 @@ def test_a_start_is_made_before_padding_and_at_the_networks_scale() -> None:
 def test_nothing_known_is_no_work_for_a_start(size: int | None) -> None:
     first = Shown()
     input_requirements.fill(
-        noise(40, 40), np.ones((40, 40), bool), Needs(size=size), Shown(), first
+        noise(40, 40), np.ones((40, 40), bool), InputRequirements(size=size), Shown(), first
     )
     assert not first.photos
 
@@ -117,11 +114,13 @@ def test_steps_are_told_in_order() -> None:
     hole = holed((400, 400), (10, 10, 8, 8), (300, 300, 8, 8))
     told: list[float] = []
 
-    def run(photo: Photo, hole: Hole, progress: input_requirements.Progress | None) -> Photo:
+    def run(photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
         assert progress is not None
         progress(0.5)
         progress(1.0)
         return photo
 
-    input_requirements.fill(noise(400, 400), hole, Needs(size=64), run, progress=told.append)
+    input_requirements.fill(
+        noise(400, 400), hole, InputRequirements(size=64), run, progress=told.append
+    )
     assert told == [0.25, 0.495, 0.5, 0.75, 0.995, 1.0]

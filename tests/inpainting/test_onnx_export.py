@@ -16,7 +16,7 @@ from mendpix.networks.context_encoder import ContextEncoder, ContextEncoderOptio
 from mendpix.networks.crfill import CRFill, CRFillOptions
 from mendpix.networks.discriminators import ContextDiscriminator, ContextDiscriminatorOptions
 from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
-from mendpix.networks.refinement import Mender, MenderOptions
+from mendpix.networks.refinement import RefinementNet, RefinementOptions
 from mendpix.weights import cards
 
 
@@ -27,7 +27,7 @@ def seasoned(network: nn.Module) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1, generator=random)  # type: ignore[union-attr]
             module.running_var.uniform_(0.5, 2, generator=random)  # type: ignore[union-attr]
-    if isinstance(network, Mender):
+    if isinstance(network, RefinementNet):
         nn.init.normal_(network.exit.weight, 0, 0.02, generator=random)
     return network.eval()
 
@@ -35,7 +35,7 @@ def seasoned(network: nn.Module) -> nn.Module:
 def networks() -> dict[str, nn.Module]:
     torch.manual_seed(0)
     return {
-        "mender": Mender(MenderOptions(4, start="telea")),
+        "mender": RefinementNet(RefinementOptions(4, start="telea")),
         "partial-unet": PartialUNet(PartialUNetOptions(2, 8)),
         "crfill": CRFill(CRFillOptions(8)),
         "context-encoder": ContextEncoder(ContextEncoderOptions(4, 256)),

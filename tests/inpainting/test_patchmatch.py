@@ -15,10 +15,8 @@ from mendpix.errors import Cancelled, MaskError
 from mendpix.inpainting.patchmatch import Options, PatchMatch, numba_cache, patch_features
 from mendpix.inpainting.patchmatch.completion import Completion
 from mendpix.inpainting.patchmatch.pyramid import Bytes, divide
-from mendpix.inpainting.patchmatch.thread_pool import Crew
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.inpainting.patchmatch.thread_pool import ThreadPool
+from mendpix.types import Hole, Photo
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> Photo:
@@ -213,7 +211,7 @@ def test_the_fill_stays_near_its_guide(size: tuple[int, int], bright: bool) -> N
 
 def completed(photo: Photo, hole: Hole, rounds: int) -> Completion:
     options = Options(levels=1, rounds=rounds, last_rounds=rounds)
-    with Crew(1) as crew:
+    with ThreadPool(1) as crew:
         job = Completion(photo, hole, None, 0, options, crew)
         job.run()
     return job
@@ -254,7 +252,7 @@ def test_what_patches_are_compared_by_shows_no_bands(
     known = ~block(photo.shape, 40, 30, 60, 20)
 
     def found() -> Bytes:
-        with Crew(2) as crew:
+        with ThreadPool(2) as crew:
             return patch_features.looks(photo, known, True, 8, Options(), crew)
 
     whole = found()

@@ -3,11 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mendpix.inpainting.hybrid import ranking
+from mendpix.types import Photo
 
-Photo = NDArray[np.float32]
 NONE = np.zeros((96, 128), np.bool_)
 HOLE = NONE.copy()
 HOLE[30:60, 40:80] = True

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from mendpix import MendError, load
 from mendpix.errors import MaskError, TensorError
 from mendpix.inpainting.opencv import NavierStokes, Telea
-from mendpix.inpainting.registry import BUILT_IN, Faithful
+from mendpix.inpainting.registry import BUILT_IN, CheckedFiller
 
 NAMES = ["telea", "navier-stokes", "mean-colour", "patchmatch"]
 
@@ -97,7 +97,7 @@ def test_unusable_known_pixels_are_no_source_and_come_back(name: str) -> None:
 @settings(max_examples=60, deadline=None)
 def test_any_hole_keeps_the_rest(photo: np.ndarray, hole: np.ndarray) -> None:
     hole[0, 0] = False
-    filled = Faithful(Vandal())(photo, hole)
+    filled = CheckedFiller(Vandal())(photo, hole)
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
     assert (filled[hole] == 0.25).all()
 
@@ -105,7 +105,7 @@ def test_any_hole_keeps_the_rest(photo: np.ndarray, hole: np.ndarray) -> None:
 def test_a_filler_for_three_channels_gets_one_at_a_time() -> None:
     photo, hole = scene(2)
     inner = Three()
-    filled = Faithful(inner)(photo, hole)
+    filled = CheckedFiller(inner)(photo, hole)
     assert [seen.shape for seen, _ in inner.seen] == [(40, 48, 3)] * 2
     for channel, (seen, _) in enumerate(inner.seen):
         for copy in range(3):
@@ -116,14 +116,14 @@ def test_a_filler_for_three_channels_gets_one_at_a_time() -> None:
 def test_progress_of_channels_adds_up() -> None:
     photo, hole = scene(4)
     told: list[float] = []
-    Faithful(Three())(photo, hole, told.append)
+    CheckedFiller(Three())(photo, hole, told.append)
     assert told == [0.25, 0.5, 0.75, 1.0]
 
 
 def test_values_that_are_no_numbers_are_refused() -> None:
     photo, hole = scene()
     with pytest.raises(MendError, match="Vandal gave values that are no numbers"):
-        Faithful(Vandal(np.nan))(photo, hole)
+        CheckedFiller(Vandal(np.nan))(photo, hole)
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from mendpix.inpainting.hybrid import tiling
-from mendpix.inpainting.hybrid.tiling import Progress
 from mendpix.inpainting.windows import Window
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Photo, Progress
 
 
 def test_a_small_hole_is_one_piece_with_its_surroundings() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from layouts import drawn, layout
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -27,9 +26,7 @@ from mendpix.networks.discriminators import ContextDiscriminator, ContextDiscrim
 from mendpix.networks.pan import PANInpainting, PANInpaintingOptions, PANOptions, PANUNet
 from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
 from mendpix.networks.types import Prediction
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Photo
 
 torch.manual_seed(0)
 NETWORKS: list[nn.Module] = [

@@ -14,7 +14,8 @@ from PIL import Image, ImageOps, JpegImagePlugin
 
 from mendpix.errors import PictureError
 from mendpix.io import conversion, files, jpeg
-from mendpix.io.conversion import Hole, Picture
+from mendpix.io.conversion import Picture
+from mendpix.types import Hole
 
 needs_jpeglib = pytest.mark.skipif(
     importlib.util.find_spec("jpeglib") is None, reason="jpeglib (mendpix[jpeg]) is not installed"

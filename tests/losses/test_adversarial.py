@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mendpix.errors import TensorError
 from mendpix.losses.adversarial import Adversarial, adversarial_terms
 from mendpix.losses.gan_objectives import GAMES
-from mendpix.networks.types import Judgement, Prediction, composite
+from mendpix.networks.types import DiscriminatorOutput, Prediction, composite
 
 LOG2 = math.log(2)
 
@@ -28,10 +28,10 @@ class Patch(nn.Module):
         self.second = nn.Conv2d(6, 5, 3, 2, 1)
         self.last = nn.Conv2d(5, 1, 3, 1, 1)
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         one = F.softplus(self.norm(self.first(torch.cat([photo, hole], 1))))
         two = F.softplus(self.second(one))
-        return Judgement(self.last(two), (one, two))
+        return DiscriminatorOutput(self.last(two), (one, two))
 
 
 class Said(nn.Module):
@@ -41,8 +41,8 @@ class Said(nn.Module):
         super().__init__()
         self.real, self.fake = real, fake
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
-        return Judgement(self.real if photo.mean() > 0.5 else self.fake)
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.real if photo.mean() > 0.5 else self.fake)
 
 
 def scene(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
@@ -171,8 +171,8 @@ def test_r1_is_the_squared_slope() -> None:
             super().__init__()
             self.weight = nn.Parameter(torch.randn(3 * 16 * 16))
 
-        def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
-            return Judgement(photo.flatten(1) @ self.weight[:, None])
+        def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
+            return DiscriminatorOutput(photo.flatten(1) @ self.weight[:, None])
 
     prediction, target, hole = scene()
     dot = Dot()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mendpix.losses.adversarial import Adversarial
 from mendpix.losses.gan_objectives import GAMES
 from mendpix.losses.pan import PerceptualAdversarial
-from mendpix.networks.types import Judgement, Prediction
+from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 MODES = 6
 RADIUS, SPREAD = 0.3, 0.02
@@ -49,10 +49,10 @@ class Judge(nn.Module):
         self.first, self.second = nn.Linear(2, width), nn.Linear(width, width)
         self.last = nn.Linear(width, 1)
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         one = torch.nn.functional.leaky_relu(self.first(4 * (photo[:, :2, 0, 0] - 0.5)), 0.2)
         two = torch.nn.functional.leaky_relu(self.second(one), 0.2)
-        return Judgement(self.last(two), (one, two))
+        return DiscriminatorOutput(self.last(two), (one, two))
 
 
 def picture(points: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from mendpix import losses
 from mendpix.errors import TensorError
 from mendpix.losses import LOSSES, Loss
 from mendpix.networks.features import FeatureNetwork
-from mendpix.networks.types import Judgement, Prediction
+from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 
 class Judge(nn.Module):
@@ -24,12 +24,12 @@ class Judge(nn.Module):
             self.layers = nn.ModuleList(nn.Conv2d(a, 4, 3, 1, 1) for a in (3, 4, 4, 4))
             self.last = nn.Conv2d(4, 1, 1)
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         features, x = [], photo
         for layer in self.layers:
             x = torch.tanh(layer(x))
             features.append(x)
-        return Judgement(self.last(x), tuple(features))
+        return DiscriminatorOutput(self.last(x), tuple(features))
 
 
 def thin(layout: str = "vgg19") -> FeatureNetwork:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mendpix.errors import TensorError
 from mendpix.losses.pan import PerceptualAdversarial
-from mendpix.networks.types import Judgement
+from mendpix.networks.types import DiscriminatorOutput
 
 
 class Tapped(nn.Module):
@@ -25,13 +25,13 @@ class Tapped(nn.Module):
         self.last = nn.Linear(width, 1)
         self.passes = 0
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         self.passes += 1
         features, x = [], photo
         for layer in self.layers:
             x = torch.tanh(layer(x))
             features.append(x)
-        return Judgement(self.last(x.mean((2, 3))), tuple(features))
+        return DiscriminatorOutput(self.last(x.mean((2, 3))), tuple(features))
 
 
 class Constant(nn.Module):
@@ -41,8 +41,10 @@ class Constant(nn.Module):
         super().__init__()
         self.factors = factors
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
-        return Judgement(photo.new_zeros(len(photo), 1), tuple(photo * f for f in self.factors))
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(
+            photo.new_zeros(len(photo), 1), tuple(photo * f for f in self.factors)
+        )
 
 
 def scene(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,8 +22,8 @@ from mendpix.losses import (
     Texture,
     WeightedSum,
 )
-from mendpix.losses.base import Scene
-from mendpix.networks.types import Judgement, Prediction
+from mendpix.losses.base import LossInputs
+from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 
 class Bright(nn.Module):
@@ -33,8 +33,8 @@ class Bright(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.ones(()))
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
-        return Judgement(self.gain * photo.mean((1, 2, 3))[:, None])
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.gain * photo.mean((1, 2, 3))[:, None])
 
 
 def scene(size: int = 48) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,7 +116,7 @@ def test_terms_that_come_late_are_served() -> None:
     """A scene whose terms were not announced computes what is missing."""
     network = Counting()
     pictures = scene()
-    shared = Scene(*pictures)
+    shared = LossInputs(*pictures)
     torch.testing.assert_close(Style(network).judge(shared), Style(network)(*pictures))
     torch.testing.assert_close(Content(network).judge(shared), Content(network)(*pictures))
 

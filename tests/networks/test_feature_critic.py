@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mendpix.losses import LearnedPerceptual
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Scene
+from mendpix.losses.base import LossInputs
 from mendpix.networks.feature_critic import FeatureCritic, FeatureCriticOptions
 from mendpix.networks.features import FeatureNetwork
 from mendpix.training.objective import Objective
@@ -91,7 +91,7 @@ def test_one_pass_serves_both_players_and_the_learned_distance() -> None:
     judge = FeatureCritic(FeatureCriticOptions(width=8), network)
     terms = Objective({"lpips": loss, "adversarial": Adversarial(judge, only_hole=True)})
     smooth, photo, hole = scene(2)
-    looked = Scene(smooth.requires_grad_(), photo, hole)
+    looked = LossInputs(smooth.requires_grad_(), photo, hole)
     weights = {"lpips": 1.0, "adversarial": 0.1}
     terms.announce(looked, weights)
     terms.discriminate(looked, weights)["adversarial"].backward()

@@ -18,7 +18,7 @@ from mendpix.networks import DISCRIMINATORS, NETWORKS
 from mendpix.networks.feature_critic import FeatureCritic, FeatureCriticOptions
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.serialization import options_from
-from mendpix.networks.types import Judgement, Prediction
+from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 # Narrow forms, so that all of this is quick; what is not named stays the network's default.
 SMALL: dict[str, dict[str, Any]] = {
@@ -126,7 +126,7 @@ def test_half_precision_judges(name: str, kind: torch.dtype) -> None:
     photo.requires_grad_()
     with torch.autocast("cpu", kind):
         judgement = made(photo, hole)
-    assert isinstance(judgement, Judgement)
+    assert isinstance(judgement, DiscriminatorOutput)
     assert all(part.isfinite().all() for part in (judgement.logits, *judgement.features))
     (judgement.logits.float().mean() * 64).backward()
     assert photo.grad is not None and photo.grad.isfinite().all() and photo.grad.any()

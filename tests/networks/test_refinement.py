@@ -16,7 +16,7 @@ from mendpix.inpainting.torch import NetworkFiller
 from mendpix.losses import LearnedPerceptual, learned_perceptual
 from mendpix.metrics import lpips
 from mendpix.networks import serialization
-from mendpix.networks.refinement import Mender, MenderOptions
+from mendpix.networks.refinement import RefinementNet, RefinementOptions
 from mendpix.training import (
     hole_sampling,
     initialization,
@@ -36,12 +36,12 @@ def pictures(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_a_fresh_network_gives_back_what_it_was_shown() -> None:
     photo, hole = pictures(48, 64)
-    assert torch.equal(Mender()(photo, hole).image, photo)
+    assert torch.equal(RefinementNet()(photo, hole).image, photo)
 
 
 @pytest.mark.parametrize("blocks", [4, 7])
 def test_it_costs_at_most_8_gflops_at_256(blocks: int) -> None:
-    network = Mender(MenderOptions(blocks=blocks)).eval()
+    network = RefinementNet(RefinementOptions(blocks=blocks)).eval()
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256))
     assert 5e9 < counter.get_total_flops() < 8e9
@@ -49,7 +49,7 @@ def test_it_costs_at_most_8_gflops_at_256(blocks: int) -> None:
 
 def test_weights_of_fewer_blocks_are_gone_on_from(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    small = Mender(MenderOptions(width=4, blocks=2)).eval()
+    small = RefinementNet(RefinementOptions(width=4, blocks=2)).eval()
     for module in small.modules():
         if isinstance(module, torch.nn.Conv2d) and not module.weight.any():
             torch.nn.init.normal_(module.weight, 0, 0.05)
@@ -72,13 +72,13 @@ def test_weights_of_fewer_blocks_are_gone_on_from(tmp_path: Path) -> None:
 
 def test_a_size_that_is_no_multiple_is_refused() -> None:
     with pytest.raises(TensorError, match=r"48x40 .* multiples of 16; pad it to 48x48"):
-        Mender()(*pictures(48, 40))
+        RefinementNet()(*pictures(48, 40))
 
 
 def test_the_global_view_reaches_far(tmp_path: Path) -> None:
     """A change in one corner is felt in the opposite one, once the network has learned anything."""
     torch.manual_seed(0)
-    network = Mender(MenderOptions(width=4)).eval()
+    network = RefinementNet(RefinementOptions(width=4)).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d) and not module.weight.any():
             torch.nn.init.normal_(module.weight, 0, 0.05)
@@ -98,7 +98,7 @@ def test_load_runs_the_start_before_the_network(tmp_path: Path) -> None:
     hole[10:20, 15:30] = True
     for start in ("telea", "patchmatch"):
         path = tmp_path / f"{start}.safetensors"
-        serialization.save(path, Mender(MenderOptions(width=4, start=start)), {})
+        serialization.save(path, RefinementNet(RefinementOptions(width=4, start=start)), {})
         wanted = mendpix.load(start)(photo, hole)
         np.testing.assert_array_equal(mendpix.load(path)(photo, hole), wanted)
 
@@ -272,7 +272,7 @@ def test_a_refined_fill_is_what_the_network_makes_of_it() -> None:
     photo = np.random.default_rng(0).random((48, 64, 3), np.float32)
     hole = np.zeros((48, 64), bool)
     hole[10:30, 20:40] = True
-    network = Mender(MenderOptions(width=4))
+    network = RefinementNet(RefinementOptions(width=4))
     torch.nn.init.normal_(network.exit.weight, std=0.01)
     refined = NetworkFiller(network).refine(photo, hole)
     with torch.inference_mode():

@@ -19,7 +19,7 @@ from servers import HOLE, PHOTO, SLOW, Running, big, code, png, running
 from mendpix.errors import Cancelled
 from mendpix.server import job as job_module
 from mendpix.server import runner as server_module
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.job import Job
 from mendpix.server.job_queue import Jobs
 
@@ -209,7 +209,7 @@ def test_jobs_run_in_order_and_tell_no_progress_backwards() -> None:
         assert [one.outcome for one in made] == [0, 1, 2, 3] == order
         assert all((one.state, one.progress) == ("done", 0.5) for one in made)
         await jobs.close()
-        with pytest.raises(Refusal, match="shutting down"):
+        with pytest.raises(ApiError, match="shutting down"):
             await jobs.submit(made[0])
 
     asyncio.run(work())

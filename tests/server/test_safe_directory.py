@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from servers import PHOTO, Running, code, png, running
 
 from mendpix.server import safe_directory
-from mendpix.server.api_errors import Refusal
-from mendpix.server.safe_directory import Jail
+from mendpix.server.api_errors import ApiError
+from mendpix.server.safe_directory import SafeDirectory
 
 SECRET = png(PHOTO[::-1])
 ESCAPES = [
@@ -100,8 +100,8 @@ def server(place: Path) -> Iterator[Running]:
 
 @pytest.mark.parametrize("path", ESCAPES, ids=ascii)
 def test_nothing_but_plain_names_is_opened(place: Path, path: str) -> None:
-    with pytest.raises(Refusal) as refused:
-        Jail(place).read(path, 1 << 30)
+    with pytest.raises(ApiError) as refused:
+        SafeDirectory(place).read(path, 1 << 30)
     assert refused.value.status_code == 404
     assert str(place) not in refused.value.detail
 
@@ -123,23 +123,23 @@ def test_no_route_opens_them_either(server: Running, path: str) -> None:
 
 
 def test_what_is_not_opened_is_not_listed(place: Path) -> None:
-    found = Jail(place).listing("")
+    found = SafeDirectory(place).listing("")
     assert (found.folders, [one.path for one in found.pictures]) == (("below",), ["a.png"])
     for path in ("..", "linked", "loop", "a.png", "nowhere", "/"):
-        with pytest.raises(Refusal):
-            Jail(place).listing(path)
+        with pytest.raises(ApiError):
+            SafeDirectory(place).listing(path)
 
 
 def test_a_plain_name_is_opened_up_to_its_limit(place: Path) -> None:
     content = png(PHOTO)
-    assert Jail(place).read("a.png", len(content)) == content
-    with pytest.raises(Refusal, match="make it smaller"):
-        Jail(place).read("a.png", len(content) - 1)
+    assert SafeDirectory(place).read("a.png", len(content)) == content
+    with pytest.raises(ApiError, match="make it smaller"):
+        SafeDirectory(place).read("a.png", len(content) - 1)
 
 
 def test_a_folder_that_is_itself_a_link_is_served(place: Path, tmp_path: Path) -> None:
     (tmp_path / "here").symlink_to(place)
-    assert Jail(tmp_path / "here").read("a.png", 1 << 20) == png(PHOTO)
+    assert SafeDirectory(tmp_path / "here").read("a.png", 1 << 20) == png(PHOTO)
 
 
 def test_a_server_without_a_folder_says_so() -> None:
@@ -158,7 +158,7 @@ def test_a_server_without_a_folder_says_so() -> None:
 def test_names_that_pass_stay_below_the_top(path: str) -> None:
     try:
         names = safe_directory.parts(path)
-    except Refusal:
+    except ApiError:
         return
     top = Path("/top/folder")
     joined = os.path.normpath(top.joinpath(*names))

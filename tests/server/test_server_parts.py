@@ -13,7 +13,7 @@ import pytest
 from servers import PHOTO, png
 
 from mendpix.server import fill_work, model_registry, previews, runner
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.logs import AsJson, AsText
 from mendpix.server.prometheus import Counts
 from mendpix.server.store import IDLE, Store
@@ -77,7 +77,7 @@ def test_the_store_drops_what_was_used_least_and_what_nobody_used_for_long() -> 
     store.get(first.id)
     store.add(content, "3.png", pinned={third.id})
     assert store.get(first.id) and store.get(third.id)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         store.get(second.id)
     assert refused.value.status_code == 410
     now = IDLE + 1
@@ -89,7 +89,7 @@ def test_what_is_pinned_makes_the_store_full() -> None:
     content = png(PHOTO)
     store = Store(2 * len(content), 10_000)
     kept = {store.add(content, f"{n}.png").id for n in range(2)}
-    with pytest.raises(Refusal, match="no room"):
+    with pytest.raises(ApiError, match="no room"):
         store.add(content, "c.png", pinned=kept)
     assert len(store) == 2
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mendpix.server import uploads
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.uploads import Parts, Upload
 
 BOUNDARY = b"--dull-wall"
@@ -73,7 +73,7 @@ def test_any_cut_of_a_body_reads_the_same(
 def test_a_body_cut_short_is_refused(photo: bytes, length: int) -> None:
     whole = body(photo, b"mask", "1")
     short = whole[: length % (len(whole) - 4)]
-    with pytest.raises(Refusal, match=r"cut short|damaged") as refused:
+    with pytest.raises(ApiError, match=r"cut short|damaged") as refused:
         parsed(short, [])
     assert refused.value.status_code == 400
 
@@ -90,7 +90,7 @@ def test_bytes_that_mean_nothing_do_no_more_than_fail(
         for chunk in chunks:
             parts.feed(chunk)
         parts.done()
-    except Refusal as refused:
+    except ApiError as refused:
         assert refused.status_code == 400
 
 
@@ -103,7 +103,7 @@ def test_a_request_reads_or_is_refused(kind: str, chunks: list[bytes], name: str
 
     try:
         upload = asyncio.run(uploads.read(kind, pieces(), name))
-    except Refusal as refused:
+    except ApiError as refused:
         assert refused.status_code in (400, 415)
         return
     if b"".join(chunks):
@@ -134,7 +134,7 @@ def test_a_form_has_limits() -> None:
         (field("photo", b"1", "a.png") * 2, "two files called 'photo'"),
         (field("x" * 9000, b"1"), "damaged"),
     ):
-        with pytest.raises(Refusal, match=part):
+        with pytest.raises(ApiError, match=part):
             parsed(content + end, [])
     assert (
         len(parsed(field("photo", b"1" * 70000, "a.png") + end, []).files["photo"].content) == 70000

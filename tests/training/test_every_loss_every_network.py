@@ -11,7 +11,7 @@ from torch import Tensor
 from mendpix.losses import LOSSES
 from mendpix.networks import NETWORKS, features
 from mendpix.training import objective, parse
-from mendpix.training.gan_step import Game, Turn
+from mendpix.training.gan_step import Game, StepResult
 from mendpix.training.hole_sampling import drawer
 from mendpix.training.optimizers import optimiser
 from mendpix.training.samples import Batch
@@ -89,7 +89,7 @@ def _mends(net: torch.nn.Module) -> bool:
     return bool(getattr(net, "start", ""))
 
 
-def play(network: str, terms: dict[str, Any]) -> tuple[list[Turn], dict[str, Tensor]]:
+def play(network: str, terms: dict[str, Any]) -> tuple[list[StepResult], dict[str, Tensor]]:
     """Two steps; what they came to, and the weights after them."""
     made, batch = game(network, terms)
     made.network.train()

@@ -287,7 +287,7 @@ def test_a_file_that_goes_bad_does_not_end_the_run(folder: Path, tmp_path: Path)
     gone, unseen = found.train[0], found.held_out[0]
     told: list[str] = []
 
-    def spoil(moment: training.Moment) -> None:
+    def spoil(moment: training.TrainingEvent) -> None:
         if moment.step == 1 and moment.losses:
             (folder / gone).unlink()
             (folder / unseen).write_bytes(b"")

@@ -183,7 +183,7 @@ def test_loading_ahead_changes_nothing(folder: Path) -> None:
     def make(step: int) -> data.Batch:
         return source.batch(range(4 * step, 4 * step + 4))
 
-    with data.Ahead(make, 3, 20) as ahead:
+    with data.Prefetcher(make, 3, 20) as ahead:
         for step in range(3, 20):
             got, wanted = ahead.take(step), make(step)
             assert torch.equal(got.photo, wanted.photo)

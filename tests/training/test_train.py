@@ -195,7 +195,7 @@ def test_stopped_and_resumed_equals_never_stopped(
 ) -> None:
     """Ctrl-C between any two steps (8 is the border of the phases), then resume."""
 
-    def interrupt(moment: training.Moment) -> None:
+    def interrupt(moment: training.TrainingEvent) -> None:
         if moment.step == at and moment.losses:
             signal.raise_signal(signal.SIGINT)
 
@@ -474,7 +474,7 @@ def test_corrupt_pictures_are_logged(photos: Path, tmp_path: Path) -> None:
     for path in photos.glob("*.png"):
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "torn.png").write_bytes(b"\x89PNG")
-    told: list[training.Moment] = []
+    told: list[training.TrainingEvent] = []
     out = run(folder, tmp_path / "run", recipe(phases=[{"steps": 1}]), watch=told.append)
     assert "1 left out (log.jsonl says why)" in told[0].words
     (line,) = lines(out.folder, "skipped")

@@ -6,7 +6,7 @@ The results and the statistics of an evaluation can be read without torch; measu
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mendpix.evaluation.results import Cost, Results, Row, SetRow, Shot
+from mendpix.evaluation.results import Cost, Results, Row, Sample, SetRow
 
 if TYPE_CHECKING:
     from mendpix.evaluation.api import evaluate
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _HOMES = {"evaluate": "api", "join": "merging", "repeat": "reproduce"}
 
-__all__ = ["Cost", "Results", "Row", "SetRow", "Shot", "evaluate", "join", "repeat"]
+__all__ = ["Cost", "Results", "Row", "Sample", "SetRow", "evaluate", "join", "repeat"]
 
 
 def __getattr__(name: str) -> Any:

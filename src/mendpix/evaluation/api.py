@@ -8,7 +8,8 @@ from mendpix.evaluation import protocols, runner
 from mendpix.evaluation.candidates import enter
 from mendpix.evaluation.photo_pairs import bases, gather
 from mendpix.evaluation.results import Results
-from mendpix.evaluation.scoring import Plan, Progress
+from mendpix.evaluation.scoring import Plan
+from mendpix.types import Progress
 
 
 def evaluate(

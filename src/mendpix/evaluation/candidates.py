@@ -21,7 +21,7 @@ BUNDLED = "mender"
 
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
+class Candidate:
     """One column of the comparison.
 
     Attributes:
@@ -56,7 +56,7 @@ class Entrant:
         """For the results, which hold the name as its key."""
         return {key: value for key, value in asdict(self).items() if key not in ("name", "trust")}
 
-    def load(self) -> registry.Faithful:
+    def load(self) -> registry.CheckedFiller:
         """The filler.
 
         Raises:
@@ -87,7 +87,7 @@ def enter(
     device: str = "auto",
     threads: int = 1,
     trust: bool = False,
-) -> list[Entrant]:
+) -> list[Candidate]:
     """The entrants of an evaluation, each loaded once to see that it can be.
 
     Args:
@@ -117,11 +117,11 @@ def _split(text: str) -> tuple[str, str]:
     return named["name"], named["spec"]
 
 
-def _filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Entrant:
+def _filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Candidate:
     name, spec = _split(text)
     built_in = spec in registry.BUILT_IN
     device = "cpu" if built_in else device
-    entrant = Entrant(name, "filler", spec, seed, device, threads, trust=trust)
+    entrant = Candidate(name, "filler", spec, seed, device, threads, trust=trust)
     card = entrant.load().card
     sha256 = _file_hash(BUNDLED if spec == "auto" else spec) or str(card.get("sha256", ""))
     version = __version__ if built_in or not sha256 else ""
@@ -135,10 +135,10 @@ def _file_hash(spec: str) -> str:
         return ""
 
 
-def _folder(text: str) -> Entrant:
+def _folder(text: str) -> Candidate:
     name, spec = _split(text)
     if not Path(spec).is_dir():
         raise MendError(f"{spec} is no folder of pictures; check the path")
-    entrant = Entrant(name, "folder", spec, device="", threads=0)
+    entrant = Candidate(name, "folder", spec, device="", threads=0)
     entrant.made()
     return entrant

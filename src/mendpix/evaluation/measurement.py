@@ -8,7 +8,8 @@ import torch
 
 from mendpix import metrics
 from mendpix.evaluation.metric_table import METRICS
-from mendpix.evaluation.preparation import Hole, Pixels
+from mendpix.evaluation.preparation import Pixels
+from mendpix.types import Hole
 
 Values = dict[str, float]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mendpix.errors import MendError, PictureError
 from mendpix.evaluation.protocols import differences
-from mendpix.evaluation.results import HOLE, TRUTH, Results, Shot, picture_file
+from mendpix.evaluation.results import HOLE, TRUTH, Results, Sample, picture_file
 
 Held = tuple[str, Results]
 
@@ -54,11 +54,11 @@ def _apart(one: Held, other: Held) -> Iterator[str]:
         yield f"{len(changed)} pictures or holes are others {names}, {changed[0]} first"
 
 
-def _by_name(results: Results) -> dict[str, Shot]:
+def _by_name(results: Results) -> dict[str, Sample]:
     return {shot.name: shot for shot in results.pictures}
 
 
-def _differ(one: Shot, other: Shot) -> bool:
+def _differ(one: Sample, other: Sample) -> bool:
     return (one.truth_sha256, one.hole_sha256) != (other.truth_sha256, other.hole_sha256)
 
 

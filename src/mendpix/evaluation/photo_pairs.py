@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mendpix.errors import MendError
 from mendpix.evaluation.protocols import Protocol
-from mendpix.evaluation.results import Shot
+from mendpix.evaluation.results import Sample
 from mendpix.io import pairing
 
 MANIFEST = "manifest.csv"
@@ -189,7 +189,7 @@ def _unique(pairs: Sequence[Pair], where: Path) -> Sequence[Pair]:
     return pairs
 
 
-def from_shots(shots: Sequence[Shot], photos: Path, masks: Path | None) -> list[Pair]:
+def from_shots(shots: Sequence[Sample], photos: Path, masks: Path | None) -> list[Pair]:
     """The pairs that an earlier evaluation measured, with the hashes that their files had.
 
     Raises:
@@ -198,7 +198,7 @@ def from_shots(shots: Sequence[Shot], photos: Path, masks: Path | None) -> list[
     return [_of_shot(shot, photos, masks) for shot in shots]
 
 
-def _of_shot(shot: Shot, photos: Path, masks: Path | None) -> Pair:
+def _of_shot(shot: Sample, photos: Path, masks: Path | None) -> Pair:
     drawn = _DRAWN.fullmatch(shot.mask)
     mask = None if drawn else (masks or photos) / shot.mask
     for path in (photos / shot.photo, mask):

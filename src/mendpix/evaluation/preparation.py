@@ -13,12 +13,12 @@ from PIL import Image
 from mendpix.errors import MaskError, MendError, PictureError
 from mendpix.evaluation.photo_pairs import SPACING, Pair
 from mendpix.evaluation.protocols import Kind, Protocol
-from mendpix.evaluation.results import Shot
+from mendpix.evaluation.results import Sample
 from mendpix.io import conversion
 from mendpix.masks import generate, holes
+from mendpix.types import Hole
 
 Pixels = NDArray[np.uint8]
-Hole = NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 FILTERS = {
@@ -40,7 +40,7 @@ class Prepared:
         remarks: what a reader of the results has to know.
     """
 
-    shot: Shot
+    shot: Sample
     truth: Pixels
     hole: Hole
     remarks: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def prepare(pair: Pair, protocol: Protocol, invert: bool = False) -> Prepared:
     small = _shrunk(square, protocol.shrink)
     missing = _any_missing(hole, protocol.shrink)
     share = holes.ratio(hole)
-    shot = Shot(
+    shot = Sample(
         pair.name,
         pair.label,
         label,

@@ -7,11 +7,12 @@ from typing import Any
 
 from mendpix.errors import MendError
 from mendpix.evaluation import runner
-from mendpix.evaluation.candidates import Entrant, enter
+from mendpix.evaluation.candidates import Candidate, enter
 from mendpix.evaluation.photo_pairs import from_shots
 from mendpix.evaluation.protocols import Protocol, restored
-from mendpix.evaluation.results import Results, Shot, read_json
-from mendpix.evaluation.scoring import Plan, Progress
+from mendpix.evaluation.results import Results, Sample, read_json
+from mendpix.evaluation.scoring import Plan
+from mendpix.types import Progress
 
 MOST = 10
 """Differences of one kind that are told; the rest is counted."""
@@ -71,7 +72,7 @@ def repeat(
     folder = home.with_name(f"{home.name}-repeated") if out is None else Path(out)
     if folder.resolve() == home:
         raise MendError(f"{folder} holds the first evaluation; repeat into another folder")
-    shots = [Shot(**shot) for shot in held["pictures"]][:limit]
+    shots = [Sample(**shot) for shot in held["pictures"]][:limit]
     places = _places(held["inputs"], home, photos, masks)
     entrants = list(_entrants(_moved(held["models"], results), home, models, trust))
     plan = Plan(protocol, tuple(entrants), folder, bool(held["inputs"].get("invert")))
@@ -113,7 +114,7 @@ def _moved(held: dict[str, dict[str, Any]], results: Sequence[str]) -> dict[str,
 
 def _entrants(
     held: dict[str, dict[str, Any]], home: Path, wanted: Sequence[str], trust: bool
-) -> Iterator[Entrant]:
+) -> Iterator[Candidate]:
     for name in wanted:
         if name not in held:
             raise MendError(f"the manifest has no model {name}; it has {', '.join(held)}")
@@ -156,7 +157,7 @@ def _compared(results: Results, held: dict[str, Any], home: Path, limited: bool)
 def _of_files(results: Results, held: dict[str, Any]) -> list[str]:
     """Photos, masks, and what they become."""
     first = {shot["name"]: shot for shot in held["pictures"]}
-    names = [field.name for field in fields(Shot)]
+    names = [field.name for field in fields(Sample)]
     told = []
     for shot in results.pictures:
         before = first[shot.name]

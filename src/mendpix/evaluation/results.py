@@ -29,7 +29,7 @@ COLUMNS = ("picture", "bucket", "ratio", "model", "metric", "value")
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Sample:
     """A picture of an evaluation, with its hole.
 
     Attributes:
@@ -125,7 +125,7 @@ class Results:
     protocol: dict[str, Any]
     metrics: dict[str, dict[str, Any]]
     models: dict[str, dict[str, Any]]
-    pictures: list[Shot]
+    pictures: list[Sample]
     rows: list[Row]
     sets: list[SetRow] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
@@ -210,7 +210,7 @@ class Results:
         held = read_json(path / "results.json" if path.is_dir() else path)
         try:
             return cls(
-                pictures=[Shot(**shot) for shot in held.pop("pictures")],
+                pictures=[Sample(**shot) for shot in held.pop("pictures")],
                 rows=[Row(**_numbers(row)) for row in held.pop("rows")],
                 sets=[SetRow(**_numbers(row)) for row in held.pop("sets")],
                 costs=[Cost(**cost) for cost in held.pop("costs")],

@@ -14,9 +14,10 @@ from mendpix.evaluation import measurement, set_metrics
 from mendpix.evaluation.metric_table import METRICS
 from mendpix.evaluation.photo_pairs import Pair
 from mendpix.evaluation.results import Cost, Results, Row
-from mendpix.evaluation.scoring import Plan, Progress, Scored, Scorer
+from mendpix.evaluation.scoring import Plan, Scored, Scorer
 from mendpix.inpainting import workers
 from mendpix.inpainting.registry import portion
+from mendpix.types import Progress
 
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "torch", "numba", "onnxruntime")
 """What an evaluation computes with; their versions are written down."""

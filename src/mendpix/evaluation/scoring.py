@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +12,15 @@ import numpy as np
 from mendpix.errors import MendError, PictureError
 from mendpix.evaluation import measurement, set_metrics
 from mendpix.evaluation.cache import Part, keep, kept, part_file, read_part, write_part
-from mendpix.evaluation.candidates import Entrant
+from mendpix.evaluation.candidates import Candidate
 from mendpix.evaluation.memory_usage import growth
 from mendpix.evaluation.photo_pairs import Pair
 from mendpix.evaluation.preparation import Pixels, Prepared, as_rgb8, hash_of, prepare
 from mendpix.evaluation.protocols import Protocol
-from mendpix.evaluation.results import HOLE, TRUTH, Shot, file_name, picture_file
-from mendpix.inpainting.registry import Faithful, Photo
+from mendpix.evaluation.results import HOLE, TRUTH, Sample, file_name, picture_file
+from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io import conversion
-
-Progress = Callable[[float], None]
+from mendpix.types import Photo, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Plan:
     """What all pictures of an evaluation share."""
 
     protocol: Protocol
-    entrants: tuple[Entrant, ...]
+    entrants: tuple[Candidate, ...]
     folder: Path
     invert: bool = False
 
@@ -39,7 +37,7 @@ class Plan:
 class Scored:
     """What a picture gave: its parts by model, and what is odd about it."""
 
-    shot: Shot
+    shot: Sample
     parts: dict[str, Part]
     remarks: tuple[str, ...] = ()
 
@@ -49,7 +47,7 @@ class Scorer:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._fillers: dict[str, Faithful] = {}
+        self._fillers: dict[str, CheckedFiller] = {}
         self._made: dict[str, dict[str, Path]] = {}
 
     def score(self, pair: Pair, progress: Progress | None = None) -> Scored:
@@ -64,7 +62,7 @@ class Scorer:
         parts = {one.name: self._part(one, ready, progress) for one in self.plan.entrants}
         return Scored(ready.shot, parts, ready.remarks)
 
-    def _part(self, entrant: Entrant, ready: Prepared, progress: Progress | None) -> Part:
+    def _part(self, entrant: Candidate, ready: Prepared, progress: Progress | None) -> Part:
         place = part_file(self.plan.folder, entrant.name, ready.shot.name)
         key = self._key(entrant, ready.shot)
         part, fill = self._known(entrant, ready.shot, read_part(place, key))
@@ -84,20 +82,20 @@ class Scorer:
         return part
 
     def _known(
-        self, entrant: Entrant, shot: Shot, part: Part | None
+        self, entrant: Candidate, shot: Sample, part: Part | None
     ) -> tuple[Part | None, Pixels | None]:
         """The fill of an earlier run; other tools' pictures are read again, they may change."""
         if part is None or entrant.kind == "folder":
             return part, None
         return part, kept(picture_file(self.plan.folder, entrant.name, shot.name), part.fill)
 
-    def _key(self, entrant: Entrant, shot: Shot) -> str:
+    def _key(self, entrant: Candidate, shot: Sample) -> str:
         protocol = {**self.plan.protocol.as_dict(), "metrics": None}
         told = [protocol, entrant.identity(), shot.truth_sha256, shot.hole_sha256]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def _filled(
-        self, entrant: Entrant, ready: Prepared, progress: Progress | None
+        self, entrant: Candidate, ready: Prepared, progress: Progress | None
     ) -> tuple[Pixels, float, float]:
         """The composite, the seconds and the MiB that its fill took."""
         if entrant.kind == "folder":
@@ -120,13 +118,13 @@ class Scorer:
         levels = made.clip(0, 1) * np.float32(255) + np.float32(1e-3)
         return np.asarray(np.floor(levels), np.uint8)
 
-    def _filler(self, entrant: Entrant) -> Faithful:
+    def _filler(self, entrant: Candidate) -> CheckedFiller:
         if entrant.name not in self._fillers:
             self._fillers[entrant.name] = entrant.load()
             self._fillers[entrant.name].prepare()
         return self._fillers[entrant.name]
 
-    def _given(self, entrant: Entrant, ready: Prepared) -> Pixels:
+    def _given(self, entrant: Candidate, ready: Prepared) -> Pixels:
         """The picture that another tool made."""
         if entrant.name not in self._made:
             self._made[entrant.name] = dict(entrant.made())

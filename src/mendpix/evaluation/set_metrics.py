@@ -11,7 +11,7 @@ from mendpix import metrics
 from mendpix.evaluation.cache import store
 from mendpix.evaluation.metric_table import METRICS
 from mendpix.evaluation.preparation import Pixels, hash_of
-from mendpix.evaluation.results import ALL, SetRow, Shot
+from mendpix.evaluation.results import ALL, Sample, SetRow
 from mendpix.metrics import inception
 from mendpix.metrics.inception import Convention, Features
 
@@ -57,7 +57,7 @@ def _place(folder: Path, convention: str, sha256: str) -> Path:
 def rows(
     folder: Path,
     names: Sequence[str],
-    shots: Sequence[Shot],
+    shots: Sequence[Sample],
     fills: Mapping[str, Mapping[str, str]],
 ) -> list[SetRow]:
     """What set metrics say of each model, of all pictures and of each bucket of two or more.

@@ -14,11 +14,12 @@ from PIL import Image
 
 from mendpix.errors import MaskError, MendError, PictureError, TensorError
 from mendpix.inpainting import windows
-from mendpix.inpainting.registry import Faithful, Filler, Progress, load, portion
+from mendpix.inpainting.registry import CheckedFiller, Filler, load, portion
 from mendpix.io import conversion
 from mendpix.io.conversion import Picture
 from mendpix.masks import holes
-from mendpix.masks.holes import Hole, Reading
+from mendpix.masks.holes import Reading
+from mendpix.types import Hole, Progress
 
 Kind = TypeVar("Kind")
 
@@ -137,7 +138,7 @@ def fill_picture(
     if not hole.any():
         return picture
     values, scale = _prepared(picture, hole)
-    filler = filler if isinstance(filler, Faithful) else Faithful(filler)
+    filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
     made = filler.missing(values, hole, progress)
     return _completed(picture, hole, conversion.decode(made, scale, picture.pixels.dtype), opaque)
 
@@ -160,7 +161,7 @@ def tries(
         yield from (picture for _ in range(count))
         return
     values, scale = _prepared(picture, hole)
-    filler = filler if isinstance(filler, Faithful) else Faithful(filler)
+    filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
     for made in filler.tries(values, hole, count, progress):
         pixels = conversion.decode(made, scale, picture.pixels.dtype)
         yield _completed(picture, hole, pixels, opaque)

@@ -1,17 +1,13 @@
 """What a filler is, and the promise that known values come back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.errors import MaskError, MendError, TensorError
 from mendpix.inpainting import windows
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
+from mendpix.types import Hole, Photo, Progress
 
 SLACK = 1e-3
 """How far outside [0, 1] a known value may lie: the rounding of resizing."""
@@ -37,7 +33,7 @@ class Filler(Protocol):
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo: ...
 
 
-class Faithful:
+class CheckedFiller:
     """Another filler, with its inputs checked and every known value copied back.
 
     What the filler inside sees never depends on what lies under the hole. Photos of other than

@@ -12,11 +12,12 @@ from typing import Any
 from mendpix.errors import MendError, PictureError
 from mendpix.inpainting.api import MaskOptions, fill_picture, reading_of, tries
 from mendpix.inpainting.patchmatch.thread_pool import processors
-from mendpix.inpainting.registry import Faithful, Filler, Progress, load, portion
+from mendpix.inpainting.registry import CheckedFiller, Filler, load, portion
 from mendpix.io import conversion
 from mendpix.io.pairing import ENDING, Pairing
 from mendpix.io.picture import Picture
 from mendpix.masks import holes
+from mendpix.types import Hole, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def numbered(out: Path, count: int) -> list[Path]:
 
 def _fills(
     picture: Picture,
-    hole: holes.Hole,
+    hole: Hole,
     filler: Filler,
     settings: Settings,
     progress: Progress | None,
@@ -250,7 +251,7 @@ def _failed(task: Task, text: str) -> Outcome:
     return Outcome(task.photo, task.mask, task.out, error=named)
 
 
-def loaded(settings: Settings) -> Faithful:
+def loaded(settings: Settings) -> CheckedFiller:
     """The filler that the settings name."""
     options: dict[str, Any] = {} if settings.quality == "fast" else {"quality": settings.quality}
     return load(

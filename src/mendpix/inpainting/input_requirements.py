@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from mendpix.errors import TensorError
 from mendpix.inpainting import windows
 from mendpix.inpainting.windows import Window
+from mendpix.types import Hole, Photo, Progress
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
 Run = Callable[[Photo, Hole, Progress | None], Photo]
 Start = Run
 """A filler that fills a hole before the network sees it."""
@@ -28,7 +26,7 @@ SLACK = 0.05  # how far outside [0, 1] known values may lie: cubic resizing over
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class InputRequirements:
     """What a network works on.
 
     Attributes:
@@ -55,7 +53,7 @@ class Needs:
 def fill(
     photo: Photo,
     hole: Hole,
-    needs: Needs,
+    needs: InputRequirements,
     run: Run,
     start: Start | None = None,
     progress: Progress | None = None,
@@ -99,7 +97,7 @@ def fill(
 class _Work:
     """One fill: the network, what it needs, and who is told."""
 
-    needs: Needs
+    needs: InputRequirements
     run: Run
     start: Start | None
     progress: Progress | None
@@ -199,7 +197,7 @@ def _half(told: Progress | None, base: float) -> Progress | None:
     return None if told is None else lambda share: told(base + share / 2)
 
 
-def _boxes(hole: Hole, needs: Needs) -> list[Window]:
+def _boxes(hole: Hole, needs: InputRequirements) -> list[Window]:
     """What is filled at once: the whole picture, or boxes of the hole's parts, top to bottom."""
     if _fits(hole.shape, needs):
         return [Window(0, 0, *hole.shape)]
@@ -207,7 +205,7 @@ def _boxes(hole: Hole, needs: Needs) -> list[Window]:
     return boxes if needs.centred else _gathered(boxes, needs.inner)
 
 
-def _fits(shape: tuple[int, ...], needs: Needs) -> bool:
+def _fits(shape: tuple[int, ...], needs: InputRequirements) -> bool:
     return not needs.centred and max(shape) <= (needs.size or 0)
 
 
@@ -225,7 +223,7 @@ def _gathered(boxes: list[Window], side: int) -> list[Window]:
     return done
 
 
-def _view(box: Window, shape: tuple[int, ...], needs: Needs) -> Window:
+def _view(box: Window, shape: tuple[int, ...], needs: InputRequirements) -> Window:
     """The square through which a box is filled.
 
     A network for centred holes gets the box in its middle; any other one as much of the picture

@@ -3,16 +3,13 @@
 Each works on any number of channels, ``(H, W, C)`` float32, and is deterministic.
 """
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
+from mendpix.types import Hole, Photo, Progress
 
 
 class Telea:

@@ -10,14 +10,15 @@ from typing import Any
 
 from mendpix.errors import MendError, WeightsError
 from mendpix.inpainting import devices
-from mendpix.inpainting.base import Faithful, Filler, Hole, Photo, Progress, check, portion
+from mendpix.inpainting.base import CheckedFiller, Filler, check, portion
 from mendpix.inpainting.hybrid.tiling import Refine
+from mendpix.types import Hole, Photo, Progress
 from mendpix.weights import cards, catalogue
 from mendpix.weights.catalogue import CATALOGUE
 
 __all__ = [
     "BUILT_IN",
-    "Faithful",
+    "CheckedFiller",
     "Filler",
     "Hole",
     "Photo",
@@ -30,9 +31,9 @@ __all__ = [
 
 
 def _mender() -> type[Any]:
-    from mendpix.inpainting.hybrid.filler import Mender
+    from mendpix.inpainting.hybrid.filler import HybridFiller
 
-    return Mender
+    return HybridFiller
 
 
 def _patchmatch() -> type[Any]:
@@ -77,7 +78,7 @@ def load(
     threads: int | None = None,
     trust: bool = False,
     **options: Any,
-) -> Faithful:
+) -> CheckedFiller:
     """A filler by name, or from a weights file or a run folder.
 
     Args:
@@ -102,13 +103,13 @@ def load(
     """
     name = str(model)
     if name in BUILT_IN:
-        return Faithful(_built_in(name, device, {"seed": seed, "threads": threads}, options))
+        return CheckedFiller(_built_in(name, device, {"seed": seed, "threads": threads}, options))
     path = _file(name)
     if path.suffix == ".onnx":
-        return Faithful(_exported(path, device, seed, threads, options))
+        return CheckedFiller(_exported(path, device, seed, threads, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return Faithful(started(_network(path, device, threads, trust), seed, threads))
+    return CheckedFiller(started(_network(path, device, threads, trust), seed, threads))
 
 
 def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:

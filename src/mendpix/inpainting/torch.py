@@ -4,7 +4,7 @@ What a network needs (a multiple, one size, a hole in the centre) is arranged by
 :mod:`mendpix.inpainting.input_requirements`, for exported networks too.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -12,18 +12,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from mendpix.errors import WeightsError
 from mendpix.inpainting import input_requirements
-from mendpix.inpainting.input_requirements import LARGEST, Needs
+from mendpix.inpainting.input_requirements import LARGEST, InputRequirements
 from mendpix.networks import serialization
 from mendpix.networks.types import Prediction
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
+from mendpix.types import Hole, Photo, Progress
 
 
 class NetworkFiller:
@@ -140,9 +136,9 @@ def _leaves(network: nn.Module) -> list[nn.Module]:
     return [m for m in plain if not any(child in plain for child in m.children())]
 
 
-def needs_of(network: nn.Module, largest: int = LARGEST) -> Needs:
+def needs_of(network: nn.Module, largest: int = LARGEST) -> InputRequirements:
     """What a network needs of a picture, by its attributes ``multiple``, ``size``, ..."""
-    return Needs(
+    return InputRequirements(
         multiple=getattr(network, "multiple", 1),
         size=getattr(network, "size", None),
         hole_side=getattr(network, "hole_side", 0),

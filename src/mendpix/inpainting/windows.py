@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.types import Hole
+
 Array = NDArray[Any]
-Hole = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,9 @@ from PIL import Image
 from mendpix.errors import PictureError
 from mendpix.io import metadata, pillow
 from mendpix.io.files import FORMATS, Written, default_extension, read, write
-from mendpix.io.picture import (
-    Array,
-    Hole,
-    Palette,
-    Picture,
-    Scale,
-    decode,
-    encode,
-    turned,
-    white,
-)
+from mendpix.io.picture import Array, Palette, Picture, Scale, decode, encode, turned, white
 from mendpix.io.pillow import joined
+from mendpix.types import Hole
 
 __all__ = [
     "FORMATS",

@@ -18,7 +18,8 @@ from PIL import Image, UnidentifiedImageError
 from mendpix.errors import PictureError
 from mendpix.io import jpeg, metadata, pillow, png, tiff
 from mendpix.io.metadata import Metadata
-from mendpix.io.picture import Hole, Picture, turned, white
+from mendpix.io.picture import Picture, turned, white
+from mendpix.types import Hole
 
 FORMATS = {
     ".avif": "AVIF",

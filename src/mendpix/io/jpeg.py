@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from mendpix.io.metadata import Metadata
-from mendpix.io.picture import Array, Hole, Picture, turn
+from mendpix.io.picture import Array, Picture, turn
 from mendpix.io.pillow import joined, opened
+from mendpix.types import Hole
 
 _QUALITY = 95  # for pictures that were no JPEG before
 _ROOM = 65533  # bytes in one segment

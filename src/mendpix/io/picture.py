@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.io.metadata import Metadata
+from mendpix.types import Hole
 
 Array = NDArray[Any]
-Hole = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ chooses the network's output or the composite, ``part`` which picture of the Pre
 """
 
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Loss, Scene
+from mendpix.losses.base import Loss, LossInputs
 from mendpix.losses.contextual import ContextualReconstruction, CRFillSum
 from mendpix.losses.features import Content, FeatureLoss, Perceptual, Style, Texture
 from mendpix.losses.gan_objectives import GAMES
@@ -48,6 +48,7 @@ __all__ = [
     "FeatureLoss",
     "LearnedPerceptual",
     "Loss",
+    "LossInputs",
     "OverlapL2",
     "PartialConvPerceptual",
     "PartialConvStyle",
@@ -55,7 +56,6 @@ __all__ = [
     "Perceptual",
     "PerceptualAdversarial",
     "Pixel",
-    "Scene",
     "Style",
     "Texture",
     "TotalVariation",

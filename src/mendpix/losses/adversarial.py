@@ -11,16 +11,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mendpix.errors import TensorError
 from mendpix.losses.base import (
     Loss,
+    LossInputs,
     On,
     Part,
-    Scene,
     at_least_float32,
     choose,
     full_precision,
 )
 from mendpix.losses.gan_objectives import GAMES
 from mendpix.losses.shared_features import shared_look
-from mendpix.networks.types import Judgement, Prediction
+from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 
 class Adversarial(Loss):
@@ -30,7 +30,7 @@ class Adversarial(Loss):
     over all logits. G's side leaves no gradient in D's parameters, D's side none in the network.
 
     Args:
-        discriminator: ``forward(photo, hole) -> Judgement``; owned by this term.
+        discriminator: ``forward(photo, hole) -> DiscriminatorOutput``; owned by this term.
         game: a name from :data:`GAMES`.
         on, part: which picture D judges; the target is the real one. ``"composite"`` by default,
             as in DeepFillv2 and CR-Fill; Context Encoder's random form and PAN judge the output.
@@ -90,12 +90,12 @@ class Adversarial(Loss):
         self.matching = matching
         self.register_buffer("turn", torch.zeros((), dtype=torch.long))
 
-    def announce(self, scene: Scene) -> None:
+    def announce(self, scene: LossInputs) -> None:
         """A judge that looks through a frozen network shares that look with other terms."""
         if self.look is not None:
             self.look.announce(scene)
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """G's side: what the network pays for being seen through."""
         fake = self.picture(scene)
         with frozen(self.discriminator):
@@ -103,7 +103,7 @@ class Adversarial(Loss):
         loss = self._mean(self.game.fool(judgement.logits), scene.hole)
         return loss if real is None else loss + self.match(judgement, real)
 
-    def match(self, fake: Judgement, real: Judgement) -> Tensor:
+    def match(self, fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
         """The distance of D's layers that is added to G's side."""
         check_taps(fake)
         errors = [F.mse_loss(a, b) for a, b in zip(fake.features, real.features, strict=True)]
@@ -119,7 +119,7 @@ class Adversarial(Loss):
         """
         return self.discriminate(self.scene(prediction, target, hole))
 
-    def discriminate(self, scene: Scene) -> Tensor:
+    def discriminate(self, scene: LossInputs) -> Tensor:
         """D's side on a scene."""
         due = self._penalty_is_due()
         if self.look is not None and not due:
@@ -132,7 +132,7 @@ class Adversarial(Loss):
             loss = self._price(real, fake, scene.hole)
             return loss + self._penalty(photo, real.logits) if due else loss
 
-    def _price(self, real: Judgement, fake: Judgement, hole: Tensor) -> Tensor:
+    def _price(self, real: DiscriminatorOutput, fake: DiscriminatorOutput, hole: Tensor) -> Tensor:
         """What D pays for its two judgements, without the gradient penalty."""
         paid = self._mean(self.game.real(real.logits, self.real_label), hole)
         return self.share * (paid + self._mean(self._price_of_fake(fake.logits, hole), hole))
@@ -164,8 +164,8 @@ class Adversarial(Loss):
         return self.r1 * self.r1_every * slope.square().flatten(1).sum(1).mean()
 
     def _generator_judgements(
-        self, scene: Scene, fake: Tensor
-    ) -> tuple[Judgement, Judgement | None]:
+        self, scene: LossInputs, fake: Tensor
+    ) -> tuple[DiscriminatorOutput, DiscriminatorOutput | None]:
         """D's view of the fake, and of the target where it is needed: to match its features, or
         because batch norms see both in one batch (without them the second half changes nothing).
         """
@@ -179,7 +179,9 @@ class Adversarial(Loss):
     def _matches(self) -> bool:
         return self.matching > 0
 
-    def _both(self, real: Tensor, fake: Tensor, hole: Tensor) -> tuple[Judgement, Judgement]:
+    def _both(
+        self, real: Tensor, fake: Tensor, hole: Tensor
+    ) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         if not self.together:
             first = examine(self.discriminator, real, hole)
             return first, examine(self.discriminator, fake, hole)
@@ -201,30 +203,32 @@ def _missing(hole: Tensor, logits: Tensor, option: str) -> Tensor:
     return F.interpolate(hole, size=logits.shape[2:], mode="nearest")
 
 
-def examine(discriminator: nn.Module, photo: Tensor, hole: Tensor) -> Judgement:
+def examine(discriminator: nn.Module, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
     """The discriminator's judgement in at least float32, with every sum's room to grow.
 
     Raises:
         TensorError: the discriminator does not return a Judgement.
     """
     judgement = discriminator(photo, hole)
-    if not isinstance(judgement, Judgement):
+    if not isinstance(judgement, DiscriminatorOutput):
         raise TensorError(
             f"{type(discriminator).__name__} returned a {type(judgement).__name__}; "
             "a discriminator returns a mendpix.networks.types.Judgement"
         )
     features = tuple(at_least_float32(feature) for feature in judgement.features)
-    return Judgement(at_least_float32(judgement.logits), features)
+    return DiscriminatorOutput(at_least_float32(judgement.logits), features)
 
 
-def split(both: Judgement, count: int) -> tuple[Judgement, Judgement]:
+def split(both: DiscriminatorOutput, count: int) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
     """A judgement of one batch as those of its first ``count`` pictures and of the rest."""
     first = tuple(feature[:count] for feature in both.features)
     rest = tuple(feature[count:] for feature in both.features)
-    return Judgement(both.logits[:count], first), Judgement(both.logits[count:], rest)
+    return DiscriminatorOutput(both.logits[:count], first), DiscriminatorOutput(
+        both.logits[count:], rest
+    )
 
 
-def check_taps(judgement: Judgement, wanted: int | None = None) -> None:
+def check_taps(judgement: DiscriminatorOutput, wanted: int | None = None) -> None:
     """Refuse a judgement without tapped layers, or with another number than ``wanted``.
 
     Raises:

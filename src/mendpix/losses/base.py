@@ -1,6 +1,6 @@
 """What all losses share: one look at a step's pictures, checked once, and one call for all.
 
-A :class:`Scene` holds the pictures of one training step. It hands out the picture that a term
+A :class:`LossInputs` holds the pictures of one training step. It hands out the picture that a term
 judges and computes each feature pyramid once; it dies with the step, so nothing in it can be
 stale. A :class:`Loss` makes its own scene, or is given one by a ``WeightedSum``.
 """
@@ -25,7 +25,7 @@ FAR = 10.0
 """A network without a last squashing may leave [0, 1]; a picture of 0..255 goes further."""
 
 
-class Scene:
+class LossInputs:
     """The pictures of one step: what was predicted, what is true, where the hole is.
 
     Pictures of half precision are handed out as float32: sums over a picture need it.
@@ -171,20 +171,20 @@ class Loss(nn.Module):
         """
         return self.judge(self.scene(prediction, target, hole))
 
-    def scene(self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor) -> Scene:
+    def scene(self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor) -> LossInputs:
         """The checked pictures of one step, with every feature layer this term will read."""
-        scene = Scene(prediction, target, hole, self.photos)
+        scene = LossInputs(prediction, target, hole, self.photos)
         self.announce(scene)
         return scene
 
-    def announce(self, scene: Scene) -> None:
+    def announce(self, scene: LossInputs) -> None:
         """Tell the scene which feature layers :meth:`judge` will read; most terms read none."""
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The scalar loss of a scene."""
         raise NotImplementedError
 
-    def picture(self, scene: Scene) -> Tensor:
+    def picture(self, scene: LossInputs) -> Tensor:
         """The picture that ``part`` and ``on`` choose, ``(N, 3, H, W)``."""
         return scene.picture(self.part, self.on)
 

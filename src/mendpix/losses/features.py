@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mendpix.losses.base import Loss, On, Part, Scene, choose, full_precision
+from mendpix.losses.base import Loss, LossInputs, On, Part, choose, full_precision
 from mendpix.losses.pixel import Reduction, differences
 from mendpix.networks import features
 from mendpix.networks.features import FeatureNetwork, Pooling
@@ -62,13 +62,13 @@ class FeatureLoss(Loss):
         self.photos = network.normalise
         self.layers = check_layers(network, layers)
 
-    def announce(self, scene: Scene) -> None:
+    def announce(self, scene: LossInputs) -> None:
         """Tell the scene which layers of which pictures this term reads."""
         for view in self.views:
             scene.expect(self.network, f"{self.part}/{view}", self.layers)
         scene.expect(self.network, "target", self.layers)
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The weighted sum over layers and pictures."""
         wanted = scene.target_features(self.network, self.layers)
         costs = []

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from mendpix.losses.base import On, Part, Scene, choose, full_precision
+from mendpix.losses.base import LossInputs, On, Part, choose, full_precision
 from mendpix.losses.features import FeatureLoss
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.features.lpips_heads import LAYERS, heads
@@ -67,12 +67,12 @@ class LearnedPerceptual(FeatureLoss):
         self.shrink, self.share = shrink, share
         self.heads = dict(zip(LAYERS["vgg16"], heads("vgg16"), strict=True))
 
-    def announce(self, scene: Scene) -> None:
+    def announce(self, scene: LossInputs) -> None:
         """Share the passes over whole pictures of whole batches; others are this term's own."""
         if self._sees_all:
             super().announce(scene)
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The mean distance of the batch, or of its share."""
         made, wanted = self._features(scene)
         with full_precision(scene.target):
@@ -85,7 +85,7 @@ class LearnedPerceptual(FeatureLoss):
     def _sees_all(self) -> bool:
         return self.shrink == 1 and self.share == 1
 
-    def _features(self, scene: Scene) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _features(self, scene: LossInputs) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         if self._sees_all:
             made = scene.maps(self.network, self.layers, self.part, self.on)
             return made, scene.target_maps(self.network, self.layers)

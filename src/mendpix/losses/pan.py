@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from mendpix.losses.adversarial import Adversarial, check_taps, weights_of
 from mendpix.losses.base import On, Part
-from mendpix.networks.types import Judgement
+from mendpix.networks.types import DiscriminatorOutput
 
 
 class PerceptualAdversarial(Adversarial):
@@ -60,7 +60,7 @@ class PerceptualAdversarial(Adversarial):
         self.margin = margin
         self.register_buffer("weights", torch.tensor(weights_of(weights)), persistent=False)
 
-    def match(self, fake: Judgement, real: Judgement) -> Tensor:
+    def match(self, fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
         """``P``: the weighted mean absolute differences of the tapped layers."""
         check_taps(fake, len(self.weights))
         pairs = zip(real.features, fake.features, strict=True)
@@ -70,6 +70,6 @@ class PerceptualAdversarial(Adversarial):
     def _matches(self) -> bool:
         return True
 
-    def _price(self, real: Judgement, fake: Judgement, hole: Tensor) -> Tensor:
+    def _price(self, real: DiscriminatorOutput, fake: DiscriminatorOutput, hole: Tensor) -> Tensor:
         price = super()._price(real, fake, hole)
         return price + F.relu(self.margin - self.match(fake, real)) if self.margin else price

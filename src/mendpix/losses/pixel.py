@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mendpix.losses.base import Loss, On, Part, Scene, choose, full_precision, shared_mean
+from mendpix.losses.base import Loss, LossInputs, On, Part, choose, full_precision, shared_mean
 
 Region = Literal["whole", "hole", "known"]
 Divide = Literal["image", "region"]
@@ -66,7 +66,7 @@ class Pixel(Loss):
         self.span = span
         self.shrink = shrink
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The weighted differences of the region's pixels."""
         picture, target, hole = self.picture(scene), scene.target, scene.hole
         if self.shrink > 1:
@@ -156,7 +156,7 @@ class OverlapL2(Loss):
         self.frame_weight = frame_weight
         self.span = span
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The weighted squared differences in the grown hole."""
         picture = self.picture(scene)
         with full_precision(picture):
@@ -192,7 +192,7 @@ class TotalVariation(Loss):
         choose("tv_region", tv_region, ("hole", "whole"))
         self.tv_region = tv_region
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The jumps of the picture."""
         picture = self.picture(scene)
         with full_precision(picture):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Loss, Part, Scene, Terms
+from mendpix.losses.base import Loss, LossInputs, Part, Terms
 from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
 from mendpix.losses.pixel import L1, L2, OverlapL2, TotalVariation
 from mendpix.networks.features import FeatureNetwork
@@ -54,12 +54,12 @@ class WeightedSum(Loss):
         self.values: dict[str, Tensor] = {}
         """Each term's weighted value in the last call, without gradient."""
 
-    def announce(self, scene: Scene) -> None:
+    def announce(self, scene: LossInputs) -> None:
         """Tell the scene what all terms will read, before the first of them reads."""
         for _, _, term in self.counting():
             term.announce(scene)
 
-    def judge(self, scene: Scene) -> Tensor:
+    def judge(self, scene: LossInputs) -> Tensor:
         """The sum; what each term came to is kept in :attr:`values`."""
         parts = self.parts(scene)
         self.values = {name: value.detach() for name, value in parts.items()}
@@ -67,7 +67,7 @@ class WeightedSum(Loss):
             return scene.target.new_zeros(())
         return torch.stack(list(parts.values())).sum()
 
-    def parts(self, scene: Scene) -> dict[str, Tensor]:
+    def parts(self, scene: LossInputs) -> dict[str, Tensor]:
         """Each term's weighted value, with gradient."""
         found: dict[str, Tensor] = {}
         for name, weight, term in self.counting():
@@ -93,9 +93,9 @@ class WeightedSum(Loss):
         Raises:
             TensorError: shapes, ranges, kinds or devices that do not fit.
         """
-        return self.discriminate(Scene(prediction, target, hole, self.photos))
+        return self.discriminate(LossInputs(prediction, target, hole, self.photos))
 
-    def discriminate(self, scene: Scene) -> Tensor:
+    def discriminate(self, scene: LossInputs) -> Tensor:
         """D's side on a scene; 0 without adversarial terms."""
         prices = [scene.target.new_zeros(())]
         for _, _, term in self.counting():

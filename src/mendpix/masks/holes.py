@@ -16,8 +16,7 @@ from mendpix.errors import MaskError, PictureError
 from mendpix.io import conversion
 from mendpix.io.conversion import Array, Picture
 from mendpix.masks.tightness import shows_object
-
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole
 
 # The hole-ratio buckets in which this field reports: more than the first, up to the second.
 BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))

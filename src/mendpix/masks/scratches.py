@@ -17,8 +17,8 @@ from mendpix.errors import MendError
 from mendpix.io.metadata import viewable
 from mendpix.io.picture import Picture
 from mendpix.masks.defect_classifier import LINES, SPECKS, Kind, Parts, Planes, measures
+from mendpix.types import Hole
 
-Hole = NDArray[np.bool_]
 Plane = NDArray[np.float32]
 
 DIRECTIONS = 12

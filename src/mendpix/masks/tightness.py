@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.io import picture as pictures
+from mendpix.types import Hole
 
-Hole = NDArray[np.bool_]
 Values = NDArray[np.float32]
 
 _POINTS = 4000  # of the outline: more tell no more

@@ -1,7 +1,8 @@
 """Networks that fill holes and discriminators that judge them, by name.
 
 A network is called ``network(photo, hole) -> Prediction``, a discriminator
-``discriminator(photo, hole) -> Judgement``; each is built from its own frozen options dataclass.
+``discriminator(photo, hole) -> DiscriminatorOutput``; each is built from its own frozen options
+dataclass.
 """
 
 from torch import nn
@@ -13,7 +14,7 @@ from mendpix.networks.feature_critic import FeatureCritic
 from mendpix.networks.pan import PANInpainting, PANUNet
 from mendpix.networks.partial_unet import PartialUNet
 from mendpix.networks.patch_discriminators import PatchGAN, SNPatchGAN
-from mendpix.networks.refinement import Mender
+from mendpix.networks.refinement import RefinementNet
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "context-encoder": ContextEncoder,
@@ -22,7 +23,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "pan-inpainting": PANInpainting,
     "partial-unet": PartialUNet,
     "crfill": CRFill,
-    "mender": Mender,
+    "mender": RefinementNet,
 }
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {

@@ -14,7 +14,7 @@ from mendpix.errors import TensorError
 from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import scaled
 from mendpix.networks.corruption import centre
-from mendpix.networks.types import Judgement, check_hole, check_photo, check_place
+from mendpix.networks.types import DiscriminatorOutput, check_hole, check_photo, check_place
 
 # Context Encoders, in units of ``options.width``, by side of what is judged: 4x4, stride 2.
 CONTEXT_ENCODER = {64: (1, 2, 4, 8), 128: (1, 1, 2, 4, 8)}
@@ -110,14 +110,14 @@ class ContextDiscriminator(Judge):
         self.last = nn.Conv2d(widths[-1], 1, 4, bias=False)
         weight_init.normal(self)
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         x = self.seen(photo, hole, self.options.size)
         features = []
         x = centre(x) if self.options.part == "centre" else x
         for block in self.blocks:
             x = block(x)
             features.append(x)
-        return Judgement(self.last(x).flatten(1), tuple(features))
+        return DiscriminatorOutput(self.last(x).flatten(1), tuple(features))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class PANDiscriminator(Judge):
         if options.first == "tanh":
             weight_init.normal(self.first, 0.5)
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         x = self.seen(photo, hole, self.options.size)
         x = self.act(self.first(centre(x) if self.options.part == "centre" else x))
         features = [x]
@@ -186,7 +186,7 @@ class PANDiscriminator(Judge):
             x = block(x)
             if tapped:
                 features.append(x)
-        return Judgement(self.last(self.thin(x).flatten(1)), tuple(features))
+        return DiscriminatorOutput(self.last(self.thin(x).flatten(1)), tuple(features))
 
 
 def _side_left(options: PANDiscriminatorOptions) -> int:

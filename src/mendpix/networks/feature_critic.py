@@ -11,7 +11,7 @@ from mendpix.networks import features
 from mendpix.networks.discriminators import Judge
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.features.network import at_least_float32
-from mendpix.networks.types import Judgement
+from mendpix.networks.types import DiscriminatorOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class FeatureCritic(Judge):
             {name: _head(self.network.channels(name), options.width) for name in options.layers}
         )
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         self.seen(photo, hole)
         shown = F.avg_pool2d(photo, self.options.shrink)
         return self.judged(self.network(shown, self.options.layers), hole)
@@ -77,7 +77,7 @@ class FeatureCritic(Judge):
         """
         return (self.network, self.options.layers) if self.options.shrink == 1 else None
 
-    def judged(self, maps: Mapping[str, Tensor], hole: Tensor) -> Judgement:
+    def judged(self, maps: Mapping[str, Tensor], hole: Tensor) -> DiscriminatorOutput:
         """What it thinks of a picture whose feature maps are at hand."""
         verdicts, middles = [], []
         for name in self.options.layers:
@@ -90,7 +90,7 @@ class FeatureCritic(Judge):
             verdicts.append(self.heads[name][2:](middle))  # type: ignore[index]
         size = verdicts[0].shape[2:]
         logits = torch.cat([F.interpolate(v, size, mode="nearest") for v in verdicts], 1)
-        return Judgement(logits, tuple(middles))
+        return DiscriminatorOutput(logits, tuple(middles))
 
 
 def _head(channels: int, width: int) -> nn.Sequential:

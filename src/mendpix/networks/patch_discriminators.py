@@ -13,7 +13,7 @@ from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import scaled
 from mendpix.networks.discriminators import Judge
 from mendpix.networks.layers import SpectralConv2d
-from mendpix.networks.types import Judgement
+from mendpix.networks.types import DiscriminatorOutput
 
 # SN-PatchGAN, in units of ``options.width``: six 5x5 convolutions of stride 2.
 SN_PATCH = (1, 2, 4, 4, 4, 4)
@@ -63,14 +63,14 @@ class SNPatchGAN(Judge):
         pad = 2 if options.padding == "symmetric" else 0
         self.convs = nn.ModuleList(SpectralConv2d(a, b, 5, 2, pad) for a, b in pairwise(widths))
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         x = _beside(self.seen(photo, hole), hole, self.options.plane)
         features = []
         for conv in self.convs:
             x = _same(x) if self.options.padding == "same" else x
             x = F.leaky_relu(conv(x), self.options.slope)
             features.append(x)
-        return Judgement(features[-1], tuple(features[:-1]))
+        return DiscriminatorOutput(features[-1], tuple(features[:-1]))
 
 
 def _same(x: Tensor, kernel: int = 5, stride: int = 2) -> Tensor:
@@ -128,7 +128,7 @@ class PatchGAN(Judge):
         self.last = _conv(widths[-1], 1, 1, options.norm)
         weight_init.normal(self)
 
-    def forward(self, photo: Tensor, hole: Tensor) -> Judgement:
+    def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
         x = _beside(self.seen(photo, hole), hole, self.options.plane)
         if min(photo.shape[2:]) < self.smallest:
             raise TensorError(
@@ -140,7 +140,7 @@ class PatchGAN(Judge):
         for block in self.blocks:
             x = block(x)
             features.append(x)
-        return Judgement(self.last(x), tuple(features))
+        return DiscriminatorOutput(self.last(x), tuple(features))
 
 
 class PatchBlock(nn.Sequential):

@@ -26,7 +26,7 @@ SLOPE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class MenderOptions:
+class RefinementOptions:
     """Of the bundled network.
 
     Attributes:
@@ -65,7 +65,7 @@ class Block(nn.Module):
         return mended
 
 
-class Mender(nn.Module):
+class RefinementNet(nn.Module):
     """A U-Net at 1/2 to 1/16 of the picture's size that corrects a started fill.
 
     Shape:
@@ -79,7 +79,7 @@ class Mender(nn.Module):
 
     multiple = 16
 
-    def __init__(self, options: MenderOptions = MenderOptions()) -> None:
+    def __init__(self, options: RefinementOptions = RefinementOptions()) -> None:
         super().__init__()
         self.options = options
         self.start = options.start

@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
     features: tuple[Tensor, ...] | None = None
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What a discriminator thinks of a picture.
 
     Shape:

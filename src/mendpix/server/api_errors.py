@@ -28,7 +28,7 @@ CODES = {
 """The code of a status that has only one."""
 
 
-class Refusal(HTTPException):
+class ApiError(HTTPException):
     """An answer other than the one wanted.
 
     Args:
@@ -60,13 +60,13 @@ class Refusal(HTTPException):
         return JSONResponse(self.body(), self.status_code, headers)
 
 
-def of(error: MendError) -> Refusal:
+def of(error: MendError) -> ApiError:
     """What a mistake of the client's is answered with."""
     message = " ".join(str(error).split())
     if isinstance(error, SizeError):
-        return Refusal(413, message)
+        return ApiError(413, message)
     if isinstance(error, MaskError):
-        return Refusal(422, message, "mask")
+        return ApiError(422, message, "mask")
     if isinstance(error, PictureError):
-        return Refusal(422, message, "not_a_picture")
-    return Refusal(422, message)
+        return ApiError(422, message, "not_a_picture")
+    return ApiError(422, message)

@@ -23,7 +23,7 @@ from mendpix.server import (
     picture_routes,
     service_routes,
 )
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context
 from mendpix.server.middleware import Guards
 from mendpix.server.schemas import Problem
@@ -98,7 +98,7 @@ async def _warm_up(context: Context) -> None:
 
 
 async def _http(request: Request, problem: Exception) -> Response:
-    if isinstance(problem, Refusal):
+    if isinstance(problem, ApiError):
         answer = problem.response()
         if problem.status_code == 405:
             answer.headers["Allow"] = _allowed(request)
@@ -106,7 +106,7 @@ async def _http(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     status = problem.status_code
     said = {404: "there is nothing at this address", 405: "this address takes another method"}
-    answer = Refusal(status, said.get(status, "the request cannot be read")).response()
+    answer = ApiError(status, said.get(status, "the request cannot be read")).response()
     if status == 405:
         answer.headers["Allow"] = _allowed(request) or (problem.headers or {}).get("Allow", "")
     return answer
@@ -125,7 +125,7 @@ async def _invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)
     error = problem.errors()[0]
     place = ".".join(str(part) for part in error["loc"])[:200]
-    return Refusal(422, f"{place}: {error['msg']}"[:400]).response()
+    return ApiError(422, f"{place}: {error['msg']}"[:400]).response()
 
 
 async def _mistake(request: Request, problem: Exception) -> Response:
@@ -134,8 +134,8 @@ async def _mistake(request: Request, problem: Exception) -> Response:
 
 
 async def _left(request: Request, problem: Exception) -> Response:
-    return Refusal(499, "the client left").response()  # nobody reads it, but it is counted
+    return ApiError(499, "the client left").response()  # nobody reads it, but it is counted
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
-    return Refusal(500, "the server made a mistake; its log says which").response()
+    return ApiError(500, "the server made a mistake; its log says which").response()

@@ -9,11 +9,11 @@ from fastapi import Depends, Request
 
 from mendpix.errors import MendError
 from mendpix.server import api_errors
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.job_queue import Jobs
-from mendpix.server.model_registry import Offers
+from mendpix.server.model_registry import ModelRegistry
 from mendpix.server.prometheus import Counts
-from mendpix.server.safe_directory import Jail
+from mendpix.server.safe_directory import SafeDirectory
 from mendpix.server.settings import MEGABYTE, Settings
 from mendpix.server.store import Store
 
@@ -33,8 +33,8 @@ class Context:
         self.counts = Counts()
         self.store = Store(settings.keep * MEGABYTE, settings.pixels)
         self.jobs = Jobs(settings.workers, settings.queue)
-        self.offers = Offers(settings)
-        self.jail = None if settings.folder is None else Jail(settings.folder)
+        self.offers = ModelRegistry(settings)
+        self.jail = None if settings.folder is None else SafeDirectory(settings.folder)
         self.warm = False
         self._helpers = ThreadPoolExecutor(HELPERS, "mendpix-helper")
         self._waiting = 0
@@ -48,7 +48,7 @@ class Context:
             Refusal: 429 where too many wait for one; and for what the user can put right.
         """
         if self._waiting >= MOST_WAITING:
-            raise Refusal(429, "too much is asked at once; try again", retry_after=1)
+            raise ApiError(429, "too much is asked at once; try again", retry_after=1)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
@@ -56,7 +56,7 @@ class Context:
         except MendError as error:
             raise api_errors.of(error) from None
         except MemoryError:
-            raise Refusal(413, "the picture is too large for this machine's memory") from None
+            raise ApiError(413, "the picture is too large for this machine's memory") from None
         finally:
             self._waiting -= 1
 

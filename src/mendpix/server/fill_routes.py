@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field, ValidationError
 from starlette.responses import Response
 
-from mendpix.inpainting.registry import Faithful
+from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io.picture import Picture
 from mendpix.server import fill_work, schemas, scratch_masks, uploads
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context, Here
 from mendpix.server.job import Job
 from mendpix.server.model_registry import device_of
@@ -90,7 +90,7 @@ def _parsed(options: str) -> Any:
     try:
         return json.loads(options)
     except (ValueError, RecursionError):
-        raise Refusal(422, 'options must be JSON, such as {"radius": 2}') from None
+        raise ApiError(422, 'options must be JSON, such as {"radius": 2}') from None
 
 
 def asked(query: FillQuery, fields: dict[str, list[str]]) -> Fill:
@@ -104,7 +104,7 @@ def asked(query: FillQuery, fields: dict[str, list[str]]) -> Fill:
     try:
         return FillQuery.model_validate({**query.model_dump(), **given}).fill()
     except ValidationError as problem:
-        raise Refusal(422, _first(problem)) from None
+        raise ApiError(422, _first(problem)) from None
 
 
 def _first(problem: ValidationError) -> str:
@@ -113,10 +113,10 @@ def _first(problem: ValidationError) -> str:
     return f"{uploads.safe_name(place, 'a field')[:80]}: {error['msg']}"
 
 
-async def filler_of(here: Context, how: Fill, seed: int) -> Faithful:
+async def filler_of(here: Context, how: Fill, seed: int) -> CheckedFiller:
     """The filler that is asked for, loaded."""
 
-    def load() -> Faithful:
+    def load() -> CheckedFiller:
         here.offers.check(how.model, how.options)
         return here.offers.load(how.model, seed, how.options)
 
@@ -136,7 +136,7 @@ async def attended(request: Request, here: Context, job: Job) -> None:
     try:
         await asyncio.wait({left, done}, return_when=asyncio.FIRST_COMPLETED)
         if not job.finished.is_set():
-            raise Refusal(499, "the client left", "left")
+            raise ApiError(499, "the client left", "left")
     finally:
         here.jobs.cancel(job)  # does nothing where it is over
         here.jobs.forget(job)
@@ -145,7 +145,7 @@ async def attended(request: Request, here: Context, job: Job) -> None:
     if job.refusal is not None:
         raise job.refusal
     if job.state != "done":
-        raise Refusal(503, "the fill was cancelled", retry_after=1)
+        raise ApiError(503, "the fill was cancelled", retry_after=1)
 
 
 async def _left(request: Request) -> None:
@@ -162,9 +162,9 @@ async def fill(request: Request, here: Here, query: Annotated[FillQuery, Query()
     upload = await uploaded(request, query.name)
     how = asked(query, upload.fields)
     if "photo" not in upload.files:
-        raise Refusal(400, "the body holds no photo; send the file, or a part called 'photo'")
+        raise ApiError(400, "the body holds no photo; send the file, or a part called 'photo'")
     if "mask" in upload.files and how.mask is not None:
-        raise Refusal(422, "a mask file and a mask's id are given; give one", "mask")
+        raise ApiError(422, "a mask file and a mask's id are given; give one", "mask")
     mask = None if how.mask is None else here.store.get(how.mask)
     filler = await filler_of(here, how, how.seed)
 
@@ -224,7 +224,7 @@ async def find_scratches(
     stored = None if picture is None else here.store.get(picture)
     upload = await uploaded(request, name) if stored is None else uploads.Upload()
     if stored is None and "photo" not in upload.files:
-        raise Refusal(400, "there is no photo; name a picture's id, or send the file")
+        raise ApiError(400, "there is no photo; name a picture's id, or send the file")
 
     def run(job: Job) -> scratch_masks.Marked:
         if stored is not None:

@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.errors import MaskError, MendError
 from mendpix.inpainting import api
 from mendpix.inpainting.api import MaskOptions
-from mendpix.inpainting.registry import Faithful, Progress, portion
+from mendpix.inpainting.registry import CheckedFiller, portion
 from mendpix.io import files
 from mendpix.io.files import default_extension
 from mendpix.io.pairing import ENDING
 from mendpix.io.picture import Picture
 from mendpix.masks import holes
 from mendpix.masks.holes import Reading
-from mendpix.server.api_errors import Refusal, of
+from mendpix.server.api_errors import ApiError, of
 from mendpix.server.schemas import Failure, Fill
-
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ def made(
     picture: Picture,
     mask: Picture | None,
     how: Fill,
-    filler: Faithful,
+    filler: CheckedFiller,
     progress: Progress | None = None,
 ) -> Made:
     """Fill a picture and write it in its own format.
@@ -130,8 +128,8 @@ def each(
                 progress = portion(told, index * len(seeds) + step, count)
                 assert progress is not None
                 yield source, seed, fill(picture, seed, progress)
-        except (MendError, Refusal) as problem:
-            refusal = problem if isinstance(problem, Refusal) else of(problem)
+        except (MendError, ApiError) as problem:
+            refusal = problem if isinstance(problem, ApiError) else of(problem)
             yield Failure(source=source.named, message=refusal.detail)
 
 

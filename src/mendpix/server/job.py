@@ -9,7 +9,7 @@ from typing import Any
 
 from mendpix.errors import Cancelled, MendError
 from mendpix.server import api_errors
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.schemas import State
 
 log = logging.getLogger("mendpix.server")
@@ -55,7 +55,7 @@ class Job:
         self.outcome: Any = None
         self.results: list[Any] = []
         self.errors: list[Any] = []
-        self.refusal: Refusal | None = None
+        self.refusal: ApiError | None = None
         self.finished = asyncio.Event()
         self.listeners = 0
         self.needed_until = time.monotonic() + UNASKED
@@ -125,18 +125,18 @@ class Job:
             self.state = "cancelled"
         except TooSlow:
             self._fail(
-                Refusal(504, f"the fill took longer than {self.limit:g} s; try another model")
+                ApiError(504, f"the fill took longer than {self.limit:g} s; try another model")
             )
-        except Refusal as refusal:
+        except ApiError as refusal:
             self._fail(refusal)
         except MendError as error:
             self._fail(api_errors.of(error))
         except MemoryError:
-            self._fail(Refusal(413, "the picture is too large for this machine's memory"))
+            self._fail(ApiError(413, "the picture is too large for this machine's memory"))
         except Exception:
             log.exception("a job failed")
-            self._fail(Refusal(500, "the server made a mistake; its log says which"))
+            self._fail(ApiError(500, "the server made a mistake; its log says which"))
         self.ended = time.monotonic()
 
-    def _fail(self, refusal: Refusal) -> None:
+    def _fail(self, refusal: ApiError) -> None:
         self.state, self.refusal = "failed", refusal

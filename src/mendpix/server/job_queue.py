@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
 
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.job import Job
 
 log = logging.getLogger("mendpix.server")
@@ -65,12 +65,12 @@ class Jobs:
             Refusal: 429 where the queue is full, 503 where the server shuts down.
         """
         if self.draining:
-            raise Refusal(503, "the server is shutting down", retry_after=10)
+            raise ApiError(503, "the server is shutting down", retry_after=10)
         pool = self._pool(job.device)
         ahead = len(pool.waiting) + len(pool.running)
         if ahead >= self.queue + pool.workers:
             wait = max(1, min(120, round(pool.pace * ahead / pool.workers)))
-            raise Refusal(429, f"{ahead} fills are before yours; try again", retry_after=wait)
+            raise ApiError(429, f"{ahead} fills are before yours; try again", retry_after=wait)
         self._known[job.id] = job
         async with pool.wake:
             pool.waiting.append(job)
@@ -105,7 +105,7 @@ class Jobs:
             Refusal: 410 where there is none, or none any more.
         """
         if key not in self._known:
-            raise Refusal(410, "there is no such job, or it was dropped")
+            raise ApiError(410, "there is no such job, or it was dropped")
         return self._known[key]
 
     def position(self, job: Job) -> int:
@@ -113,7 +113,7 @@ class Jobs:
         waiting = self._pool(job.device).waiting
         return waiting.index(job) if job in waiting else 0
 
-    def cancel(self, job: Job, why: Refusal | None = None) -> None:
+    def cancel(self, job: Job, why: ApiError | None = None) -> None:
         """Stop a job: at once while it waits, at its next word of progress while it runs."""
         pool = self._pool(job.device)
         if job in pool.waiting:
@@ -143,7 +143,7 @@ class Jobs:
     def drain(self) -> None:
         """Take nothing more, and let go of what waits; what runs goes on."""
         self.draining = True
-        why = Refusal(503, "the server is shutting down", retry_after=10)
+        why = ApiError(503, "the server is shutting down", retry_after=10)
         for pool in self._pools.values():
             for job in list(pool.waiting):
                 self.cancel(job, why)

@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from mendpix.inpainting.registry import Faithful
+from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io.picture import Picture
 from mendpix.server import fill_work, schemas, uploads
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context, Here
 from mendpix.server.fill_routes import filler_of
 from mendpix.server.job import Job
@@ -44,7 +44,7 @@ async def start_job(here: Here, order: Order) -> schemas.Job:
         folder_of(here)
         sources += [_in_folder(here, path) for path in order.folder]
     if not sources:
-        raise Refusal(422, "the job names no picture; give pictures, or paths in the folder")
+        raise ApiError(422, "the job names no picture; give pictures, or paths in the folder")
     mask = None if order.mask is None else here.store.get(order.mask)
     seeds = [(order.seed + step) % (schemas.LARGEST_SEED + 1) for step in range(order.tries)]
     fillers = {seed: await filler_of(here, order, seed) for seed in seeds}
@@ -82,7 +82,7 @@ class _Work:
         order: Order,
         sources: list[fill_work.Source],
         seeds: list[int],
-        fillers: dict[int, Faithful],
+        fillers: dict[int, CheckedFiller],
         mask: Stored | None,
     ) -> None:
         self.here, self.order, self.mask = here, order, mask
@@ -104,7 +104,7 @@ class _Work:
                 self._keep(job, *one)
             job.changed()
         if job.errors and not job.results:
-            raise Refusal(422, job.errors[0].message)
+            raise ApiError(422, job.errors[0].message)
 
     def _keep(self, job: Job, source: fill_work.Source, seed: int, done: fill_work.Made) -> None:
         pinned = {result.picture.id for result in job.results}
@@ -169,7 +169,7 @@ async def job_zip(key: schemas.Id, here: Here) -> Response:
     """All results of a finished job in one archive."""
     job = here.jobs.get(key)
     if not job.finished.is_set():
-        raise Refusal(409, "the job is not over yet; wait for its end")
+        raise ApiError(409, "the job is not over yet; wait for its end")
     found = [here.store.get(result.picture.id) for result in job.results]
     content = fill_work.zipped((one.name, one.content) for one in found)
     headers = {"Content-Disposition": 'attachment; filename="filled.zip"'}

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.prometheus import Counts
 from mendpix.server.settings import Settings
 
@@ -86,13 +86,13 @@ class _Visit:
     async def run(self) -> None:
         try:
             await self._answered()
-        except Refusal as refusal:  # from a body that a route was reading
+        except ApiError as refusal:  # from a body that a route was reading
             await self._refuse(refusal)
         except (TimeoutError, ClientDisconnect):
             log.info("a client left, or did not take its answer in time")
         except Exception:
             log.exception("a request failed")
-            await self._refuse(Refusal(500, "the server made a mistake; its log says which"))
+            await self._refuse(ApiError(500, "the server made a mistake; its log says which"))
         finally:
             self.guards.under_way -= self.received
             self._count()
@@ -101,7 +101,7 @@ class _Visit:
         try:
             allow(self.scope, self.headers, self.settings)
             check_length(self.headers, self._most())
-        except Refusal as refusal:
+        except ApiError as refusal:
             await self._refuse(refusal)
             return
         if _offers_token(self.scope, self.settings):
@@ -109,7 +109,7 @@ class _Visit:
             return
         await self.guards.app(self.scope, self._receive, self._send)
 
-    async def _refuse(self, refusal: Refusal) -> None:
+    async def _refuse(self, refusal: ApiError) -> None:
         if not self.status:
             await refusal.response()(self.scope, self.receive, self._send)
 
@@ -130,7 +130,7 @@ class _Visit:
             if self.received > self._most():
                 raise too_long(self._most())
             if self.guards.under_way > 4 * self.settings.bytes:
-                raise Refusal(429, "too much is being uploaded at once; try again", retry_after=5)
+                raise ApiError(429, "too much is being uploaded at once; try again", retry_after=5)
             self.whole = not message.get("more_body", False)
         return message
 
@@ -139,7 +139,7 @@ class _Visit:
         try:
             return await asyncio.wait_for(call(), max(0.001, left))
         except TimeoutError:
-            raise Refusal(408, "the upload is too slow; send it over a faster line") from None
+            raise ApiError(408, "the upload is too slow; send it over a faster line") from None
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -187,17 +187,17 @@ def allow(scope: Scope, headers: dict[str, list[str]], settings: Settings) -> No
     """
     host = headers.get("host", [])
     if len(host) != 1 or not is_ours(host[0], settings):
-        raise Refusal(
+        raise ApiError(
             403, "the Host header names another machine; start with --host-name to add it"
         )
     foreign = headers.get("sec-fetch-site", [""])[0] in ("cross-site", "same-site")
     if foreign and (scope["method"] not in SAFE or scope["path"].startswith("/api/")):
-        raise Refusal(403, "another site's page may not call this server")
+        raise ApiError(403, "another site's page may not call this server")
     for origin in headers.get("origin", []):
         if urlsplit(origin).netloc.lower() != host[0].lower():
-            raise Refusal(403, "the Origin header names another site")
+            raise ApiError(403, "the Origin header names another site")
     if settings.token and scope["path"] not in FREE and not _knows_token(scope, headers, settings):
-        raise Refusal(
+        raise ApiError(
             401, "the token is missing or wrong; open the address with ?token=... at its end"
         )
 
@@ -228,9 +228,9 @@ def check_length(headers: dict[str, list[str]], most: int) -> None:
             raise too_long(most)
 
 
-def too_long(most: int) -> Refusal:
+def too_long(most: int) -> ApiError:
     """The answer to a body of more than ``most`` bytes."""
-    return Refusal(413, f"the body is longer than the {most / 1e6:.0f} MB that are taken")
+    return ApiError(413, f"the body is longer than the {most / 1e6:.0f} MB that are taken")
 
 
 def seal(token: str) -> str:

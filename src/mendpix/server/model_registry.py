@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from mendpix.errors import MendError
 from mendpix.inpainting import registry
-from mendpix.inpainting.registry import BUILT_IN, Faithful
-from mendpix.server.api_errors import Refusal
+from mendpix.inpainting.registry import BUILT_IN, CheckedFiller
+from mendpix.server.api_errors import ApiError
 from mendpix.server.schemas import Model, Option, Value
 from mendpix.server.settings import Settings
 from mendpix.weights import cards, catalogue
@@ -40,7 +40,7 @@ ABOUT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class OptionSpec:
     """An option that a request may turn, and how far: beyond, a fill would only cost more."""
 
     about: str
@@ -76,29 +76,29 @@ class Knob:
         return (self.least or 0) <= float(given) <= (self.most or 0)
 
 
-KNOBS: dict[str, Knob] = {
-    "quality": Knob("fast, or several tries of which the likeliest is taken", "choice",
+KNOBS: dict[str, OptionSpec] = {
+    "quality": OptionSpec("fast, or several tries of which the likeliest is taken", "choice",
                     choices=("fast", "best")),
-    "regrain": Knob("give the fill the grain of its surroundings", "bool"),
-    "radius": Knob("of the patches, in pixels", least=1, most=6),
-    "texture": Knob("weight of texture beside colour", "float", 0, 50),
-    "rounds": Knob("searches and votes at each coarser size", least=1, most=30),
-    "last_rounds": Knob("the same at full size", least=1, most=10),
-    "sweeps": Knob("passes over all patches per search", least=1, most=6),
-    "sharpness": Knob("how much more a better patch counts", "float", 0, 20),
-    "last_sharpness": Knob("the same at the end", "float", 0, 20),
-    "seam": Knob("pixels over which copied pieces are evened out", "float", 0, 16),
+    "regrain": OptionSpec("give the fill the grain of its surroundings", "bool"),
+    "radius": OptionSpec("of the patches, in pixels", least=1, most=6),
+    "texture": OptionSpec("weight of texture beside colour", "float", 0, 50),
+    "rounds": OptionSpec("searches and votes at each coarser size", least=1, most=30),
+    "last_rounds": OptionSpec("the same at full size", least=1, most=10),
+    "sweeps": OptionSpec("passes over all patches per search", least=1, most=6),
+    "sharpness": OptionSpec("how much more a better patch counts", "float", 0, 20),
+    "last_sharpness": OptionSpec("the same at the end", "float", 0, 20),
+    "seam": OptionSpec("pixels over which copied pieces are evened out", "float", 0, 16),
 }  # fmt: skip
 
 
-class Offers:
+class ModelRegistry:
     """The fillers of a server, loaded when they are first asked for and then kept."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.threads = settings.threads or max(1, _processors() // settings.workers)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Any, ...], Faithful] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], CheckedFiller] = OrderedDict()
 
     def everything(self) -> list[Model]:
         """All that is offered, without cards."""
@@ -113,7 +113,7 @@ class Offers:
         for model in self.everything():
             if model.name == name:
                 return model.model_copy(update={"card": clean(self._card(model))})
-        raise Refusal(404, "there is no such model; /api/v1/models lists them")
+        raise ApiError(404, "there is no such model; /api/v1/models lists them")
 
     def _runs(self) -> list[Model]:
         folder = self.settings.runs
@@ -133,7 +133,7 @@ class Offers:
             for path in cards.runs(self.settings.runs):
                 if name == f"runs/{path.relative_to(self.settings.runs).as_posix()}":
                     return str(cards.resolve(path))  # .safetensors only: nothing is unpickled
-        raise Refusal(404, f"there is no model {name[:100]!r}; /api/v1/models lists them")
+        raise ApiError(404, f"there is no model {name[:100]!r}; /api/v1/models lists them")
 
     def _card(self, model: Model) -> dict[str, Any]:
         bundled = cards.bundled()
@@ -165,7 +165,7 @@ class Offers:
                 raise MendError(f"{name} has no option {option[:40]!r}; it takes {takes}")
             KNOBS[option].value(option, value)
 
-    def load(self, name: str, seed: int, options: Mapping[str, Value]) -> Faithful:
+    def load(self, name: str, seed: int, options: Mapping[str, Value]) -> CheckedFiller:
         """A filler, from those that are kept where it has a network. Slow: not for the event loop.
 
         Raises:
@@ -184,7 +184,9 @@ class Offers:
                     self._kept.popitem(last=False)
         return filler
 
-    def _loaded(self, name: str, path: str, seed: int, options: Mapping[str, Value]) -> Faithful:
+    def _loaded(
+        self, name: str, path: str, seed: int, options: Mapping[str, Value]
+    ) -> CheckedFiller:
         device = "cpu" if name in BUILT_IN else self.settings.device
         try:
             chosen: dict[str, Any] = dict(options)
@@ -192,7 +194,7 @@ class Offers:
         except MendError as error:
             log.warning("%s cannot be loaded: %s", name, error)
             reason = "it needs PyTorch" if "PyTorch" in str(error) else "the server's log says why"
-            raise Refusal(422, f"{name} cannot be loaded: {reason}") from None
+            raise ApiError(422, f"{name} cannot be loaded: {reason}") from None
 
     def warm_up(self) -> None:
         """Load what the default filler needs, compiling it where no cache holds it."""
@@ -212,7 +214,7 @@ def clean(card: Any) -> Any:
     return card
 
 
-def device_of(filler: Faithful) -> str:
+def device_of(filler: CheckedFiller) -> str:
     """The device that a filler works on, whose pool it belongs to."""
     return str(getattr(filler.inner, "device", "cpu"))
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from mendpix.server import previews, safe_directory, schemas, store, uploads
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context, Here
 from mendpix.server.schemas import Folder, FolderPicture, Opened, Picture
 
@@ -96,7 +96,7 @@ async def upload_picture(request: Request, here: Here, name: Name = "") -> Pictu
     """Upload a picture (or a mask) as it is, or as the part ``photo`` of a form."""
     upload = await uploaded(request, name)
     if "photo" not in upload.files:
-        raise Refusal(400, "the body holds no photo; send the file, or a part called 'photo'")
+        raise ApiError(400, "the body holds no photo; send the file, or a part called 'photo'")
     file = upload.files["photo"]
     return Picture.of(await here.aside(here.store.add, file.content, file.name))
 
@@ -165,14 +165,14 @@ async def preview(
     return Response(content, media_type=previews.KINDS[kind][0], headers=KEPT)
 
 
-def folder_of(here: Context) -> safe_directory.Jail:
+def folder_of(here: Context) -> safe_directory.SafeDirectory:
     """The folder to browse.
 
     Raises:
         Refusal: 404 where the server has none.
     """
     if here.jail is None:
-        raise Refusal(404, "this server offers no folder; start it with one")
+        raise ApiError(404, "this server offers no folder; start it with one")
     return here.jail
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mendpix.io.metadata import viewable
 from mendpix.io.picture import Picture
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 
 MOST_PIXELS = 4_194_304
 """Of one view."""
@@ -36,10 +36,10 @@ def region(
     rows, columns = pixels.shape[:2]
     if not rows or not columns:
         high, wide = picture.shape
-        raise Refusal(404, f"the rectangle at {left},{top} lies outside the {wide}x{high} picture")
+        raise ApiError(404, f"the rectangle at {left},{top} lies outside the {wide}x{high} picture")
     size = (-(-columns // 2**level), -(-rows // 2**level))
     if size[0] * size[1] > MOST_PIXELS:
-        raise Refusal(
+        raise ApiError(
             413, f"the view would be {size[0]}x{size[1]}; ask for a smaller one or a higher level"
         )
     alpha = None if picture.alpha is None else picture.alpha[cut]

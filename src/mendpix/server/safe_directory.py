@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mendpix.io.pairing import SUFFIXES
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 
 MOST_ENTRIES = 5000
 LONGEST_PATH = 1024
@@ -50,7 +50,7 @@ def parts(path: str) -> list[str]:
         return []
     names = path.split("/")
     if len(path) > LONGEST_PATH or len(names) > DEEPEST or not all(map(_plain, names)):
-        raise Refusal(404, "there is no such file in the folder")
+        raise ApiError(404, "there is no such file in the folder")
     return names
 
 
@@ -64,7 +64,7 @@ def _plain(name: str) -> bool:
     return not _FORBIDDEN.search(name) and not _DEVICES.fullmatch(name)
 
 
-class Jail:
+class SafeDirectory:
     """A folder that is only read, and only below its top."""
 
     def __init__(self, folder: Path) -> None:
@@ -78,13 +78,13 @@ class Jail:
         """
         names = parts(path)
         if not names or Path(names[-1]).suffix.lower() not in SUFFIXES:
-            raise Refusal(404, "there is no such picture in the folder")
+            raise ApiError(404, "there is no such picture in the folder")
         with self._opened(names, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)) as handle:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
-                raise Refusal(404, "there is no such picture in the folder")
+                raise ApiError(404, "there is no such picture in the folder")
             if found.st_size > most:
-                raise Refusal(
+                raise ApiError(
                     413,
                     f"{names[-1]} has {found.st_size / 1e6:.0f} MB but at most {most / 1e6:.0f} "
                     "are taken; make it smaller",
@@ -121,7 +121,7 @@ class Jail:
         try:
             handle = self._walk(names, flags) if _CAN_WALK else self._resolve(names, flags)
         except OSError:
-            raise Refusal(404, "there is no such file in the folder") from None
+            raise ApiError(404, "there is no such file in the folder") from None
         try:
             yield handle
         finally:

@@ -10,7 +10,7 @@ from mendpix import __version__
 from mendpix.io.conversion import FORMATS
 from mendpix.io.pairing import SUFFIXES
 from mendpix.server import schemas
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Here
 from mendpix.server.schemas import About, Limits, Model, Models
 from mendpix.server.static import Site
@@ -98,7 +98,7 @@ async def index(request: Request) -> Response:
 async def page(name: str, request: Request) -> Response:
     """What the page needs."""
     if _takes_other_methods(request):
-        raise Refusal(405, "this address takes another method")
+        raise ApiError(405, "this address takes another method")
     return _page.answer(name, request)
 
 

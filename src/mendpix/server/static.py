@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -57,7 +57,7 @@ class Site:
         if name not in self._names:
             self._names = _names(self.folder)
         if name not in self._names:
-            raise Refusal(404, "there is nothing of that name")
+            raise ApiError(404, "there is nothing of that name")
         asset = self._asset(name)
         headers = {"ETag": asset.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         if request.headers.get("if-none-match") == asset.tag:

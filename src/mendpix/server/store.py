@@ -12,7 +12,7 @@ import numpy as np
 
 from mendpix.io import files, pillow
 from mendpix.io.picture import Picture
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 
 IDLE = 3600.0
 """Seconds after which a picture that nobody asks for is dropped."""
@@ -135,7 +135,7 @@ class Store:
                 held -= len(self._kept[key].content)
                 self._drop(key)
         if held + size > self.room:
-            raise Refusal(
+            raise ApiError(
                 413,
                 f"the server keeps {self.room >> 20} MB of pictures and has no room for "
                 f"{size / 1e6:.1f} MB more; fetch and delete some, or send fewer at once",
@@ -154,7 +154,7 @@ class Store:
         with self._lock:
             stored = self._kept.get(key)
             if stored is None:
-                raise Refusal(410, "there is no such picture, or it was dropped; upload it again")
+                raise ApiError(410, "there is no such picture, or it was dropped; upload it again")
             self._kept.move_to_end(key)
             stored.used = self.clock()
             return stored

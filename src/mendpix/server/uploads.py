@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from mendpix.server.api_errors import Refusal
+from mendpix.server.api_errors import ApiError
 
 MOST_PARTS = 64
 LONGEST_FIELD = 65536
@@ -58,7 +58,7 @@ async def read(content_type: str, chunks: AsyncIterator[bytes], name: str = "") 
             parts.feed(chunk)
         return parts.done()
     if not _RAW.fullmatch(kind.decode("latin-1").lower()):
-        raise Refusal(
+        raise ApiError(
             415,
             f"a body of {safe_name(content_type[:80])!r} is not taken; send image/*, "
             "application/octet-stream or multipart/form-data",
@@ -74,7 +74,7 @@ class Parts:
 
     def __init__(self, boundary: bytes) -> None:
         if not 1 <= len(boundary) <= 200:
-            raise Refusal(400, "a multipart body needs a boundary of 1 to 200 characters")
+            raise ApiError(400, "a multipart body needs a boundary of 1 to 200 characters")
         self.upload = Upload()
         self._count, self._ended = 0, False
         self._header, self._value = b"", b""
@@ -106,7 +106,7 @@ class Parts:
             if not self._ended:  # what follows the last boundary means nothing
                 self._parser.write(chunk)
         except MultipartParseError:
-            raise Refusal(400, "the multipart body is damaged; send it again") from None
+            raise ApiError(400, "the multipart body is damaged; send it again") from None
 
     def done(self) -> Upload:
         """What was sent.
@@ -115,13 +115,13 @@ class Parts:
             Refusal: 400 for a body that stops before its last boundary.
         """
         if not self._ended:
-            raise Refusal(400, "the multipart body is cut short; send it again")
+            raise ApiError(400, "the multipart body is cut short; send it again")
         return self.upload
 
     def _begin(self) -> None:
         self._count += 1
         if self._count > MOST_PARTS:
-            raise Refusal(400, f"the body has more than {MOST_PARTS} parts; send fewer")
+            raise ApiError(400, f"the body has more than {MOST_PARTS} parts; send fewer")
         self._headers, self._data = {}, bytearray()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -144,7 +144,7 @@ class Parts:
         self._data += data[start:end]
         if not self._is_file and len(self._data) > LONGEST_FIELD:
             named = safe_name(self._name)[:40]
-            raise Refusal(
+            raise ApiError(
                 400, f"the part {named!r} is no file but longer than {LONGEST_FIELD} bytes"
             )
 
@@ -153,7 +153,7 @@ class Parts:
         if not self._is_file:
             self.upload.fields.setdefault(self._name, []).append(content.decode("utf-8", "replace"))
         elif self._name in self.upload.files:
-            raise Refusal(400, f"the body has two files called {self._name!r}; send one")
+            raise ApiError(400, f"the body has two files called {self._name!r}; send one")
         elif content:
             self.upload.files[self._name] = File(safe_name(self._file_name), content)
 

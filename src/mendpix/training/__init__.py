@@ -19,7 +19,7 @@ from mendpix.training import (
 )
 from mendpix.training import run_directory as folders
 from mendpix.training.distributed import PRECISIONS, synced
-from mendpix.training.events import Moment, Outcome, Watch
+from mendpix.training.events import Outcome, TrainingEvent, Watch
 from mendpix.training.hole_sampling import drawer
 from mendpix.training.loop import Run
 from mendpix.training.objective import Objective
@@ -32,9 +32,9 @@ from mendpix.training.sources import is_pipe
 
 __all__ = [
     "Display",
-    "Moment",
     "Outcome",
     "Recipe",
+    "TrainingEvent",
     "about",
     "diff",
     "fields",
@@ -180,9 +180,9 @@ def _tell(run: Run, photos: Photos, resumed: bool) -> None:
     if photos.skipped:
         words += f", {len(photos.skipped)} left out (log.jsonl says why)"
     for said in (words, *photos.words):
-        run.watch(Moment(run.step, run.recipe.total, words=said))
+        run.watch(TrainingEvent(run.step, run.recipe.total, words=said))
     if run.lpips is None:
         why = "no LPIPS (small pictures, or 'mendpix weights get alexnet'): best goes by hole L1"
-        run.watch(Moment(run.step, run.recipe.total, words=why))
+        run.watch(TrainingEvent(run.step, run.recipe.total, words=why))
     if resumed:
-        run.watch(Moment(run.step, run.recipe.total, words=f"resumed after step {run.step}"))
+        run.watch(TrainingEvent(run.step, run.recipe.total, words=f"resumed after step {run.step}"))

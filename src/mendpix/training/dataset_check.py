@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.training.photos import in_order, is_held_out
-from mendpix.training.profiling import Forecast, rehearse
+from mendpix.training.profiling import CostEstimate, rehearse
 from mendpix.training.provenance import manifest
 from mendpix.training.recipe import Data, Recipe
 from mendpix.training.recipe_io import read
@@ -66,7 +66,7 @@ class Report:
     grey: tuple[str, ...] = ()
     licence_files: tuple[str, ...] = ()
     licensed: int = 0
-    forecast: Forecast | None = None
+    forecast: CostEstimate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""

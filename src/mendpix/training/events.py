@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingEvent:
     """What a run tells whoever watches it.
 
     Attributes:
@@ -25,7 +25,7 @@ class Moment:
     words: str = ""
 
 
-Watch = Callable[[Moment], None]
+Watch = Callable[[TrainingEvent], None]
 
 
 @dataclass(frozen=True)

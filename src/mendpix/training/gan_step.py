@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mendpix.errors import TrainingError
-from mendpix.losses.base import Scene
+from mendpix.losses.base import LossInputs
 from mendpix.networks.types import Prediction
 from mendpix.training import objective
 from mendpix.training.distributed import average, gathered
@@ -27,7 +27,7 @@ EXPLODED = 1e10
 
 
 @dataclass
-class Player:
+class OptimizedModule:
     """Who learns: modules, their optimiser, and the largest norm of their gradients."""
 
     module: nn.Module
@@ -48,7 +48,7 @@ class Player:
 
 
 @dataclass
-class Turn:
+class StepResult:
     """What a step came to: weighted terms and discriminators' prices, gradient norms, shares."""
 
     losses: dict[str, float] = field(default_factory=dict)
@@ -63,12 +63,12 @@ class Game:
     fabric: Fabric
     network: nn.Module
     objective: Objective
-    maker: Player
-    judges: Player | None
+    maker: OptimizedModule
+    judges: OptimizedModule | None
 
     def step(
         self, parts: Sequence[Batch], weights: Mapping[str, float], look: bool = False
-    ) -> Turn:
+    ) -> StepResult:
         """One step of training on a batch, cut into parts of equal size.
 
         The network predicts a part once for both halves; where there are several, it predicts
@@ -80,7 +80,7 @@ class Game:
         Raises:
             TrainingError: a term is not finite or has exploded; the network did not learn from it.
         """
-        turn = Turn()
+        turn = StepResult()
         made = self._look(parts[0]) if len(parts) == 1 else None
         if made is not None:  # one pass through a frozen network serves both halves
             self.objective.announce(made, weights)
@@ -93,7 +93,7 @@ class Game:
         turn.norms["network"] = self.maker.learn(self.fabric)
         return turn
 
-    def players(self) -> list[Player]:
+    def players(self) -> list[OptimizedModule]:
         """The network first, then the discriminators where there are any."""
         return [self.maker] if self.judges is None else [self.maker, self.judges]
 
@@ -103,7 +103,7 @@ class Game:
             prediction: Prediction = self.network(batch.shown, batch.hole)
         return prediction
 
-    def _look(self, part: Batch) -> Scene:
+    def _look(self, part: Batch) -> LossInputs:
         """The network's prediction of a part beside what is true."""
         prediction = self.predict(part)
         with self.fabric.autocast():
@@ -113,7 +113,7 @@ class Game:
         return any(True for _ in self.objective.players(weights))
 
     def _judges_turn(
-        self, parts: Sequence[Batch], made: Scene | None, weights: Mapping[str, float]
+        self, parts: Sequence[Batch], made: LossInputs | None, weights: Mapping[str, float]
     ) -> Losses:
         means: Losses = {}
         for part in parts:
@@ -129,9 +129,9 @@ class Game:
     def _makers_turn(
         self,
         parts: Sequence[Batch],
-        made: Scene | None,
+        made: LossInputs | None,
         weights: Mapping[str, float],
-        turn: Turn,
+        turn: StepResult,
         look: bool,
     ) -> Losses:
         means: Losses = {}

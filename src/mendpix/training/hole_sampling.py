@@ -9,7 +9,8 @@ from mendpix.errors import MaskError, RecipeError
 from mendpix.masks import generate
 from mendpix.training.initial_fills import Starts
 from mendpix.training.recipe import Recipe
-from mendpix.training.samples import Draw, Hole, generator
+from mendpix.training.samples import Draw, generator
+from mendpix.types import Hole
 from mendpix.weights import download
 
 Shape = int | tuple[int, int]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from mendpix import __version__
 from mendpix.errors import MendError, RecipeError
 from mendpix.inpainting import registry
+from mendpix.types import Hole
 
 Photo = NDArray[np.uint8]
-Hole = NDArray[np.bool_]
 DrawFor = Callable[[tuple[int, int], int], Hole]
 """A hole for a height and width and an index."""
 

@@ -17,14 +17,14 @@ from mendpix.training import run_directory as folders
 from mendpix.training.clock import Clock, stop_on_interrupt
 from mendpix.training.device_cache import Resident, placed
 from mendpix.training.distributed import gathered
-from mendpix.training.events import Moment, Outcome, Watch
+from mendpix.training.events import Outcome, TrainingEvent, Watch
 from mendpix.training.gan_step import Game, cut, fitting, is_out_of_memory
 from mendpix.training.hole_sampling import drawer, first_fills
 from mendpix.training.objective import Objective, weights_at
 from mendpix.training.optimizers import averaged, optimiser
 from mendpix.training.recipe import Recipe
 from mendpix.training.run_directory import Folder
-from mendpix.training.samples import Ahead, Batch, Photos, Samples, held_out_batches
+from mendpix.training.samples import Batch, Photos, Prefetcher, Samples, held_out_batches
 from mendpix.training.tensorboard import Events
 
 
@@ -92,7 +92,7 @@ class Run:
         """Train from where the run stands to the end, or until it is stopped."""
         total, begun = self.recipe.total, time.monotonic()
         clock = Clock(self.step)
-        with stop_on_interrupt() as interrupted, Ahead(self._load, self.step, total) as ahead:
+        with stop_on_interrupt() as interrupted, Prefetcher(self._load, self.step, total) as ahead:
             while self.step < total:
                 self._enter_phase()
                 waiting = time.monotonic()
@@ -166,7 +166,7 @@ class Run:
         self._note({"step": self.step, **line})
         self._mourn()
         left = (self.recipe.total - self.step) / rate if rate else 0.0
-        self._show(Moment(self.step, self.recipe.total, rate, left, losses, self.measured))
+        self._show(TrainingEvent(self.step, self.recipe.total, rate, left, losses, self.measured))
 
     def _mourn(self) -> None:
         """Log pictures that could not be read any more; others took their places."""
@@ -174,7 +174,7 @@ class Run:
             self.told_lost += 1
             self._note({"step": self.step, "lost": file, "why": why})
             words = f"{file} can no longer be read ({why}); the run goes on without it"
-            self._show(Moment(self.step, self.recipe.total, words=words))
+            self._show(TrainingEvent(self.step, self.recipe.total, words=words))
 
     def _chores(self, clock: Clock) -> None:
         """What is done every so many steps; its time is not training's."""
@@ -270,7 +270,9 @@ class Run:
     def _stop(self, why: str) -> Outcome:
         if why:
             self.save()
-            self._show(Moment(self.step, self.recipe.total, words=f"stopped: {why}; state saved"))
+            self._show(
+                TrainingEvent(self.step, self.recipe.total, words=f"stopped: {why}; state saved")
+            )
         return Outcome(self.folder.path, self.step, not why, why, self.measured)
 
     def _note(self, line: dict[str, Any]) -> None:
@@ -282,7 +284,7 @@ class Run:
         numbers = {f"{key}/{name}": v for key, table in tables.items() for name, v in table.items()}
         self.events.numbers(self.step, numbers)
 
-    def _show(self, moment: Moment) -> None:
+    def _show(self, moment: TrainingEvent) -> None:
         if self.fabric.is_global_zero:
             self.watch(moment)
 

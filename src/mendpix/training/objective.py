@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mendpix.errors import RecipeError, WeightsError
 from mendpix.losses import LOSSES
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Loss, Scene, Terms
+from mendpix.losses.base import Loss, LossInputs, Terms
 from mendpix.networks import DISCRIMINATORS, NETWORKS
 from mendpix.networks.serialization import options_from
 from mendpix.networks.types import Prediction
@@ -46,12 +46,12 @@ class Objective(nn.Module):
         """Whether a term that counts judges this part of the prediction."""
         return any(term.part == part for _, term, _ in self.named(weights))
 
-    def judge(self, scene: Scene, weights: Mapping[str, float]) -> dict[str, Tensor]:
+    def judge(self, scene: LossInputs, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """Each term's weighted value: the network's side of the objective."""
         self.announce(scene, weights)
         return {name: weight * term.judge(scene) for name, term, weight in self.named(weights)}
 
-    def announce(self, scene: Scene, weights: Mapping[str, float]) -> None:
+    def announce(self, scene: LossInputs, weights: Mapping[str, float]) -> None:
         """Tell the scene what all terms that count will read, before the first of them reads."""
         for _, term, _ in self.named(weights):
             term.announce(scene)
@@ -62,12 +62,12 @@ class Objective(nn.Module):
             if isinstance(term, Adversarial):
                 yield name, term
 
-    def discriminate(self, scene: Scene, weights: Mapping[str, float]) -> dict[str, Tensor]:
+    def discriminate(self, scene: LossInputs, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """The discriminators' prices for their mistakes, for the adversarial terms that count."""
         return {name: term.discriminate(scene) for name, term in self.players(weights)}
 
 
-def shares(scene: Scene, losses: Mapping[str, Tensor]) -> dict[str, float]:
+def shares(scene: LossInputs, losses: Mapping[str, Tensor]) -> dict[str, float]:
     """Each weighted term's share of the gradient at the network's output.
 
     The norm of its gradient at the predicted pictures, over the sum of all terms' norms.
@@ -180,6 +180,6 @@ def _constructed(made: Callable[..., Loss], options: dict[str, Any], place: str)
         raise RecipeError(f"{place}: {problem}") from None
 
 
-def scene(prediction: Prediction, target: Tensor, hole: Tensor) -> Scene:
+def scene(prediction: Prediction, target: Tensor, hole: Tensor) -> LossInputs:
     """The pictures of one step, for all terms."""
-    return Scene(prediction, target, hole)
+    return LossInputs(prediction, target, hole)

@@ -9,14 +9,14 @@ from torch.optim import SGD, Adam, AdamW
 from torch.optim.optimizer import Optimizer as TorchOptimizer
 from torch.optim.swa_utils import AveragedModel
 
-from mendpix.training.gan_step import Player
+from mendpix.training.gan_step import OptimizedModule
 from mendpix.training.recipe import Optimiser
 
 
-def optimiser(fabric: Fabric, module: nn.Module, said: Optimiser) -> Player:
+def optimiser(fabric: Fabric, module: nn.Module, said: Optimiser) -> OptimizedModule:
     """The module as a player that learns by the recipe's rule."""
     made = fabric.setup_optimizers(_made(list(module.parameters()), said))
-    return Player(module, made, said.clip)
+    return OptimizedModule(module, made, said.clip)
 
 
 def _made(parameters: list[nn.Parameter], said: Optimiser) -> TorchOptimizer:

@@ -23,7 +23,7 @@ _GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Forecast:
+class CostEstimate:
     """What training would take, by a measured step.
 
     Attributes:
@@ -65,7 +65,9 @@ class Forecast:
         ]
 
 
-def rehearse(recipe: Recipe, cached_pixels: int = 0, accelerator: Accelerator = "auto") -> Forecast:
+def rehearse(
+    recipe: Recipe, cached_pixels: int = 0, accelerator: Accelerator = "auto"
+) -> CostEstimate:
     """Take a few steps with at most two random pictures; scale to the recipe's batch.
 
     Args:
@@ -87,7 +89,7 @@ def rehearse(recipe: Recipe, cached_pixels: int = 0, accelerator: Accelerator = 
         torch.set_rng_state(torch_state)
 
 
-def _rehearsed(recipe: Recipe, cached_pixels: int, fabric: Fabric) -> Forecast:
+def _rehearsed(recipe: Recipe, cached_pixels: int, fabric: Fabric) -> CostEstimate:
     torch.manual_seed(recipe.seed)
     fixed, each = memory_estimate.memory(recipe, objective.network(recipe), objective.build(recipe))
     game, batch = stage(recipe, min(2, recipe.batch), fabric)
@@ -99,7 +101,7 @@ def _rehearsed(recipe: Recipe, cached_pixels: int, fabric: Fabric) -> Forecast:
     memory = memory_estimate.SPARE * (fixed + each * recipe.batch / recipe.accumulate)
     scaled = seconds * recipe.batch / len(batch.files)
     where = fabric.device.type
-    return Forecast(where, count, round(memory), 3 * cached_pixels, scaled, recipe.total)
+    return CostEstimate(where, count, round(memory), 3 * cached_pixels, scaled, recipe.total)
 
 
 def stage(recipe: Recipe, count: int, fabric: Fabric) -> tuple[Game, Batch]:

@@ -11,7 +11,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mendpix.training.events import Moment
+from mendpix.training.events import TrainingEvent
 
 
 class Display:
@@ -41,7 +41,7 @@ class Display:
     ) -> None:
         self.progress.stop()
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: TrainingEvent) -> None:
         """Show a moment of the run; the log holds every term, the bar their sum."""
         self.progress.start()
         self.progress.update(self.task, completed=moment.step, total=moment.total)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeVar
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mendpix.errors import TrainingError
@@ -23,15 +22,16 @@ from mendpix.training.photos import Photos, gather, is_held_out
 from mendpix.training.picture_cache import Photo
 from mendpix.training.recipe import Recipe
 from mendpix.training.sources import SUFFIXES, found
+from mendpix.types import Hole
 
 __all__ = [
     "SUFFIXES",
-    "Ahead",
     "Batch",
     "Draw",
     "Hole",
     "Photo",
     "Photos",
+    "Prefetcher",
     "Samples",
     "assembled",
     "found",
@@ -41,7 +41,6 @@ __all__ = [
     "is_held_out",
 ]
 
-Hole = NDArray[np.bool_]
 Draw = Callable[[int], Hole]
 """A hole for a sample index."""
 
@@ -254,7 +253,7 @@ def _tensor(photos: Sequence[Photo]) -> Tensor:
     return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).float() / 255
 
 
-class Ahead:
+class Prefetcher:
     """Batches by step, made by threads a few steps ahead of their use."""
 
     def __init__(self, make: Callable[[int], Batch], start: int, stop: int, depth: int = 3) -> None:
@@ -277,7 +276,7 @@ class Ahead:
             if step not in self._waiting:
                 self._waiting[step] = self._pool.submit(self._make, step)
 
-    def __enter__(self) -> "Ahead":
+    def __enter__(self) -> "Prefetcher":
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -9,7 +9,7 @@ from mendpix.evaluation.report.html_tables import scrolling
 from mendpix.evaluation.report.markup import Markup, joined, link, tag
 from mendpix.evaluation.report.summary import Summary
 from mendpix.evaluation.report.svg import sign
-from mendpix.evaluation.results import Shot
+from mendpix.evaluation.results import Sample
 
 LISTED = 300
 """Pictures up to which each is listed."""
@@ -66,7 +66,7 @@ def sources(summary: Summary) -> Markup:
     return tag("details", None, title, _words(name, heads, map(_source, shots)))
 
 
-def _source(shot: Shot) -> Sequence[str]:
+def _source(shot: Sample) -> Sequence[str]:
     bucket = tables.share(shot.bucket) if shot.bucket else "–"
     share = f"{100 * shot.ratio:.2f} %"
     return shot.name, share, bucket, shot.source or "–", shot.licence or "not stated"

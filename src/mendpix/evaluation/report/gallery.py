@@ -15,7 +15,7 @@ from PIL import Image
 from mendpix.errors import PictureError
 from mendpix.evaluation.report.markup import Markup
 from mendpix.evaluation.report.summary import Metric, Summary
-from mendpix.evaluation.results import ALL, HOLE, TRUTH, Shot, picture_file
+from mendpix.evaluation.results import ALL, HOLE, TRUTH, Sample, picture_file
 
 Levels = NDArray[np.uint8]
 
@@ -42,7 +42,7 @@ _HEAT = np.array([(14, 17, 26), (82, 27, 108), (186, 54, 85), (243, 134, 49), (2
 class Choice:
     """A picture that is shown, with its rank in its bucket, 0 the best."""
 
-    shot: Shot
+    shot: Sample
     bucket: str
     rank: int
     of: int

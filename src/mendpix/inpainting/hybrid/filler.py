@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.errors import MendError
 from mendpix.inpainting.hybrid import grain, ranking, tiling
-from mendpix.inpainting.hybrid.region import Steps, View, levelled, portion
+from mendpix.inpainting.hybrid.region import Region, Steps, levelled, portion
 from mendpix.inpainting.hybrid.tiling import Refine
 from mendpix.inpainting.patchmatch import Options, PatchMatch, shares
 from mendpix.inpainting.windows import Window
+from mendpix.types import Hole, Photo, Progress
 from mendpix.weights import cards
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
 Quality = Literal["fast", "best"]
 
 NEAR = 96
@@ -45,7 +42,7 @@ DEEP, DEPTH = 256, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class FillVariant:
     """One way to fill a window.
 
     Attributes:
@@ -59,17 +56,17 @@ class Way:
     flip: bool = False
 
 
-WAYS: dict[str, Way] = {
-    "fast": Way(),
-    "mirrored": Way(seed=1, flip=True),
-    "middle patches": Way(radius=3),
-    "large patches": Way(radius=4),
+VARIANTS: dict[str, FillVariant] = {
+    "fast": FillVariant(),
+    "mirrored": FillVariant(seed=1, flip=True),
+    "middle patches": FillVariant(radius=3),
+    "large patches": FillVariant(radius=4),
 }
 """What ``best`` chooses from. PatchMatch guided by the network's fill at its own size, and
 PatchMatch alone, were tried too and made the choice worse (docs/filling.md)."""
 
 
-def regrained(filled: Photo, view: View, pieces: list[Window], seed: int) -> None:
+def regrained(filled: Photo, view: Region, pieces: list[Window], seed: int) -> None:
     """Restore the grain in the pieces that a network has gone over; ``filled`` is changed.
 
     It is measured around all of them, or in the first few where that is much.
@@ -123,7 +120,7 @@ def exported(threads: int | None = None) -> Refine:
     return OnnxFiller(_path(), threads=threads).refine
 
 
-def tries(ways: list[Way], count: int) -> list[Way]:
+def tries(ways: list[FillVariant], count: int) -> list[FillVariant]:
     """``count`` ways: those there are, then the same with other seeds."""
     return [
         replace(
@@ -133,7 +130,7 @@ def tries(ways: list[Way], count: int) -> list[Way]:
     ]
 
 
-class Mender:
+class HybridFiller:
     """Fill holes of any size with texture from the picture, mended by a network.
 
     Args:
@@ -177,14 +174,14 @@ class Mender:
             MaskError: nothing is known that could be a source.
             Cancelled: if ``progress`` raised it.
         """
-        count = 1 if self.quality == "fast" else len(WAYS)
+        count = 1 if self.quality == "fast" else len(VARIANTS)
         return next(self._filled(photo, hole, count, 1, progress))
 
     def candidates(
         self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
     ) -> Iterator[Photo]:
         """``count`` different fills, the most likely first."""
-        return self._filled(photo, hole, max(count, len(WAYS)), count, progress)
+        return self._filled(photo, hole, max(count, len(VARIANTS)), count, progress)
 
     def _filled(
         self, photo: Photo, hole: Hole, tried: int, count: int, progress: Progress | None
@@ -195,10 +192,10 @@ class Mender:
             return
         ranked: list[tuple[Window, list[Photo]]] = []
         base = 0.0
-        whole = View(photo, hole)
+        whole = Region(photo, hole)
         for share, window in shares(hole | whole.unusable, hole):
             told = portion(progress, base, share)
-            view = View(photo[window.slices], np.ascontiguousarray(hole[window.slices]))
+            view = Region(photo[window.slices], np.ascontiguousarray(hole[window.slices]))
             ranked.append((window, self._ranked(view, tried, told)[:count]))
             base += share
         for place in range(count):
@@ -208,9 +205,9 @@ class Mender:
                 filled[window.slices][inside] = fills[place]
             yield filled
 
-    def _ranked(self, view: View, tried: int, told: Progress | None) -> list[Photo]:
+    def _ranked(self, view: Region, tried: int, told: Progress | None) -> list[Photo]:
         """Fills of a window's missing pixels ``(m, C)``, the likeliest first."""
-        ways = tries(list(WAYS.values()), tried)
+        ways = tries(list(VARIANTS.values()), tried)
         fills = []
         for step, way in enumerate(ways):
             mine = portion(told, step / len(ways), 1 / len(ways))
@@ -218,7 +215,7 @@ class Mender:
         order = ranking.order(fills, view.hole, view.unusable) if len(fills) > 1 else [0]
         return [fills[place][view.hole] for place in order]
 
-    def _finished(self, view: View, way: Way, told: Progress | None) -> Photo:
+    def _finished(self, view: Region, way: FillVariant, told: Progress | None) -> Photo:
         """The window filled in one way, grain and all."""
         filled = self._solved(view.flipped() if way.flip else view, way, told)
         if way.flip:
@@ -232,7 +229,7 @@ class Mender:
     def _most(self) -> int | None:
         return PIECES if self.quality == "fast" else None
 
-    def _solved(self, view: View, way: Way, told: Progress | None) -> Photo:
+    def _solved(self, view: Region, way: FillVariant, told: Progress | None) -> Photo:
         """The window filled, without grain; pixels that are unusable are painted over."""
         small = view.reduced(DEPTH, DEEP)
         steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
@@ -250,7 +247,9 @@ class Mender:
             return REBUILT
         return BRISK if self.refine is not None and hole.sum() >= LARGE else Options()
 
-    def _matched(self, view: View, way: Way, guide: Photo | None, told: Progress | None) -> Photo:
+    def _matched(
+        self, view: Region, way: FillVariant, guide: Photo | None, told: Progress | None
+    ) -> Photo:
         """PatchMatch's fill of a window."""
         filler = PatchMatch(
             self.seed + way.seed,

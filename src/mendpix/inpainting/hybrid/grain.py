@@ -11,10 +11,8 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Photo
 
 _FINE = 2.0  # standard deviation in pixels of the blur that parts fine from coarse
 _COARSE = 5.0  # the same for samples, which keep what a coarse grain has below that

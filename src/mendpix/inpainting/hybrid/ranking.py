@@ -9,10 +9,8 @@ not of grain.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.types import Hole, Photo
 
 NEAR = 7
 """Pixels around the hole whose bends are what to expect."""

@@ -1,23 +1,18 @@
 """A window while it is filled: its picture, mirrored or smaller, and how far it has come."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.inpainting import windows
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
+from mendpix.types import Hole, Photo, Progress
 
 _FADE = 5.0  # pixels over which a step at the rim is spread
 
 
 @dataclass(slots=True)
-class View:
+class Region:
     """A window's picture while it is filled.
 
     Attributes:
@@ -33,13 +28,13 @@ class View:
     def __post_init__(self) -> None:
         self.unusable = ~windows.finite(self.photo) & ~self.hole
 
-    def flipped(self) -> "View":
+    def flipped(self) -> "Region":
         """The mirrored window."""
-        return View(
+        return Region(
             np.ascontiguousarray(self.photo[:, ::-1]), np.ascontiguousarray(self.hole[:, ::-1])
         )
 
-    def reduced(self, depth: float, deep: float) -> "View | None":
+    def reduced(self, depth: float, deep: float) -> "Region | None":
         """The window with its hole ``depth`` pixels deep; None where the hole is not ``deep``."""
         if self.hole.all():
             return None
@@ -55,7 +50,7 @@ class View:
         small = np.clip(small, 0, 1)
         hole = windows.resize_hole(self.hole, (height, width))
         small[(mass[..., 0] < 0.5) & ~hole] = np.nan
-        return View(np.asarray(small, np.float32), hole)
+        return Region(np.asarray(small, np.float32), hole)
 
 
 class Steps:

@@ -9,13 +9,10 @@ from itertools import product
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.inpainting.windows import Window
+from mendpix.types import Hole, Photo, Progress
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = Callable[[float], None]
 Refine = Callable[[Photo, Hole, Progress | None], Photo]
 
 AT_ONCE = 640 * 640

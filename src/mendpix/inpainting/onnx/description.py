@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import WeightsError
-from mendpix.inpainting.input_requirements import LARGEST, Needs
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
+from mendpix.inpainting.input_requirements import LARGEST, InputRequirements
+from mendpix.types import Hole, Photo
 
 PLANES = {
     "photo": 3,  # in the network's own range, under the hole whatever the filler put there
@@ -96,9 +94,9 @@ class Adapter:
         kept = {name: value for name, value in found.items() if value != default[name]}
         return {**kept, "inputs": {name: list(planes) for name, planes in self.inputs.items()}}
 
-    def needs(self, largest: int = LARGEST) -> Needs:
+    def needs(self, largest: int = LARGEST) -> InputRequirements:
         centred = self.hole_shape == "centre"
-        return Needs(self.multiple, self.size, self.hole_side, centred, largest)
+        return InputRequirements(self.multiple, self.size, self.hole_side, centred, largest)
 
     def check_names(self, inputs: Sequence[str], outputs: Sequence[str], source: str) -> None:
         """Refuse a description of other inputs or outputs than a graph has.

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
@@ -26,9 +25,8 @@ from mendpix.inpainting.torch import NetworkFiller, needs_of, start_of
 from mendpix.io import conversion
 from mendpix.masks import generate
 from mendpix.networks import serialization
+from mendpix.types import Photo
 from mendpix.weights import cards
-
-Photo = NDArray[np.float32]
 
 OPSET = 20
 TOLERANCE = 1e-3

@@ -25,9 +25,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it calls its maker from t
 
 import onnxruntime
 
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
-Progress = input_requirements.Progress
+from mendpix.types import Hole, Photo, Progress
 
 PATIENCE = 0.25  # seconds between two reports while the network runs
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

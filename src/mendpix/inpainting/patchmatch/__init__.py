@@ -10,19 +10,16 @@ from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
 from mendpix.inpainting import windows
 from mendpix.inpainting.patchmatch import numba_cache
 from mendpix.inpainting.patchmatch.numba_cache import compiled
 from mendpix.inpainting.patchmatch.options import Options
-from mendpix.inpainting.patchmatch.thread_pool import Crew, Progress, processors
+from mendpix.inpainting.patchmatch.thread_pool import ThreadPool, processors
+from mendpix.types import Hole, Photo, Progress
 
 __all__ = ["Options", "PatchMatch", "compiled"]
-
-Photo = NDArray[np.float32]
-Hole = NDArray[np.bool_]
 
 
 class PatchMatch:
@@ -99,7 +96,7 @@ class PatchMatch:
         places = np.flatnonzero(hole)
         made = np.empty((len(places), photo.shape[2]), np.float32)
         all_of_it = [(1.0, windows.Window(0, 0, *hole.shape))]
-        with Crew(self.threads, progress) as crew:
+        with ThreadPool(self.threads, progress) as crew:
             for share, window in all_of_it if whole else shares(gap, hole):
                 crew.begin(share)
                 part = np.ascontiguousarray(gap[window.slices])
@@ -114,7 +111,7 @@ class PatchMatch:
         """Load the compiled loops now, compiling them where no cache holds them."""
         numba_cache.kernels()
 
-    def _complete(self, photo: Photo, gap: Hole, guide: Photo | None, crew: Crew) -> Photo:
+    def _complete(self, photo: Photo, gap: Hole, guide: Photo | None, crew: ThreadPool) -> Photo:
         """The colours of the gap's pixels, ``(m, C)``."""
         from mendpix.inpainting.patchmatch.completion import Completion
 

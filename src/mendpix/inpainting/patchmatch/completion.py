@@ -9,7 +9,6 @@ from mendpix.inpainting.patchmatch.patch_features import as_bytes, looks
 from mendpix.inpainting.patchmatch.pyramid import (
     NONE,
     Floats,
-    Hole,
     Ints,
     Level,
     divide,
@@ -17,7 +16,8 @@ from mendpix.inpainting.patchmatch.pyramid import (
     halved,
 )
 from mendpix.inpainting.patchmatch.seams import spread
-from mendpix.inpainting.patchmatch.thread_pool import Crew
+from mendpix.inpainting.patchmatch.thread_pool import ThreadPool
+from mendpix.types import Hole
 
 _GUIDED_SWEEPS = 4  # searches before the first vote may replace the guide's colours
 _GUIDED_THICK = 12.0  # instead of Options.thick: the guide knows what coarser sizes would find
@@ -41,7 +41,7 @@ class Completion:
         guide: Floats | None,
         key: int,
         options: Options,
-        crew: Crew,
+        crew: ThreadPool,
     ) -> None:
         self.photo, self.hole, self.crew, self.options = photo, hole, crew, options
         self.kernels = kernels()

@@ -4,14 +4,15 @@ import cv2
 import numpy as np
 
 from mendpix.inpainting.patchmatch.options import Options
-from mendpix.inpainting.patchmatch.pyramid import Bytes, Floats, Hole
-from mendpix.inpainting.patchmatch.thread_pool import Crew
+from mendpix.inpainting.patchmatch.pyramid import Bytes, Floats
+from mendpix.inpainting.patchmatch.thread_pool import ThreadPool
+from mendpix.types import Hole
 
 _BAND = 128  # rows that are looked at in one go: always the same ones, so the same bytes
 
 
 def looks(
-    photo: Floats, known: Hole, guided: bool, window: int, options: Options, crew: Crew
+    photo: Floats, known: Hole, guided: bool, window: int, options: Options, crew: ThreadPool
 ) -> Bytes:
     """The channels of the finest level, ``(H, W, F)``: colours, texture, room for the guide.
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.inpainting.patchmatch.numba_cache import kernels
-from mendpix.inpainting.patchmatch.thread_pool import Crew
+from mendpix.inpainting.patchmatch.thread_pool import ThreadPool
+from mendpix.types import Hole
 
-Hole = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -117,7 +117,7 @@ def fitting_radius(hole: Hole, radius: int) -> int:
     return radius
 
 
-def halved(look: Bytes, mass: Floats, crew: Crew) -> tuple[Bytes, Floats]:
+def halved(look: Bytes, mass: Floats, crew: ThreadPool) -> tuple[Bytes, Floats]:
     """The picture at half the size, and which share of each pixel is known."""
     height, width = (look.shape[0] + 1) // 2, (look.shape[1] + 1) // 2
     small = np.empty((height, width, look.shape[2]), np.uint8)

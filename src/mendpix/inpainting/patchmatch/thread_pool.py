@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-Progress = Callable[[float], None]
+from mendpix.types import Progress
 
 _STRETCH = 4096  # items below which a second thread does not pay
 _PATIENCE = 0.2  # seconds between two reports while threads are busy
@@ -22,7 +22,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-class Crew:
+class ThreadPool:
     """Plain threads over compiled loops that hold no interpreter lock.
 
     Numba's own threads are not used: where only its work-queue layer is at hand, two Python

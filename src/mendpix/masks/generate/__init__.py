@@ -5,9 +5,10 @@ the same one. :data:`GENERATORS` holds every kind with its options; any of them 
 generators of one's own are drawn in the same way, and :func:`mixture` draws now this, now that.
 """
 
-from mendpix.masks.generate.base import Generator, Hole
+from mendpix.masks.generate.base import Generator
 from mendpix.masks.generate.contact_sheets import Drawn, draw_folder, sheet
 from mendpix.masks.generate.kinds import GENERATORS, Mixture, chosen, draw, mixture
+from mendpix.types import Hole
 
 __all__ = [
     "GENERATORS",

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
+from mendpix.types import Hole
 
-Hole = NDArray[np.bool_]
 Canvas = NDArray[np.uint8]
 """A hole while OpenCV draws it: 1 = missing."""
 Random = np.random.Generator

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
 from mendpix.io import conversion
-from mendpix.masks.generate.base import Generator, Hole
+from mendpix.masks.generate.base import Generator
 from mendpix.masks.generate.kinds import draw
+from mendpix.types import Hole
 
 _GAP = 4  # pixels of grey between the holes of a sheet
 _GREY = 96

@@ -7,18 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mendpix.masks.generate.base import (
-    Canvas,
-    Hole,
-    Random,
-    Range,
-    Span,
-    as_hole,
-    blank,
-    flipped,
-    whole,
-)
+from mendpix.masks.generate.base import Canvas, Random, Range, Span, as_hole, blank, flipped, whole
 from mendpix.masks.generate.mask_files import Objects
+from mendpix.types import Hole
 
 
 @dataclass(frozen=True, slots=True)

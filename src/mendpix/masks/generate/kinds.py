@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from mendpix.errors import MaskError
-from mendpix.masks.generate.base import TRIES, Generator, Hole, Random
+from mendpix.masks.generate.base import TRIES, Generator, Random
 from mendpix.masks.generate.crfill import CrFill
 from mendpix.masks.generate.mask_files import Objects, Varied
 from mendpix.masks.generate.random_regions import Regions
 from mendpix.masks.generate.shapes import Blocks, Boxes, Centre, Drawings, TurnedBoxes, Walk
 from mendpix.masks.generate.strokes import DeepFill, FreeForm, Gmcnn, Irregular, Lama
+from mendpix.types import Hole
 
 GENERATORS: dict[str, Generator] = {
     "centre": Centre(),

@@ -10,17 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
-from mendpix.masks.generate.base import (
-    TRIES,
-    Canvas,
-    Hole,
-    Random,
-    Span,
-    as_hole,
-    blank,
-    unit,
-    whole,
-)
+from mendpix.masks.generate.base import TRIES, Canvas, Random, Span, as_hole, blank, unit, whole
+from mendpix.types import Hole
 
 SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"])
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.masks.generate.base import Hole, Random, Range, unit, within
+from mendpix.masks.generate.base import Random, Range, unit, within
+from mendpix.types import Hole
 
 
 @dataclass(frozen=True, slots=True)

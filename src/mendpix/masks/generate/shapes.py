@@ -6,17 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.masks.generate.base import (
-    Canvas,
-    Hole,
-    Random,
-    Span,
-    as_hole,
-    blank,
-    pixels,
-    unit,
-    whole,
-)
+from mendpix.masks.generate.base import Canvas, Random, Span, as_hole, blank, pixels, unit, whole
+from mendpix.types import Hole
 
 
 @dataclass(frozen=True, slots=True)

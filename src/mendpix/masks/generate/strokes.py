@@ -8,7 +8,6 @@ import numpy as np
 
 from mendpix.masks.generate.base import (
     Canvas,
-    Hole,
     Random,
     Range,
     Span,
@@ -21,6 +20,7 @@ from mendpix.masks.generate.base import (
     within,
 )
 from mendpix.masks.generate.shapes import Boxes
+from mendpix.types import Hole
 
 Point = tuple[int, int]
 
