@@ -192,9 +192,8 @@ def kinds_of(photo: Image) -> dict[str, Image]:
     return {"8": photo, "16": deep, "grey": cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)}
 
 
-def fingerprint_refinement(folder: Path) -> Lines:
+def fingerprint_refinement(_: Path) -> Lines:
     """A made picture whose hole is wide in one place and thin in another, in several pieces."""
-    del folder
     import mendpix
 
     photo, hole = wide_scene()
@@ -310,7 +309,7 @@ def read_image(path: Path) -> Image:
 def hash_array(array: Image) -> str:
     """The hash of an array's dtype, shape and bytes."""
     head = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(head + array.tobytes()).hexdigest()
 
 
 def hash_text(lines: list[str]) -> str:
