@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from mendpix.errors import Cancelled, MaskError, MendError
 from mendpix.inpainting.hybrid import filler
 from mendpix.inpainting.hybrid.filler import DEPTH, VARIANTS, HybridFiller, tries
 from mendpix.inpainting.hybrid.region import Region, levelled
-from mendpix.inpainting.patchmatch import PatchMatch
+from mendpix.inpainting.patchmatch import Options, PatchMatch
 from mendpix.types import Hole, Photo, Progress
 from mendpix.weights import cards
 
@@ -228,6 +229,60 @@ def test_nothing_missing_is_a_copy() -> None:
 def test_everything_missing_names_the_way_out() -> None:
     with pytest.raises(MaskError, match="all 256 pixels are missing"):
         HybridFiller()(scene(16, 16), np.ones((16, 16), np.bool_))
+
+
+@pytest.mark.parametrize("quality", ["fast", "best"])
+@pytest.mark.parametrize("known", [np.s_[30, 70], np.s_[:, 139], np.s_[58:], np.s_[:3, :3]])
+def test_a_deep_hole_with_little_known_is_filled(
+    quality: str, known: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though on the smaller picture nothing is known."""
+    monkeypatch.setattr(filler, "DEEP", 24)
+    monkeypatch.setattr(filler, "DEPTH", 6)
+    photo = scene(60, 140)
+    hole = np.ones(photo.shape[:2], np.bool_)
+    hole[known] = False
+    filled = HybridFiller(None, quality)(photo, hole)  # type: ignore[arg-type]
+    low, high = photo[~hole].min(axis=0), photo[~hole].max(axis=0)
+    assert (filled[hole] >= low).all() and (filled[hole] <= high).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 40), (40, 1), (3, 4), (6, 30)])
+@pytest.mark.parametrize("quality", ["fast", "best"])
+def test_pictures_smaller_than_a_patch_and_nan(shape: tuple[int, int], quality: str) -> None:
+    """One pixel is known, another is NaN; all borders are touched by the hole."""
+    photo = scene(*shape)
+    hole = np.ones(shape, np.bool_)
+    hole[shape[0] // 2, shape[1] // 2] = False
+    if hole.sum() > 1:
+        hole[0, 0], photo[0, 0] = False, np.nan
+    filled = HybridFiller(softened, quality)(photo, hole)  # type: ignore[arg-type]
+    np.testing.assert_allclose(
+        filled[hole],
+        np.broadcast_to(photo[shape[0] // 2, shape[1] // 2], (hole.sum(), 3)),
+        atol=1e-3,
+    )
+    photo[~hole] = np.nan
+    with pytest.raises(MaskError, match="pixels are missing"):
+        HybridFiller(softened, quality)(photo, hole)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", [300, 1000])
+def test_a_large_hole_is_as_bright_and_as_rough_as_its_surroundings(
+    side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everywhere: a piece that the network goes over may lie wholly inside the hole."""
+    monkeypatch.setattr(filler, "REBUILT", Options(rounds=1, last_rounds=1, sweeps=1))
+    photo = np.random.default_rng(0).normal(0.8, 0.06, (side + 120, side + 120, 3)).clip(0.6, 1)
+    photo = cv2.GaussianBlur(photo.astype(np.float32), (0, 0), 1)
+    hole = block(photo.shape, 60, 60, side, side)
+    filled = HybridFiller("bundled")(photo, hole)
+    known = photo[:50].std()
+    for top in range(60, side, 60):
+        for left in range(60, side, 60):
+            part = filled[top : top + 60, left : left + 60]
+            assert abs(part.mean() - 0.8) < 0.02
+            assert 0.5 * known < part.std() < 1.5 * known
 
 
 def test_another_quality_is_refused() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mendpix.errors import TensorError
 from mendpix.inpainting import input_requirements
 from mendpix.inpainting.input_requirements import InputRequirements
 from mendpix.types import Hole, Photo, Progress
@@ -108,6 +109,41 @@ def test_nothing_known_is_no_work_for_a_start(size: int | None) -> None:
         noise(40, 40), np.ones((40, 40), bool), InputRequirements(size=size), Shown(), first
     )
     assert not first.photos
+
+
+@pytest.mark.parametrize("size", [None, 64])
+@pytest.mark.parametrize("known", [0, 8])
+def test_a_refiner_is_shown_what_fills_the_hole(size: int | None, known: int) -> None:
+    """Though no pixel of the piece may be known."""
+    photo, hole = noise(64, 64), holed((64, 64), (known, known, 64 - known, 64 - known))
+    network = Shown()
+    refined = input_requirements.refine(
+        photo, hole, InputRequirements(multiple=16, size=size), network
+    )
+    np.testing.assert_array_equal(network.photos[0], photo)
+    np.testing.assert_array_equal(network.holes[0], hole)
+    assert (refined[hole] == 0.75).all()
+    np.testing.assert_array_equal(refined[~hole], photo[~hole])
+
+
+def test_a_refiner_wants_a_filled_photo() -> None:
+    photo, hole = noise(40, 40), holed((40, 40), (10, 10, 8, 8))
+    photo[12, 12] = np.nan
+    with pytest.raises(TensorError, match="NaN or Inf in the hole; fill it before"):
+        input_requirements.refine(photo, hole, InputRequirements(), Shown())
+    photo[12, 12] = 1.5
+    network = Shown()
+    input_requirements.refine(photo, hole, InputRequirements(), network)
+    assert (network.photos[0][12, 12] == 1).all()
+
+
+def test_a_refiner_has_no_work_without_a_hole() -> None:
+    photo, network = noise(40, 40), Shown()
+    refined = input_requirements.refine(
+        photo, np.zeros((40, 40), bool), InputRequirements(), network
+    )
+    np.testing.assert_array_equal(refined, photo)
+    assert refined is not photo and not network.photos
 
 
 def test_steps_are_told_in_order() -> None:

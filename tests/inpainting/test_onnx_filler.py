@@ -65,6 +65,20 @@ def test_a_start_is_found_by_its_name(tmp_path: Path) -> None:
         mendpix.load(path, adapter=adapter)
 
 
+def test_a_fill_is_refined_as_it_is_even_where_nothing_is_known(tmp_path: Path) -> None:
+    """The network halves what it is shown, so that shows."""
+    nodes = [helper.make_node("Mul", ["photo", "half"], ["image"])]
+    shape = ["n", 3, "h", "w"]
+    card = {"adapter": {"inputs": {"photo": ["photo"]}, "start": "telea", "multiple": 8}}
+    path = tmp_path / "net.onnx"
+    saved(path, nodes, {"photo": shape}, {"image": shape}, {"half": 0.5}, card)
+    photo, hole = scene()
+    for missing in (hole, np.ones_like(hole)):
+        refined = OnnxFiller(path).refine(photo, missing)
+        np.testing.assert_array_equal(refined[missing], photo[missing] / 2)
+        np.testing.assert_array_equal(refined[~missing], photo[~missing])
+
+
 def test_bytes_in_and_out(tmp_path: Path) -> None:
     nodes = [helper.make_node("Identity", ["photo"], ["image"])]
     shape = ["n", 3, "h", "w"]

@@ -85,12 +85,31 @@ def fill(
         return photo.copy()
     filled = photo.astype(np.float32)
     filled[hole] = 0.5 if hole.all() else photo.mean((0, 1), np.float64, where=_known(hole))
-    work = _Work(needs, run, start, progress)
-    if needs.size is None:
-        work.fill_whole(filled, hole)
-    else:
-        work.fill_squares(filled, hole, needs.size)
+    _Work(needs, run, start, progress).fill(filled, hole)
     return filled
+
+
+def refine(
+    photo: Photo, hole: Hole, needs: InputRequirements, run: Run, progress: Progress | None = None
+) -> Photo:
+    """Go over the hole ``(H, W)`` of a photo ``(H, W, 3)`` that is filled already.
+
+    The network is shown the photo as it is, its fill included, even where no pixel is known: a
+    piece may lie wholly inside a large hole. It is cut and resized as by :func:`fill`.
+
+    Returns: a new photo, its pixels outside the hole as they were.
+
+    Raises:
+        TensorError: an array of another shape, kind or range, or NaN or Inf in the hole.
+    """
+    check(photo, hole)
+    refined = photo.astype(np.float32)
+    if not np.isfinite(refined).all(where=hole[..., None]):
+        raise TensorError("photo has NaN or Inf in the hole; fill it before it is refined")
+    np.clip(refined, 0, 1, out=refined, where=hole[..., None])
+    if hole.any():
+        _Work(needs, run, None, progress).fill(refined, hole)
+    return refined
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +120,13 @@ class _Work:
     run: Run
     start: Start | None
     progress: Progress | None
+
+    def fill(self, filled: Photo, hole: Hole) -> None:
+        """Overwrite the hole's pixels of ``filled``; the network sees what they hold now."""
+        if self.needs.size is None:
+            self.fill_whole(filled, hole)
+        else:
+            self.fill_squares(filled, hole, self.needs.size)
 
     def fill_whole(self, filled: Photo, hole: Hole) -> None:
         fits = hole.size <= self.needs.largest

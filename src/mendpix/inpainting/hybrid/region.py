@@ -35,7 +35,11 @@ class Region:
         )
 
     def reduced(self, depth: float, deep: float) -> "Region | None":
-        """The window with its hole ``depth`` pixels deep; None where the hole is not ``deep``."""
+        """The window with its hole ``depth`` pixels deep.
+
+        None where the hole is not ``deep``, or where no pixel of the smaller picture would be
+        known: one is missing as soon as any pixel under it is, so thin known parts vanish.
+        """
         if self.hole.all():
             return None
         deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
@@ -49,7 +53,10 @@ class Region:
         small = windows.resize(masked, (height, width)) / np.maximum(mass, 1e-6)
         small = np.clip(small, 0, 1)
         hole = windows.resize_hole(self.hole, (height, width))
-        small[(mass[..., 0] < 0.5) & ~hole] = np.nan
+        unusable = (mass[..., 0] < 0.5) & ~hole
+        if (hole | unusable).all():
+            return None
+        small[unusable] = np.nan
         return Region(np.asarray(small, np.float32), hole)
 
 

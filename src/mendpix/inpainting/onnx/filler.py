@@ -110,11 +110,12 @@ class OnnxFiller:
             return input_requirements.fill(photo, hole, self.needs, self._run, self.start, progress)
 
     def refine(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """The same for a photo whose hole is filled already, of at most ``largest`` pixels."""
+        """Go over the hole of a photo that is filled already; see ``input_requirements.refine``.
+
+        Raises what a call raises.
+        """
         with self._lock:
-            return input_requirements.fill(
-                photo, hole, self.needs, self._run, lambda *_: photo, progress
-            )
+            return input_requirements.refine(photo, hole, self.needs, self._run, progress)
 
     def _run(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         feed = self.adapter.feed(photo, hole)

@@ -21,6 +21,9 @@ from mendpix.types import Hole
 
 _GUIDED_SWEEPS = 4  # searches before the first vote may replace the guide's colours
 _GUIDED_THICK = 12.0  # instead of Options.thick: the guide knows what coarser sizes would find
+_FAINTEST = np.float32(1e-36)
+"""The least trust: some 315 pixels from the rim it would come near the smallest float, and far
+within a hole no patch would have a vote."""
 _FEWEST_SOURCES = 600  # patches a coarser size must offer; with fewer it pastes what does not fit
 
 
@@ -64,12 +67,13 @@ class Completion:
         for _ in range(count - 1):
             look, mass = halved(look, mass, self.crew)
             hole = mass < o.known
-            if np.count_nonzero(divide(hole, o.radius)[0]) < _FEWEST_SOURCES:
+            sources = np.count_nonzero(divide(hole, o.radius)[0])
+            if sources < _FEWEST_SOURCES or not hole.any():
                 break
             levels.append(Level(look, hole, o.radius, voted))
         for level in levels:
             depths = level.depth()[level.centre[:, 0], level.centre[:, 1]]
-            level.trust = (o.falloff**-depths).astype(np.float32)
+            level.trust = np.maximum(o.falloff**-depths, _FAINTEST).astype(np.float32)
             if guide is not None:
                 level.guide(guide, o.guide_weight)
         return levels
@@ -292,7 +296,15 @@ class Completion:
         voted = level.look[rows, columns, : copied.shape[1]].astype(np.float32)
         step = (voted - as_bytes(copied, 1.0)) / np.float32(255)
         evened = copied + spread(step, level, self.options.seam)
-        return np.asarray(np.clip(evened, 0, 1), dtype=np.float32)
+        return np.asarray(np.clip(evened, *self._known_range()), dtype=np.float32)
+
+    def _known_range(self) -> tuple[Floats, Floats]:
+        """The least and the largest known value of each channel, ``(C,)`` each, in [0, 1]."""
+        known = ~self.hole
+        planes = [self.photo[..., index] for index in range(self.photo.shape[2])]
+        low = [plane.min(where=known, initial=1) for plane in planes]
+        high = [plane.max(where=known, initial=0) for plane in planes]
+        return np.clip(low, 0, 1, dtype=np.float32), np.clip(high, 0, 1, dtype=np.float32)
 
 
 def everyone(rows: Ints) -> Ints:

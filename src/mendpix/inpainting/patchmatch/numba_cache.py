@@ -2,6 +2,10 @@
 
 They are kept as machine code (:mod:`mendpix.inpainting.patchmatch.native_code`), which is there at
 once. Where that cannot be had, an empty file says so, and Numba keeps them in files of its own.
+
+With one of Numba's switches for debugging set, ``NUMBA_DISABLE_JIT=1`` (interpreted) or
+``NUMBA_BOUNDSCHECK=1`` (an index beyond its array raises IndexError), nothing kept is used and
+nothing is kept.
 """
 
 import importlib
@@ -78,12 +82,9 @@ def kernels() -> ModuleType | SimpleNamespace:
 
 
 def _found() -> SimpleNamespace | None:
-    """The kernels of the file of machine code; None where there is no such file, or no use in it.
-
-    Numba's switch for debugging, ``NUMBA_DISABLE_JIT``, is heeded.
-    """
+    """The kernels of the file of machine code; None where there is none, or no use in it."""
     path = _object()
-    if path is None or _interpreted():
+    if path is None or _debugging():
         return None
     try:
         content = path.read_bytes()
@@ -93,8 +94,9 @@ def _found() -> SimpleNamespace | None:
         return None
 
 
-def _interpreted() -> bool:
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+def _debugging() -> bool:
+    switches = ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
+    return any(os.environ.get(switch, "0") != "0" for switch in switches)
 
 
 def _compiled() -> ModuleType:
@@ -102,7 +104,7 @@ def _compiled() -> ModuleType:
     kept = compiled()
     began = time.perf_counter()
     module = importlib.import_module(_KERNELS)
-    if kept or _interpreted():
+    if kept or _debugging():
         return module
     if _object() is None:
         _keep(_made(module))
@@ -143,7 +145,7 @@ def kernel(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     from numba import njit
 
     def compile_(function: Callable[..., Any]) -> Any:
-        if _object() is not None:
+        if _object() is not None and not _debugging():
             try:
                 return njit(signature, nogil=True, cache=True, error_model="numpy")(function)
             except (RuntimeError, OSError) as problem:  # "no locator available"; a full disk

@@ -17,7 +17,7 @@ import numpy as np
 from numba import boolean, int32, int64, njit, uint8, uint32, uint64, void
 
 from mendpix.inpainting.patchmatch.numba_cache import kernel
-from mendpix.inpainting.patchmatch.voting_kernels import elect, halve, inherit, vote
+from mendpix.inpainting.patchmatch.voting_kernels import elect, halve, inherit, lookup, vote
 
 __all__ = ["elect", "halve", "inherit", "search", "vote"]
 
@@ -141,10 +141,9 @@ def search(  # type: ignore[no-untyped-def]
                 dy = (0, 0, -1, 1)[stage & 3] * far
                 dx = (-1, 1, 0, 0)[stage & 3] * far
                 stage += 1
-                ny, nx = ty + dy, tx + dx
-                if far == 0 or ny < 0 or nx < 0 or ny >= height or nx >= width:
+                if far == 0:
                     continue
-                j = index[ny, nx]
+                j = lookup(index, ty + dy, tx + dx)
                 if j < 0 or match[j, 0] < 0:
                     continue
                 cy, cx = match[j, 0] - dy, match[j, 1] - dx
@@ -152,16 +151,17 @@ def search(  # type: ignore[no-untyped-def]
                 dy = (0, 0, -1, 1)[stage & 3]
                 dx = (-1, 1, 0, 0)[stage & 3]
                 stage += 1
-                if users.size == 0 or by < 0:
+                if by < 0:
                     continue
                 # A target that matches my match's neighbour: what does its own neighbour match?
-                u = users[by + dy, bx + dx]
+                # With patches of one pixel, both neighbours may lie beyond the picture's border.
+                u = lookup(users, by + dy, bx + dx)  # -1 too where ``users`` is empty
                 if u < 0:
                     continue
                 ny, nx = centre[u, 0] - dy, centre[u, 1] - dx
                 if ((ny + nx) ^ (ty + tx)) & 1 == 0:
                     continue
-                j = index[ny, nx]
+                j = lookup(index, ny, nx)
                 if j < 0 or match[j, 0] < 0:
                     continue
                 cy, cx = int64(match[j, 0]), int64(match[j, 1])

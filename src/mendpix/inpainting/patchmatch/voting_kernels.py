@@ -17,10 +17,11 @@ _flags = boolean[:, ::1]
 
 
 @njit(error_model="numpy")
-def _target(index, y, x):  # type: ignore[no-untyped-def]
-    if y < 0 or x < 0 or y >= index.shape[0] or x >= index.shape[1]:
+def lookup(grid, y, x):  # type: ignore[no-untyped-def]
+    """The number at a pixel, -1 beyond the grid's borders."""
+    if y < 0 or x < 0 or y >= grid.shape[0] or x >= grid.shape[1]:
         return int32(-1)
-    return index[y, x]
+    return grid[y, x]
 
 
 @njit(error_model="numpy")
@@ -29,7 +30,7 @@ def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def
     total, count = float32(0), 0
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
-            i = _target(index, y + dy, x + dx)
+            i = lookup(index, y + dy, x + dx)
             if i >= 0 and cost[i] != NONE:
                 total += float32(cost[i])
                 count += 1
@@ -80,7 +81,7 @@ def vote(  # type: ignore[no-untyped-def]
         total = float32(0)
         for dy in range(-radius, radius + 1):
             for dx in range(-radius, radius + 1):
-                i = _target(index, y + dy, x + dx)
+                i = lookup(index, y + dy, x + dx)
                 if i < 0 or cost[i] == NONE:
                     continue
                 weight = trust[i] * np.exp(-float32(cost[i]) * scale)
@@ -135,7 +136,7 @@ def elect(  # type: ignore[no-untyped-def]
         n = 0
         for dy in range(-radius, radius + 1):
             for dx in range(-radius, radius + 1):
-                i = _target(index, y + dy, x + dx)
+                i = lookup(index, y + dy, x + dx)
                 if i < 0 or cost[i] == NONE:
                     continue
                 weight = trust[i] * np.exp(-float32(cost[i]) * scale)
