@@ -10,6 +10,11 @@ side and model:
 - fine, middle, coarse: RMS of three bands of the grey values in the hole (differences of Gaussians:
   under 1 pixel, 1 to 4, 4 to 16) divided by the same in the 80 pixels around; "-" where the ring
   has less than half an 8-bit level, which is noise;
+- strange: share of 16x16 blocks of the hole whose mean colour is further than 4 % of white (in the
+  channel furthest off) from that of every block of the ring, in percent;
+- flat: share of 16x16 blocks of the hole whose grey values vary less than half as much as in the
+  flattest 0.5 % of the ring's blocks, in percent: a piece without any content, which may well
+  have a grey that the ring has, too;
 - step: the largest mean jump between neighbouring columns or rows over any 128 pixels of them
   inside the hole, in percent of white, and the photo's own there: an edge along a grid of pieces
   stands out from it;
@@ -39,6 +44,8 @@ RING = 80
 SIGMAS = (1.0, 4.0, 16.0)
 NOISE = 0.5 / 255
 SEGMENT = 128
+BLOCK = 16
+STRANGE = 0.04
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,8 @@ def main() -> None:
 
 
 def header() -> list[str]:
-    names = (
-        "photo,MP,side,model,outside %,fine,middle,coarse,step %,photo's step %,seconds,peak MiB"
-    )
-    columns = names.split(",")
+    columns = ["photo", "MP", "side", "model", "outside %", "strange %", "flat %", "fine", "middle"]
+    columns += ["coarse", "step %", "photo's step %", "seconds", "peak MiB"]
     return [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
 
 
@@ -95,6 +100,8 @@ def measure(path: Path, middle: tuple[int, int] | None, side: int, model: str, s
     filled, run = fill(path, hole, model, seed)
     cells = [name_of(path), f"{hole.size / 1e6:.1f}", str(side), model]
     cells += [f"{100 * share_outside(photo, filled, hole):.2f}"]
+    cells += [f"{100 * share_strange(photo, filled, hole):.1f}"]
+    cells += [f"{100 * share_flat(photo, filled, hole):.1f}"]
     cells += [f"{ratio:.2f}" if ratio is not None else "-" for ratio in bands(photo, filled, hole)]
     cells += [f"{100 * largest_step(image, hole):.2f}" for image in (filled, photo)]
     cells += [f"{run.seconds:.1f}", f"{run.peak_mib:.0f}"]
@@ -159,6 +166,36 @@ def share_outside(photo: Pixels, filled: Pixels, hole: Hole) -> float:
     low, high = np.percentile(photo[ring_of(hole)], [0.5, 99.5], axis=0)
     inside = filled[hole]
     return float(np.mean((inside < low - 0.02) | (inside > high + 0.02)))
+
+
+def share_flat(photo: Pixels, filled: Pixels, hole: Hole) -> float:
+    """The share of the hole's blocks that vary less than the ring's do anywhere."""
+    around = block_deviations(photo, ring_of(hole))
+    inside = block_deviations(filled, hole)
+    return float(np.mean(inside < np.percentile(around, 0.5) / 2))
+
+
+def block_deviations(image: Pixels, where: Hole) -> Pixels:
+    """The standard deviation of grey in each block."""
+    grey = blocks_of(image, where).mean(axis=2)
+    return np.asarray(grey.std(axis=1), np.float32)
+
+
+def share_strange(photo: Pixels, filled: Pixels, hole: Hole) -> float:
+    """The share of the hole's blocks whose colour no block of the ring comes near."""
+    known = blocks_of(photo, ring_of(hole)).mean(axis=1)
+    inside = blocks_of(filled, hole).mean(axis=1)
+    nearest = [np.abs(known - colour).max(axis=1).min() for colour in inside]
+    return float(np.mean(np.array(nearest) > STRANGE))
+
+
+def blocks_of(image: Pixels, where: Hole) -> Pixels:
+    """The blocks ``(N, 256, 3)`` that lie wholly in a region."""
+    height, width = (length // BLOCK * BLOCK for length in where.shape)
+    shape = (height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    whole = where[:height, :width].reshape(shape).all(axis=(1, 3))
+    blocks = image[:height, :width].reshape(*shape, 3).swapaxes(1, 2)[whole]
+    return blocks.reshape(-1, BLOCK * BLOCK, 3)
 
 
 def bands(photo: Pixels, filled: Pixels, hole: Hole) -> list[float | None]:
