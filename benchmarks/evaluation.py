@@ -32,10 +32,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import mendpix
 from mendpix.evaluation import measurement
-from mendpix.evaluation.candidates import enter
-from mendpix.evaluation.photo_pairs import Pair
+from mendpix.evaluation.candidates import load_candidates
+from mendpix.evaluation.photo_pairs import PhotoPair
 from mendpix.evaluation.protocols import choose
-from mendpix.evaluation.scoring import Plan, Scorer
+from mendpix.evaluation.scoring import EvaluationPlan, Scorer
 from mendpix.masks.generate import draw
 
 Pixels = NDArray[np.uint8]
@@ -45,14 +45,14 @@ KINDS = ("lama-thin", "lama-medium", "lama-thick", "comod")
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
 
 
-def given(folder: Path) -> Iterator[tuple[Path, Path]]:
+def read_manifest(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Photos and masks of a manifest."""
     with (folder / "manifest.csv").open() as file:
         for row in csv.DictReader(file):
             yield folder / row["photo"], folder / row["mask"]
 
 
-def drawn(folder: Path) -> Iterator[tuple[Path, Path]]:
+def write_examples(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Squares cut from the example photos, with holes of several kinds."""
     for place, path in enumerate(sorted(EXAMPLES.glob("*.webp"))):
         photo = cv2.imread(str(path))
@@ -71,49 +71,52 @@ def read(photo: Path, mask: Path) -> tuple[Pixels, Pixels]:
     return np.ascontiguousarray(pixels[..., ::-1]), (hole > 127).astype(np.uint8)
 
 
-def scikit_image(made: Pixels, true: Pixels) -> list[float]:
+def measure_with_scikit_image(fill: Pixels, true: Pixels) -> list[float]:
     """Wang's SSIM as scikit-image has it."""
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    ssim = structural_similarity(true, made, data_range=255, channel_axis=2, **options)
-    error = np.abs(made.astype(np.float64) - true).mean() / 2.55
-    return [float(error), float(peak_signal_noise_ratio(true, made)), float(ssim)]
+    ssim = structural_similarity(true, fill, data_range=255, channel_axis=2, **options)
+    error = np.abs(fill.astype(np.float64) - true).mean() / 2.55
+    return [float(error), float(peak_signal_noise_ratio(true, fill)), float(ssim)]
 
 
-def evaluated(photo: Path, mask: Path, folder: Path) -> float:
+def time_evaluation(photo: Path, mask: Path, folder: Path) -> float:
     """Seconds of an evaluation's own work on a picture, its fill not counted."""
-    scorer = Scorer(Plan(choose("own", metrics=NAMES), tuple(enter(["telea"])), folder))
-    pair = Pair(photo.stem, photo, photo.name, mask, mask.name)
+    candidates = tuple(load_candidates(["telea"]))
+    scorer = Scorer(EvaluationPlan(choose("own", metrics=NAMES), candidates, folder))
+    pair = PhotoPair(photo.stem, photo, photo.name, mask, mask.name)
     true, hole = read(photo, mask)
     filler = mendpix.load("telea")
     values = true / np.float32(255)
-    return timed(lambda: scorer.score(pair)) - timed(lambda: filler(values, hole.astype(bool)))
+    return time_call(lambda: scorer.score(pair)) - time_call(
+        lambda: filler(values, hole.astype(bool))
+    )
 
 
-def timed(run: Callable[[], object]) -> float:
-    began = time.process_time()
+def time_call(run: Callable[[], object]) -> float:
+    start = time.process_time()
     run()
-    return time.process_time() - began
+    return time.process_time() - start
 
 
-def picture(photo: Path, mask: Path, place: int) -> dict[str, float]:
+def time_picture(photo: Path, mask: Path, place: int) -> dict[str, float]:
     """Seconds of each on one picture; the two that measure must agree."""
     true, hole = read(photo, mask)
-    made = cv2.inpaint(true, hole, 3, cv2.INPAINT_TELEA)
-    ours = list(measurement.measure(NAMES, made, true, hole.astype(bool)).values())
-    np.testing.assert_allclose(ours, scikit_image(made, true), rtol=1e-9)
+    fill = cv2.inpaint(true, hole, 3, cv2.INPAINT_TELEA)
+    ours = list(measurement.measure(NAMES, fill, true, hole.astype(bool)).values())
+    np.testing.assert_allclose(ours, measure_with_scikit_image(fill, true), rtol=1e-9)
     runs: list[tuple[str, Callable[[], object]]] = [
         ("telea", lambda: cv2.inpaint(true, hole, 3, cv2.INPAINT_TELEA)),
-        ("measuring", lambda: measurement.measure(NAMES, made, true, hole.astype(bool))),
-        ("scikit-image", lambda: scikit_image(made, true)),
+        ("measuring", lambda: measurement.measure(NAMES, fill, true, hole.astype(bool))),
+        ("scikit-image", lambda: measure_with_scikit_image(fill, true)),
     ]
-    turn = place % len(runs)
-    taken = {name: timed(run) for name, run in runs[turn:] + runs[:turn]}
+    first = place % len(runs)
+    seconds = {name: time_call(run) for name, run in runs[first:] + runs[:first]}
     with tempfile.TemporaryDirectory() as folder:
-        taken["evaluation"] = evaluated(photo, mask, Path(folder))
-    return taken
+        seconds["evaluation"] = time_evaluation(photo, mask, Path(folder))
+    return seconds
 
 
-def report(rows: list[dict[str, float]]) -> None:
+def print_report(rows: list[dict[str, float]]) -> None:
     names = ("telea", "measuring", "scikit-image", "evaluation")
     times = {name: np.array([row[name] for row in rows]) for name in names}
     print(f"{len(rows)} pictures of {SIDE} x {SIDE}, medians; one thread\n")
@@ -134,13 +137,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--every", type=int, default=1, help="take every N-th picture")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as held:
-        pairs = list(given(asked.folder) if asked.folder else drawn(Path(held)))[:: asked.every]
-        picture(*pairs[0], 0)  # compiles and warms up
-        report([picture(*pair, place) for place, pair in enumerate(pairs)])
+    with tempfile.TemporaryDirectory() as scratch:
+        examples = (
+            read_manifest(options.folder) if options.folder else write_examples(Path(scratch))
+        )
+        pairs = list(examples)[:: options.every]
+        time_picture(*pairs[0], 0)  # compiles and warms up
+        print_report([time_picture(*pair, place) for place, pair in enumerate(pairs)])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from mendpix.losses import PartialConvSum
 from mendpix.networks.contextual_reconstruction import AS_SHIPPED, ContextualOptions, reconstruct
-from mendpix.networks.crfill import Branch, CRFillOptions
+from mendpix.networks.crfill import ReconstructionBranch, CRFillOptions
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.layers import PartialConv2d
 from mendpix.networks.partial_unet import LEVELS, PartialUNet, PartialUNetOptions
@@ -226,7 +226,7 @@ def copying(kind: str, form: str, size: int) -> Run:
     return run
 
 
-class DenseBranch(Branch):
+class DenseBranch(ReconstructionBranch):
     """The whole training branch, with the dense form in the middle."""
 
     def forward(self, picture: Tensor, hole: Tensor, features: Tensor) -> Tensor:
@@ -244,7 +244,7 @@ def branch_step(kind: str, form: str, size: int) -> Run:
     features = torch.randn(1, 96, size // 4, size // 4, requires_grad=True)
     picture = (torch.rand(1, 3, size, size) * 2 - 1).requires_grad_()
     hole = some_hole(1, size)
-    made = (DenseBranch if kind == "plain" else Branch)(CRFillOptions(contextual=FORMS[form]))
+    made = (DenseBranch if kind == "plain" else ReconstructionBranch)(CRFillOptions(contextual=FORMS[form]))
     if kind == "nothing":
         return lambda: None
     return step_of(made, picture, hole, features, train=True)
@@ -301,7 +301,7 @@ def features(rounds: int) -> None:
         objective(image, photo, hole).backward()
 
     def apart() -> None:
-        parts = [weight * term(image, photo, hole) for _, weight, term in objective.counting()]
+        parts = [weight * term(image, photo, hole) for _, weight, term in objective.active_terms()]
         torch.stack(parts).sum().backward()
 
     title("six-term objective, forward + backward, 256x256")

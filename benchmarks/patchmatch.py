@@ -137,13 +137,13 @@ def measured(filled: Photo, photo: Photo, hole: Hole) -> dict[str, float]:
     import torch
 
     from mendpix.metrics.lpips import LPIPS
-    from mendpix.metrics.pictures import L1, PSNR, SSIM
+    from mendpix.metrics.picture_metrics import L1Error, PSNR, SSIM
 
     final = np.where(hole[..., None], as_bytes(filled) / np.float32(255), photo)
     made, true = (torch.from_numpy(x).permute(2, 0, 1)[None].contiguous() for x in (final, photo))
     gap = torch.from_numpy(hole)[None, None].float()
     values = {}
-    metrics = {"l1": L1(), "psnr": PSNR(), "ssim": SSIM(), "lpips": LPIPS("alexnet")}
+    metrics = {"l1": L1Error(), "psnr": PSNR(), "ssim": SSIM(), "lpips": LPIPS("alexnet")}
     for name, metric in metrics.items():
         with torch.no_grad():
             metric.update(made, true, gap)

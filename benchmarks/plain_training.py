@@ -165,7 +165,7 @@ def partial_conv(batch: Batch, levels: int) -> Step:
 class Gated(nn.Module):
     """A convolution for the values and the gate together; ELU (or ReLU) times sigmoid."""
 
-    def __init__(self, row: sizes.Row, c_in: int, c_out: int) -> None:
+    def __init__(self, row: sizes.ConvSpec, c_in: int, c_out: int) -> None:
         super().__init__()
         padding = row.dilation * (row.kernel - 1) // 2
         self.row = row
@@ -175,18 +175,18 @@ class Gated(nn.Module):
         if self.row.upsample:
             x = F.interpolate(x, scale_factor=2)
         x = self.conv(x)
-        if not self.row.wide:
+        if not self.row.c_conv:
             return torch.tanh(x)
         value, gate = torch.split(x, x.shape[1] // 2, dim=1)
         value = F.relu(value) if self.row.relu else F.elu(value)
         return value * torch.sigmoid(gate)
 
 
-def gated(rows: Iterable[sizes.Row], c_in: int, width: int) -> tuple[nn.Sequential, int]:
+def gated(rows: Iterable[sizes.ConvSpec], c_in: int, width: int) -> tuple[nn.Sequential, int]:
     """Gated convolutions one after another, and how many channels come out."""
     made = nn.Sequential()
     for row in rows:
-        c_out = int(row.wide * width)
+        c_out = int(row.c_conv * width)
         made.append(Gated(row, c_in, c_out or 3))
         c_in = c_out // 2
     return made, c_in

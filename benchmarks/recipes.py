@@ -24,10 +24,13 @@ from torch import Tensor
 import mendpix
 from mendpix.inpainting.registry import CheckedFiller
 from mendpix.metrics import LPIPS
-from mendpix.metrics.pictures import L1, PSNR, PictureMetric
-from mendpix.training import objective, recipe_io, samples
-from mendpix.training.hole_sampling import drawer
+from mendpix.metrics.picture_metrics import PSNR, L1Error, PictureMetric
+from mendpix.training import objective, recipe_io
+from mendpix.training.hole_sampling import make_hole_sampler
+from mendpix.training.photos import PhotoSet, is_held_out
 from mendpix.training.recipe import Recipe
+from mendpix.training.samples import iterate_held_out
+from mendpix.training.sources import list_pictures
 
 Values = NDArray[np.float64]
 BASELINES = {"mean colour": "mean-colour", "Telea": "telea", "PatchMatch": "patchmatch"}
@@ -42,11 +45,11 @@ class Measured:
     faithful: bool
 
 
-def pictures(recipe: Recipe, folder: Path, count: int) -> samples.Photos:
+def pictures(recipe: Recipe, folder: Path, count: int) -> PhotoSet:
     """The first held-out pictures of a folder that a recipe can use; nothing else is read."""
-    photos = samples.Photos(folder, recipe.size, recipe.data)
-    for file in samples.found(folder):
-        if len(photos.held_out) < count and samples.is_held_out(file, recipe.data.held_out):
+    photos = PhotoSet(folder, recipe.size, recipe.data)
+    for file in list_pictures(folder):
+        if len(photos.held_out) < count and is_held_out(file, recipe.data.held_out):
             read = photos._read(file)
             if not isinstance(read, str):
                 photos.pictures[file] = read
@@ -56,15 +59,15 @@ def pictures(recipe: Recipe, folder: Path, count: int) -> samples.Photos:
 
 def pairs(run: Path, folder: Path, count: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Photo ``(3, S, S)`` and hole ``(1, S, S)`` of each held-out picture, as in validation."""
-    recipe = recipe_io.read(run / "recipe.toml").model_copy(update={"validate_count": count})
-    draw = drawer(recipe, objective.network(recipe))
-    for batch in samples.held_out_batches(pictures(recipe, folder, count), recipe, draw):
+    recipe = recipe_io.read_recipe(run / "recipe.toml").model_copy(update={"validate_count": count})
+    draw = make_hole_sampler(recipe, objective.build_network(recipe))
+    for batch in iterate_held_out(pictures(recipe, folder, count), recipe, draw):
         yield from zip(batch.photo, batch.hole, strict=True)
 
 
 def measure(filler: CheckedFiller, shown: Iterable[tuple[Tensor, Tensor]]) -> Measured:
     """Fill every picture, and compare with the truth."""
-    metrics: dict[str, PictureMetric] = {"l1": L1("hole"), "psnr": PSNR(), "lpips": LPIPS()}
+    metrics: dict[str, PictureMetric] = {"l1": L1Error("hole"), "psnr": PSNR(), "lpips": LPIPS()}
     faithful = True
     for photo, hole in shown:
         gap = hole[0].numpy() > 0

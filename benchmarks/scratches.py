@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.io import conversion, pairing
+from mendpix.io import files, pairing
 from mendpix.io.picture import Picture
 from mendpix.masks import defect_classifier, scratches
 from mendpix.types import Hole
@@ -113,7 +113,7 @@ def measure(photos: list[Path], sensitivity: float, soft: float, grain: float) -
     """Shares in percent, over all photos."""
     sums: dict[str, float] = defaultdict(float)
     for seed, path in enumerate(photos):
-        picture = aged(conversion.read(path), soft, grain, seed)
+        picture = aged(files.read(path), soft, grain, seed)
         worse, placed = spoilt(picture, seed)
         truth = np.zeros(picture.shape, bool)
         began = time.perf_counter()
@@ -149,9 +149,9 @@ def fit(photos: list[Path]) -> None:
     found = defaultdict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]](list)
     for number, path in enumerate(photos):
         soft, grain = AGES[number % len(AGES)]
-        worse, placed = spoilt(aged(conversion.read(path), soft, grain, number), FIRST + number)
+        worse, placed = spoilt(aged(files.read(path), soft, grain, number), FIRST + number)
         truth = near(np.any([where for _, where in placed], axis=0))
-        for kind, parts in scratches.candidates(scratches.brightness(worse)):
+        for kind, parts in scratches.find_candidates(scratches.to_grey(worse)):
             of = parts.labels[parts.places] - 1
             right = np.bincount(of, truth.ravel()[parts.places], len(parts.peak))
             name = "SPECKS" if kind is defect_classifier.SPECKS else "LINES"

@@ -1,10 +1,10 @@
-"""How a server bears many clients: throughput against one client's, memory, and every answer.
+"""Load test of the server: throughput of many clients against one, memory, correctness of answers.
 
     python benchmarks/serving.py [--clients 50] [--seconds 60]
 
 Starts `mendpix serve` on the loopback and times it to its first answer and its first fill. Then one
 client fills for a while, then many at once, then one again. Every picture that comes back is
-compared with what the library fills, byte for byte; a client that is told to come again later does.
+compared with what the library fills, byte for byte; clients retry after a 429.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mendpix.inpainting import api, registry
+from mendpix.inpainting import filling, registry
 from mendpix.io import files
 from mendpix.io.files import parse
 
@@ -33,7 +33,7 @@ BOUNDARY = "mendpix-benchmark"
 
 @dataclass
 class Tally:
-    """What the clients of one phase saw."""
+    """Counts and times of the clients of one phase."""
 
     done: int = 0
     busy: int = 0
@@ -44,7 +44,7 @@ class Tally:
 
 def requests() -> list[tuple[bytes, bytes]]:
     """Forms to send, and the file that must come back for each."""
-    made = []
+    forms = []
     for seed in range(KINDS):
         draw = np.random.default_rng(seed)
         ramp = np.linspace(60, 190, SIDE)[:, None, None] + np.zeros((SIDE, SIDE, 3))
@@ -52,10 +52,10 @@ def requests() -> list[tuple[bytes, bytes]]:
         mask = np.zeros((SIDE, SIDE), np.uint8)
         mask[70:100, 60 + seed : 100] = 255
         picture = parse(png(photo), "p.png")
-        filled = api.fill_picture(picture, mask > 0, registry.load("patchmatch", seed=seed))
+        filled = filling.fill_picture(picture, mask > 0, registry.load("patchmatch", seed=seed))
         content, _ = files.encode("p-filled.png", filled, mask > 0)
-        made.append((form(png(photo), png(mask), seed), content))
-    return made
+        forms.append((form(png(photo), png(mask), seed), content))
+    return forms
 
 
 def png(values: np.ndarray) -> bytes:
@@ -78,7 +78,7 @@ def form(photo: bytes, mask: bytes, seed: int) -> bytes:
 def client(
     port: int, work: list[tuple[bytes, bytes]], until: float, first: int, tally: Tally
 ) -> None:
-    """Fill one picture after the other until the time is up."""
+    """Fill pictures one after another until the time is up."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     step = first
@@ -121,7 +121,7 @@ def phase(port: int, work: list[tuple[bytes, bytes]], clients: int, seconds: flo
     middle = statistics.median(tally.seconds) if tally.seconds else float("nan")
     print(
         f"{clients:3d} client(s), {took:5.1f} s: {rate:6.2f} fills/s, median {middle:.2f} s, "
-        f"told to wait {tally.busy} times, wrong {len(tally.wrong)}"
+        f"refused as busy {tally.busy} times, wrong {len(tally.wrong)}"
     )
     for text in tally.wrong[:3]:
         print(f"    {text}")
@@ -186,18 +186,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     work = requests()
     process, port = start()
     try:
-        phase(port, work, 1, min(5.0, given.seconds))  # warms caches and memory
-        before = phase(port, work, 1, given.seconds / 2)
+        phase(port, work, 1, min(5.0, options.seconds))  # warms caches and memory
+        before = phase(port, work, 1, options.seconds / 2)
         settled = memory(process.pid)
         watch = Watch(process.pid)
         watch.start()
-        many = phase(port, work, given.clients, given.seconds)
+        many = phase(port, work, options.clients, options.seconds)
         watch.over.set()
-        after = phase(port, work, 1, given.seconds / 2)
+        after = phase(port, work, 1, options.seconds / 2)
         half = len(watch.samples) // 2 or 1
         print(
             f"memory: {settled:.0f} MB after one client; under load at most "

@@ -31,7 +31,7 @@ import plain_training as plain
 from mendpix import training
 from mendpix.training.distributed import PRECISIONS
 from mendpix.training.objective import weights_at
-from mendpix.training.profiling import stage
+from mendpix.training.profiling import prepare_profile
 from mendpix.training.recipe import Recipe
 from mendpix.training.samples import Batch
 
@@ -45,9 +45,9 @@ CACHES = ("ram", "disk", "device", "none")
 
 def our_step(recipe: Recipe, fabric: Fabric) -> tuple[Step, Batch]:
     """A step of the trainer's own two-step, and the batch it takes."""
-    game, batch = stage(recipe, recipe.batch, fabric)
-    weights = weights_at(recipe, recipe.stretches[-1], recipe.total - 1)
-    return lambda: game.step([batch], weights), batch
+    gan_step, batch = prepare_profile(recipe, recipe.batch, fabric)
+    weights = weights_at(recipe, recipe.phase_plan[-1], recipe.total - 1)
+    return lambda: gan_step.run([batch], weights), batch
 
 
 def plain_steps(name: str, batch: Batch) -> dict[str, Step]:
@@ -143,7 +143,7 @@ def waiting(recipe: Recipe, photos: Path, device: str) -> None:
 
 def measure(name: str, asked: argparse.Namespace, fabric: Fabric) -> None:
     changes = {"batch": asked.batch, "size": asked.size, "precision": asked.precision}
-    recipe = training.read(name, changes, SETS[name])
+    recipe = training.read_recipe(name, changes, SETS[name])
     device = fabric.device
     ours, batch = our_step(recipe, fabric)
     steps = {"ours": ours, **plain_steps(name, batch)}

@@ -1,4 +1,6 @@
-"""Turn a run into the bundled files: the averaged weights in half precision, and their ONNX twin.
+"""Turn a run into the bundled files: the averaged weights in half precision, and an ONNX graph.
+
+The ONNX file holds no numbers: it points into the weights file beside it.
 
     python tools/release_network.py RUN PHOTOS --hours 2.3
     python tools/release_network.py RUN PHOTOS --hours 2.3 --before OLD.safetensors
@@ -15,7 +17,7 @@ from typing import Any
 
 from mendpix.inpainting.onnx import export
 from mendpix.networks import serialization
-from mendpix.training.provenance import accounted
+from mendpix.training.provenance import describe_pictures
 from mendpix.weights import cards
 
 BUNDLED = Path(__file__).parents[1] / "src" / "mendpix" / "weights" / "bundled"
@@ -31,11 +33,11 @@ def release(
 ) -> None:
     """Write ``mender.safetensors`` and ``mender.onnx`` from a run's last weights."""
     network, card = serialization.load(run / "last.safetensors")
-    own = {"steps": card["steps"], "hours": hours, "recipe": named(card["recipe"])}
-    old = {} if before is None else cards.card(before)
-    read = sorted({*card["data"]["files"], *old.get("data", {}).get("files", {})})
-    card["data"] = {**card["data"], **accounted(photos, read)}
-    stretches = [*history(old), own]
+    own = {"steps": card["steps"], "hours": hours, "recipe": name_source(card["recipe"])}
+    old = {} if before is None else cards.read_card(before)
+    files = sorted({*card["data"]["files"], *old.get("data", {}).get("files", {})})
+    card["data"] = {**card["data"], **describe_pictures(photos, files)}
+    stretches = [*read_history(old), own]
     card |= {
         "name": "mender",
         "steps": sum(stretch["steps"] for stretch in stretches),
@@ -47,20 +49,19 @@ def release(
     halved = copy.deepcopy(network).half()
     out.mkdir(exist_ok=True)
     serialization.save(out / "mender.safetensors", halved, card)
-    found = export.export(out / "mender.safetensors", out / "mender.onnx", half=True)
-    print(found)
+    print(export.export(out / "mender.safetensors", out / "mender.onnx", beside=True))
 
 
-def history(card: dict[str, Any]) -> list[dict[str, Any]]:
+def read_history(card: dict[str, Any]) -> list[dict[str, Any]]:
     """The stretches of training that a released card tells of."""
     if not card:
         return []
     alone = {key: card[key] for key in ("steps", "hours", "recipe")}
-    kept: list[dict[str, Any]] = card.get("stretches", [alone])
-    return kept
+    stretches: list[dict[str, Any]] = card.get("stretches", [alone])
+    return stretches
 
 
-def named(recipe: dict[str, Any]) -> dict[str, Any]:
+def name_source(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe with the file it started from as a name only: folders are nobody's business."""
     return {**recipe, "from_weights": Path(recipe["from_weights"]).name}
 
@@ -73,8 +74,8 @@ def main() -> None:
     reader.add_argument("--hours", type=float, required=True, help="of one processor core")
     reader.add_argument("--before", type=Path, help="the released weights that the run began from")
     reader.add_argument("--out", type=Path, default=BUNDLED)
-    said = reader.parse_args()
-    release(said.run, said.photos, said.hours, said.before, said.out)
+    options = reader.parse_args()
+    release(options.run, options.photos, options.hours, options.before, options.out)
 
 
 if __name__ == "__main__":

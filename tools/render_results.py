@@ -4,8 +4,7 @@
     python tools/render_results.py examples-512 --pictures FOLDER --sheet duck,bridge
 
 NAME is a folder of results in results/evaluation. It gets METRIC.svg, NAME.md and NAME.html beside
-it,
-and with --sheet NAME.webp. Pictures are shown from the FOLDER of the evaluation that made them;
+it, and with --sheet NAME.webp. Pictures are shown from the FOLDER of the evaluation that made them;
 without one the page holds numbers and plots alone.
 """
 
@@ -24,20 +23,19 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--pictures", type=Path, help="folder of the evaluation that made them")
     parser.add_argument("--sheet", default="", help="names of pictures, with commas")
-    given = parser.parse_args()
-    results = Results.read(RESULTS / given.name)
-    report.figures(results, RESULTS / given.name)
-    shown = report.Options(pictures=1 if given.pictures else 0, budget=BUDGET, figures=given.name)
+    options = parser.parse_args()
+    results = Results.read(RESULTS / options.name)
+    report.write_figures(results, RESULTS / options.name)
+    pictures = options.pictures or RESULTS
+    content = report.ReportOptions(
+        pictures=1 if options.pictures else 0, budget=BUDGET, figures=options.name
+    )
     for suffix in (".md", ".html"):
-        print(
-            report.write(
-                results, given.pictures or RESULTS, RESULTS / f"{given.name}{suffix}", shown
-            )
-        )
-    if given.pictures and given.sheet:
-        out, names = RESULTS / f"{given.name}.webp", given.sheet.split(",")
-        print(report.sheet(given.pictures, out, names, list(results.models)))
-        with (RESULTS / f"{given.name}.md").open("a", encoding="utf-8") as page:
+        print(report.write(results, pictures, RESULTS / f"{options.name}{suffix}", content))
+    if options.pictures and options.sheet:
+        out, names = RESULTS / f"{options.name}.webp", options.sheet.split(",")
+        print(report.write_sheet(options.pictures, out, names, list(results.models)))
+        with (RESULTS / f"{options.name}.md").open("a", encoding="utf-8") as page:
             page.write(f"\n## Pictures\n\n![Inputs, fills and truths]({out.name})\n")
 
 

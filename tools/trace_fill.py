@@ -85,7 +85,7 @@ def trace_fill(photo: Path, mask: Path) -> Trace:
     from mendpix.cli import app
 
     with tempfile.TemporaryDirectory() as folder:
-        words = ["fill", str(photo), str(mask), "--out", str(Path(folder) / f"out{photo.suffix}")]
+        words = ["fill", str(photo), str(mask), "--out", str(Path(folder) / "out.png")]
         app(words, standalone_mode=False)  # compiles and imports
         with tracing() as trace:
             app(words, standalone_mode=False)

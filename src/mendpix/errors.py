@@ -1,4 +1,7 @@
-"""What a user can put right, said in one line that names both values and the way out."""
+"""Errors a user can put right: one line each, with both values and the way out."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class MendError(Exception):
@@ -39,3 +42,10 @@ class TrainingError(MendError):
 
 class Cancelled(Exception):  # noqa: N818  (a wish, not an error: never shown as one)
     """Raised by a ``progress`` callback to stop the work it reports on."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for an error about an unknown name: the nearest known one, or all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"

@@ -1,6 +1,8 @@
 """The arrays and callbacks that every part of the core passes on."""
 
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,3 +13,39 @@ Hole = NDArray[np.bool_]
 """``(H, W)`` bool, True = missing."""
 Progress = Callable[[float], None]
 """Called with the share done, in [0, 1]; may raise :class:`~mendpix.errors.Cancelled`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressRange:
+    """A callback for one part of a work: maps its share in [0, 1] into the whole's.
+
+    Attributes:
+        progress: the callback of the whole.
+        start: the share of the whole that is done when the part begins.
+        share: of the whole that the part is.
+    """
+
+    progress: Progress
+    start: float
+    share: float
+
+    def __call__(self, done: float) -> None:
+        self.progress(self.start + self.share * done)
+
+
+def sub_range(progress: Progress | None, start: float, share: float) -> Progress | None:
+    """The callback of a part that is ``share`` of a work and begins at ``start``.
+
+    A range of a range calls the outermost callback itself, so nesting costs no frames.
+    """
+    if isinstance(progress, ProgressRange):
+        start, share = progress.start + progress.share * start, progress.share * share
+        progress = progress.progress
+    return None if progress is None else ProgressRange(progress, start, share)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 from mendpix import cli
@@ -147,8 +148,8 @@ def test_json_summary(run: Run, folder: Path) -> None:
     assert fill["out"] == str(folder / "photo-filled.png")
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_folders_go_on_after_a_failure(run: Run, folder: Path, jobs: str) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_folders_go_on_after_a_failure(run: Run, folder: Path, workers: str) -> None:
     photos, masks = folder / "photos", folder / "masks"
     for name in ("a", "b", "c"):
         for place, source in ((photos, "photo.png"), (masks, "mask.png")):
@@ -156,7 +157,7 @@ def test_folders_go_on_after_a_failure(run: Run, folder: Path, jobs: str) -> Non
             (place / f"{name}.png").write_bytes((folder / source).read_bytes())
     (photos / "b.png").write_bytes(b"\x89PNG broken")
     (photos / "alone.png").write_bytes((folder / "photo.png").read_bytes())
-    code, said, err = run("fill", photos, masks, "-o", folder / "out", "-j", jobs, "-m", "telea")
+    code, said, err = run("fill", photos, masks, "-o", folder / "out", "-j", workers, "-m", "telea")
     assert code == 1
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "c.png"]
     assert said.count("filled in") == 2
@@ -164,19 +165,47 @@ def test_folders_go_on_after_a_failure(run: Run, folder: Path, jobs: str) -> Non
     assert err.count("error: ") == 1
     assert "b.png" in err
     (photos / "b.png").unlink()
-    assert run("fill", photos, masks, "-o", folder / "out", "-j", jobs, "-m", "telea")[0] == 0
+    assert run("fill", photos, masks, "-o", folder / "out", "-j", workers, "-m", "telea")[0] == 0
 
 
-def test_any_number_of_jobs_gives_the_same_bytes(run: Run, folder: Path) -> None:
+def test_any_number_of_workers_gives_the_same_bytes(run: Run, folder: Path) -> None:
     photos = folder / "photos"
     photos.mkdir()
     for index in range(2):
         Image.fromarray(np.roll(PHOTO, index, axis=0)).save(photos / f"{index}.png")
-    for jobs in ("1", "2"):
-        assert run("fill", photos, folder / "mask.png", "-o", folder / jobs, "-j", jobs)[0] == 0
+    for count in ("1", "2"):
+        words = ["fill", photos, folder / "mask.png", "-o", folder / count, "-j", count]
+        assert run(*words)[0] == 0
     for index in range(2):
-        one, two = ((folder / jobs / f"{index}.png").read_bytes() for jobs in ("1", "2"))
+        one, two = ((folder / count / f"{index}.png").read_bytes() for count in ("1", "2"))
         assert one == two
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "old"),
+    [
+        ("fill", ["photo.png", "mask.png"], "--jobs"),
+        ("evaluate", ["photos"], "--processes"),
+        ("train", ["photos", "--out", "run"], "--devices"),
+    ],
+)
+def test_old_names_of_workers_are_accepted_but_not_shown(
+    verb: str, words: list[str], old: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = typer.main.get_command(cli.app).commands[verb]  # type: ignore[attr-defined]
+    for option in ([old, "3"], [f"{old}=3"], ["--workers", "3"]):
+        context = command.make_context(verb, [*words, *option])
+        assert context.params["workers"] == 3
+    shown = context.get_help() + capsys.readouterr().out
+    assert "--workers" in shown
+    assert old not in shown
+
+
+def test_fill_takes_the_old_name_of_workers(run: Run, folder: Path) -> None:
+    out = folder / "out.png"
+    words = ["fill", folder / "photo.png", folder / "mask.png", "-m", "telea", "-o", out]
+    assert run(*words, "--jobs", "2")[0] == 0
+    assert out.is_file()
 
 
 def test_from_alpha(run: Run, folder: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.losses import (
-    GAMES,
+    GAN_OBJECTIVES,
     L2,
     Adversarial,
     Content,
@@ -50,7 +50,9 @@ def test_what_an_entry_names_is_there(line: str, entry: str) -> None:
         _resolve(name)
     tests = re.search(r"Tests: (.*)\. Recipe: ", entry)
     assert tests
-    groups = re.findall(r"((?:`test_\w+`(?:, | and )?)+) in `(tests/test_\w+\.py)`", tests.group(1))
+    groups = re.findall(
+        r"((?:`test_\w+`(?:, | and )?)+) in `(tests/\w+/test_\w+\.py)`", tests.group(1)
+    )
     assert groups
     for names, file in groups:
         text = (ROOT / file).read_text(encoding="utf-8")
@@ -59,7 +61,7 @@ def test_what_an_entry_names_is_there(line: str, entry: str) -> None:
 
 
 def test_recipes_that_entries_name_are_there() -> None:
-    folder = ROOT / "src" / "mendpix" / "recipes"
+    folder = ROOT / "src" / "mendpix" / "training" / "recipes"
     for _, entry in ENTRIES:
         recipe = entry.split("Recipe: ")[1].splitlines()[0]
         for name in re.findall(r"`([\w-]+)`", recipe):
@@ -157,13 +159,13 @@ def test_pan_loss() -> None:
     """Layers that differ by 1/4 and 1/2, lambda 2 and 3: 2/4 + 3/2. Called, G's -log(1 - D)
     joins; a sum norm is the mean times 12 values."""
     estimate, truth, hole = flat(2)
-    judge = Says()
-    term = PerceptualAdversarial(judge, (2.0, 3.0))
-    literal = term.match(judge(estimate, hole), judge(truth, hole))
+    discriminator = Says()
+    term = PerceptualAdversarial(discriminator, (2.0, 3.0))
+    literal = term.match(discriminator(estimate, hole), discriminator(truth, hole))
     check(literal, 2.0)
     check(term(estimate, truth, hole), 2.0 + math.log(0.75))
-    summed = PerceptualAdversarial(judge, (24.0, 36.0))
-    check(summed.match(judge(estimate, hole), judge(truth, hole)), 24.0)
+    summed = PerceptualAdversarial(discriminator, (24.0, 36.0))
+    check(summed.match(discriminator(estimate, hole), discriminator(truth, hole)), 24.0)
 
 
 def test_gan_value() -> None:
@@ -186,11 +188,13 @@ def test_crfill_discriminator() -> None:
     """Logits log 3 and -log 3: as noted relu(1 - log 3) + relu(1 + log 3); as done, 1 + D of the
     fake: relu(1 - log 3) twice."""
     estimate, truth, hole = flat(2)
-    judge = Says()
-    real, fake = judge(truth, hole).logits, judge(estimate, hole).logits
-    noted = GAMES["hinge"].real(real, 1).mean() + GAMES["hinge"].real(fake, 1).mean()
+    discriminator = Says()
+    real, fake = discriminator(truth, hole).logits, discriminator(estimate, hole).logits
+    noted = (
+        GAN_OBJECTIVES["hinge"].real(real, 1).mean() + GAN_OBJECTIVES["hinge"].real(fake, 1).mean()
+    )
     check(noted, 1 + math.log(3))
-    check(Adversarial(judge, "hinge").discriminator_loss(estimate, truth, hole), 0.0)
+    check(Adversarial(discriminator, "hinge").discriminator_loss(estimate, truth, hole), 0.0)
 
 
 def test_partial_convolution() -> None:

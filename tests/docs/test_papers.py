@@ -18,7 +18,7 @@ def test_code_on_a_page_runs(page: str) -> None:
     if page == "context-encoder":
         assert names["image"].shape == (2, 3, 128, 128)
     if page == "pan":
-        assert names["closing"].isfinite() and names["keeping"] > 0
+        assert names["network_loss"].isfinite() and names["discriminator_loss"] > 0
 
 
 @pytest.mark.parametrize("page", TEXTS)

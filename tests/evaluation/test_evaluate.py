@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 import mendpix
 from mendpix.cli import app
 from mendpix.errors import Cancelled, MendError
-from mendpix.evaluation import Results, evaluate, join, repeat
+from mendpix.evaluation import Results, evaluate, join, reproduce
 from mendpix.evaluation.results import picture_file
+from mendpix.inpainting import registry
 
 METRICS = ("l1", "l2", "psnr", "ssim")
 SMALL = {"protocol": "context-encoder", "metrics": METRICS}
@@ -52,14 +53,14 @@ def read(path: Path) -> np.ndarray:
 def test_numbers_are_those_of_the_pictures_on_disk(first: Path) -> None:
     results = Results.read(first)
     assert len(results.rows) == 4 * 2 * len(METRICS)
-    for shot in results.pictures:
-        truth, hole = (read(picture_file(first, kind, shot.name)) for kind in ("truth", "hole"))
-        fill = read(picture_file(first, "telea", shot.name))
+    for sample in results.pictures:
+        truth, hole = (read(picture_file(first, kind, sample.name)) for kind in ("truth", "hole"))
+        fill = read(picture_file(first, "telea", sample.name))
         error = np.abs(fill.astype(int) - truth)
         assert (error[hole == 0] == 0).all()
-        assert shot.ratio == (hole > 0).mean() == 0.25
+        assert sample.ratio == (hole > 0).mean() == 0.25
         wanted = 100 * error.sum() / (255 * error.size)
-        assert results.values("telea", "l1")[shot.name] == pytest.approx(wanted, rel=1e-12)
+        assert results.values("telea", "l1")[sample.name] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_mean_colour_of_a_photo_of_one_colour_is_perfect(tmp_path: Path) -> None:
@@ -96,6 +97,23 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert all(path.read_bytes() == stamps[path] for path in done), "what was done is not redone"
 
 
+def test_each_model_is_loaded_once(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+    load = registry.load
+
+    def count(model: str, **options: object) -> registry.CheckedFiller:
+        loaded.append(model)
+        return load(model, **options)
+
+    monkeypatch.setattr(registry, "load", count)
+    evaluate(photos, tmp_path / "out", ["telea", "mean-colour"], **SMALL)
+    assert loaded == ["telea", "mean-colour"]
+    reproduce(tmp_path / "out", tmp_path / "again")
+    assert loaded == ["telea", "mean-colour"] * 2
+
+
 def test_a_model_added_later_and_other_order_change_no_number(
     photos: Path, first: Path, tmp_path: Path
 ) -> None:
@@ -116,15 +134,15 @@ def test_a_damaged_fill_on_disk_is_made_again(photos: Path, first: Path, tmp_pat
 
 
 def test_repeating_gives_the_same_to_the_last_digit(first: Path, tmp_path: Path) -> None:
-    found = repeat(first / "manifest.json", tmp_path / "again")
+    found = reproduce(first / "manifest.json", tmp_path / "again")
     assert found.differences == [] == found.notes
     assert found.compared == 4 * 2 * len(METRICS)
     wanted = {"models": ["telea"], "metrics": ["psnr"], "limit": 2}
-    part = repeat(first / "manifest.json", tmp_path / "part", **wanted)
+    part = reproduce(first / "manifest.json", tmp_path / "part", **wanted)
     assert part.differences == []
     assert part.compared == 2
     with pytest.raises(MendError, match="the manifest has no lpips-alex; it has l1"):
-        repeat(first, tmp_path / "none", metrics=["lpips-alex"])
+        reproduce(first, tmp_path / "none", metrics=["lpips-alex"])
 
 
 def test_repeating_says_which_number_was_another(first: Path, tmp_path: Path) -> None:
@@ -134,7 +152,7 @@ def test_repeating_says_which_number_was_another(first: Path, tmp_path: Path) ->
     held["rows"][0]["value"] = np.nextafter(held["rows"][0]["value"], 9).item()
     (tmp_path / "results.json").write_text(json.dumps(held))
     photos = first.parent / "photos"
-    found = repeat(tmp_path / "manifest.json", tmp_path / "again", photos=photos)
+    found = reproduce(tmp_path / "manifest.json", tmp_path / "again", photos=photos)
     assert any("p0, telea, l1" in line for line in found.differences)
 
 
@@ -155,14 +173,14 @@ def masked(folder: Path, photos: Path) -> Path:
 def test_a_manifest_pairs_and_a_changed_mask_is_noticed(photos: Path, tmp_path: Path) -> None:
     folder = masked(tmp_path / "data", photos)
     results = evaluate(folder, tmp_path / "out", ["mean-colour"], **SMALL)
-    assert [shot.mask for shot in results.pictures] == ["masks/m1.png", "masks/m0.png"]
-    assert [shot.licence for shot in results.pictures] == ["CC0", "CC0"]
+    assert [sample.mask for sample in results.pictures] == ["masks/m1.png", "masks/m0.png"]
+    assert [sample.licence for sample in results.pictures] == ["CC0", "CC0"]
     assert results.pictures[0].ratio == 48 * 40 / 128**2
-    assert repeat(tmp_path / "out", tmp_path / "same").differences == []
+    assert reproduce(tmp_path / "out", tmp_path / "same").differences == []
     mask = read(folder / "masks" / "m0.png")
     mask[20, 30] = 0
     cv2.imwrite(str(folder / "masks" / "m0.png"), mask)
-    found = repeat(tmp_path / "out", tmp_path / "other").differences
+    found = reproduce(tmp_path / "out", tmp_path / "other").differences
     assert "p1: ratio, mask (file), hole (pixels) changed" in found
     assert any(line.startswith("mean-colour: 1 of 2 fills differ") for line in found)
     assert any(line.startswith("p1, mean-colour, l1") for line in found)
@@ -176,7 +194,7 @@ def test_masks_pair_by_stem_and_every_partner_is_needed(photos: Path, tmp_path: 
     for index in range(4):
         cv2.imwrite(str(masks / f"p{index}.png"), hole)
     results = evaluate(photos, tmp_path / "out", ["mean-colour"], masks=masks, **SMALL)
-    assert [shot.mask for shot in results.pictures] == [f"p{index}.png" for index in range(4)]
+    assert [sample.mask for sample in results.pictures] == [f"p{index}.png" for index in range(4)]
     (masks / "p2.png").rename(masks / "q2.png")
     with pytest.raises(MendError, match=r"p2\.png \(and 1 more\) has no partner"):
         evaluate(photos, tmp_path / "out", ["mean-colour"], masks=masks, **SMALL)
@@ -192,10 +210,10 @@ def test_pictures_of_another_tool_are_scored(first: Path, photos: Path, tmp_path
     results = evaluate(photos, tmp_path / "out", ["telea"], results=folders, **SMALL)
     assert results.values("tool", "psnr") == results.values("telea", "psnr")
     assert {cost.model for cost in results.costs} == {"telea"}
-    assert repeat(tmp_path / "out", tmp_path / "again").differences == []
+    assert reproduce(tmp_path / "out", tmp_path / "again").differences == []
     (tmp_path / "theirs").rename(tmp_path / "moved")
     moved = [f"tool={tmp_path / 'moved'}"]
-    assert repeat(tmp_path / "out", tmp_path / "moved-again", results=moved).differences == []
+    assert reproduce(tmp_path / "out", tmp_path / "moved-again", results=moved).differences == []
     (tmp_path / "moved").rename(tmp_path / "theirs")
     fill[60:68, 60:68] = 255
     cv2.imwrite(str(tmp_path / "theirs" / "p3.png"), fill)
@@ -230,19 +248,19 @@ def test_every_kind_of_hole_is_measured_where_the_protocol_says_so(tmp_path: Pat
     results = evaluate(
         photos, tmp_path / "o", ["mean-colour"], protocol="mat", size=256, metrics=["l1"]
     )
-    names = [(shot.name, shot.bucket) for shot in results.pictures]
+    names = [(sample.name, sample.bucket) for sample in results.pictures]
     assert names == [(f"p{i}.{kind}", kind) for i in (0, 1) for kind in ("large", "small")]
-    assert all((shot.ratio < 0.4) == (shot.bucket == "small") for shot in results.pictures)
+    assert all((sample.ratio < 0.4) == (sample.bucket == "small") for sample in results.pictures)
     assert results.remarks[0] == "p0.large: enlarged, its short side has 64 pixels"
-    assert repeat(tmp_path / "o", tmp_path / "again").differences == []
+    assert reproduce(tmp_path / "o", tmp_path / "again").differences == []
 
 
 def test_wishes_that_cannot_be_met_say_so(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for wish, words in (
-        ({"protocol": "owns"}, "did you mean own"),
+        ({"protocol": "owns"}, "did you mean 'own'"),
         ({"protocol": "lama", "size": 300}, "at 512 or 256 pixels, not at 300"),
-        ({"metrics": ["psnrr"]}, "did you mean psnr"),
+        ({"metrics": ["psnrr"]}, "did you mean 'psnr'"),
         ({"models": ["telea", "telea"]}, "two models are called telea"),
         ({"models": ["hole=telea"]}, "no model can be called hole"),
         ({"models": ["teela"]}, "did you mean telea"),

@@ -17,12 +17,26 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mendpix.errors import MaskError, MendError
-from mendpix.evaluation import Cost, Results, Row, Sample, SetRow, candidates, statistics
-from mendpix.evaluation.memory_usage import growth
+from mendpix.evaluation import (
+    Cost,
+    MetricRow,
+    Results,
+    Sample,
+    SetMetricRow,
+    candidates,
+    statistics,
+)
+from mendpix.evaluation.memory_usage import measure_peak
 from mendpix.evaluation.metric_table import METRICS
-from mendpix.evaluation.photo_pairs import Pair, gather
-from mendpix.evaluation.preparation import draw, file_hash, prepare, touches_border
-from mendpix.evaluation.protocols import PROTOCOLS, Protocol, choose, differences, restored
+from mendpix.evaluation.photo_pairs import PhotoPair, find_pairs
+from mendpix.evaluation.preparation import draw_hole, hash_file, prepare, touches_border
+from mendpix.evaluation.protocols import (
+    PROTOCOLS,
+    EvaluationProtocol,
+    choose,
+    list_differences,
+    restore,
+)
 from mendpix.evaluation.results import file_name, picture_file
 from mendpix.masks import holes
 from mendpix.weights import cards
@@ -42,7 +56,7 @@ FROZEN = {
 }
 
 
-def settings_hash(protocol: Protocol) -> str:
+def settings_hash(protocol: EvaluationProtocol) -> str:
     text = json.dumps(protocol.as_dict(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -52,30 +66,30 @@ def test_protocols_are_the_frozen_ones() -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda p: f"{p.name}-{p.size}")
-def test_a_protocol_survives_its_manifest(protocol: Protocol) -> None:
+def test_a_protocol_survives_its_manifest(protocol: EvaluationProtocol) -> None:
     held = json.loads(json.dumps(protocol.as_dict()))
-    assert restored(held) == protocol
+    assert restore(held) == protocol
     with pytest.raises(MendError, match="seed is 0 and 1"):
-        restored({**held, "seed": 1})
-    assert differences(held, {**held, "metrics": []}) == []
+        restore({**held, "seed": 1})
+    assert list_differences(held, {**held, "metrics": []}) == []
 
 
 def test_own_draws_holes_of_every_bucket_in_turn() -> None:
     own = choose("own")
     kinds = set()
     for place in range(12):
-        name, hole = draw(own, place)
+        name, hole = draw_hole(own, place)
         low, high = holes.BUCKETS[place % 6]
         assert low < holes.ratio(hole) <= high
         assert hole.shape == (512, 512)
         kinds.add(name.split(",")[0].removeprefix("drawn: "))
     assert kinds == {"thin", "medium", "thick", "comod"}
-    assert draw(own, 3)[0] == draw(own, 3)[0]
+    assert draw_hole(own, 3)[0] == draw_hole(own, 3)[0]
 
 
 def test_partial_conv_draws_holes_at_the_border_and_away_from_it() -> None:
     protocol = choose("partial-conv", 256)
-    at_border = [touches_border(draw(protocol, place)[1]) for place in range(12)]
+    at_border = [touches_border(draw_hole(protocol, place)[1]) for place in range(12)]
     assert at_border == [True] * 6 + [False] * 6
 
 
@@ -88,19 +102,19 @@ def picture(folder: Path, name: str, height: int, width: int) -> Path:
 
 def test_a_photo_is_resized_by_pillow_and_cut_from_the_middle(tmp_path: Path) -> None:
     path = picture(tmp_path, "p.png", 600, 801)
-    made = prepare(Pair("p", path, "p.png"), choose("own"))
+    made = prepare(PhotoPair("p", path, "p.png"), choose("own"))
     whole = Image.open(path).resize((684, 512), Image.Resampling.LANCZOS)
     assert np.array_equal(made.truth, np.asarray(whole)[:, 86:598])
 
 
 def test_own_at_256_is_own_at_512_shrunk(tmp_path: Path) -> None:
-    pair = Pair("p", picture(tmp_path, "p.png", 512, 512), "p.png", place=2)
+    pair = PhotoPair("p", picture(tmp_path, "p.png", 512, 512), "p.png", place=2)
     large, small = prepare(pair, choose("own", 512)), prepare(pair, choose("own", 256))
     means = large.truth.reshape(256, 2, 256, 2, 3).astype(float).mean((1, 3))
     assert np.array_equal(small.truth, np.floor(means + 0.5))
     assert np.array_equal(small.hole, large.hole.reshape(256, 2, 256, 2).any((1, 3)))
-    assert (small.shot.bucket, small.shot.mask) == (large.shot.bucket, large.shot.mask)
-    assert small.shot.ratio == large.shot.ratio == holes.ratio(large.hole)
+    assert (small.sample.bucket, small.sample.mask) == (large.sample.bucket, large.sample.mask)
+    assert small.sample.ratio == large.sample.ratio == holes.ratio(large.hole)
 
 
 def test_a_mask_goes_its_photos_way_or_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -108,10 +122,10 @@ def test_a_mask_goes_its_photos_way_or_is_taken_as_it_is(tmp_path: Path) -> None
     left = np.zeros((600, 900), np.uint8)
     left[:, :450] = 255
     cv2.imwrite(str(tmp_path / "m.png"), left)
-    pair = Pair("p", path, "p.png", tmp_path / "m.png", "m.png")
+    pair = PhotoPair("p", path, "p.png", tmp_path / "m.png", "m.png")
     made = prepare(pair, choose("own"))
     assert np.array_equal(made.hole, np.tile(np.arange(512) < 256, (512, 1)))
-    assert (made.shot.bucket, made.shot.ratio) == ("(0.4,0.5]", 0.5)
+    assert (made.sample.bucket, made.sample.ratio) == ("(0.4,0.5]", 0.5)
     other = prepare(pair, choose("own"), invert=True)
     assert np.array_equal(other.hole, ~made.hole)
     cv2.imwrite(str(tmp_path / "m.png"), np.eye(512, dtype=np.uint8) * 255)
@@ -127,7 +141,7 @@ def test_a_mask_goes_its_photos_way_or_is_taken_as_it_is(tmp_path: Path) -> None
 def test_grey_and_deep_photos_become_rgb_of_8_bits(tmp_path: Path) -> None:
     levels = np.linspace(0, 65535, 512 * 512).reshape(512, 512).astype(np.uint16)
     cv2.imwrite(str(tmp_path / "p.png"), levels)
-    truth = prepare(Pair("p", tmp_path / "p.png", "p.png"), choose("own")).truth
+    truth = prepare(PhotoPair("p", tmp_path / "p.png", "p.png"), choose("own")).truth
     assert np.array_equal(truth[..., 0], np.rint(levels / 257))
     assert np.array_equal(truth[..., 0], truth[..., 2])
 
@@ -137,12 +151,12 @@ def test_buckets_of_ten_and_of_borders(tmp_path: Path) -> None:
     hole = np.zeros((256, 256), np.uint8)
     hole[10:60, 10:60] = 255
     cv2.imwrite(str(tmp_path / "m.png"), hole)
-    pair = Pair("p", path, "p.png", tmp_path / "m.png", "m.png")
-    assert prepare(pair, choose("lama", 256)).shot.bucket == "[0,0.1)"
-    assert prepare(pair, choose("partial-conv", 256)).shot.bucket == "(0.01,0.1] no border"
+    pair = PhotoPair("p", path, "p.png", tmp_path / "m.png", "m.png")
+    assert prepare(pair, choose("lama", 256)).sample.bucket == "[0,0.1)"
+    assert prepare(pair, choose("partial-conv", 256)).sample.bucket == "(0.01,0.1] no border"
     hole[0, 0] = 255
     cv2.imwrite(str(tmp_path / "m.png"), hole)
-    assert prepare(pair, choose("partial-conv", 256)).shot.bucket == "(0.01,0.1] border"
+    assert prepare(pair, choose("partial-conv", 256)).sample.bucket == "(0.01,0.1] border"
 
 
 def test_a_manifest_that_does_not_pair_is_refused(tmp_path: Path) -> None:
@@ -157,12 +171,12 @@ def test_a_manifest_that_does_not_pair_is_refused(tmp_path: Path) -> None:
     ):
         table.write_text(lines)
         with pytest.raises(MendError, match=words):
-            gather(tmp_path, None, own)
+            find_pairs(tmp_path, None, own)
     table.write_text("photo,source,licence\np.png,me,CC0")
-    pair = gather(tmp_path, None, own)[0]
+    pair = find_pairs(tmp_path, None, own)[0]
     assert (pair.source, pair.licence, pair.mask) == ("me", "CC0", None)
     with pytest.raises(MendError, match="needs photo and mask"):
-        gather(tmp_path, table, own)
+        find_pairs(tmp_path, table, own)
 
 
 def results(values: dict[str, dict[str, float]], better: str = "lower") -> Results:
@@ -174,7 +188,7 @@ def results(values: dict[str, dict[str, float]], better: str = "lower") -> Resul
         metrics={"m": about},
         models={model: {"kind": "filler", "spec": model} for model in values},
         pictures=[Sample(name, name, "", 0.05, "(0.01,0.1]") for name in names],
-        rows=[Row(p, m, "m", v) for m, found in values.items() for p, v in found.items()],
+        rows=[MetricRow(p, m, "m", v) for m, found in values.items() for p, v in found.items()],
     )
 
 
@@ -184,7 +198,7 @@ def test_results_survive_their_files(tmp_path: Path) -> None:
     made = results({"a": values, "b": dict.fromkeys(values, -math.inf)})
     made = replace(
         made,
-        sets=[SetRow("a", "fid-clean", "all", math.nan, 3, "few")],
+        sets=[SetMetricRow("a", "fid-clean", "all", math.nan, 3, "few")],
         costs=[Cost("p0", "a", 0.1, 2.0)],
         remarks=["ä"],
     )
@@ -273,8 +287,8 @@ def test_no_claim_is_made_where_the_data_support_none() -> None:
     less = {name: value - 1 for name, value in few.items()}
     found = statistics.difference(results({"a": few, "b": less}), "a", "b", "m")
     assert found.winner == "" and "(too few to tell)" in found.verdict()
-    assert statistics.paired({"p": math.inf}, {"p": math.inf}).mean == 0
-    one = statistics.estimated({"p": 2.0})
+    assert statistics.paired_difference({"p": math.inf}, {"p": math.inf}).mean == 0
+    one = statistics.estimate_mean({"p": 2.0})
     assert (one.mean, one.count) == (2.0, 1) and math.isnan(one.low)
 
 
@@ -294,18 +308,18 @@ def test_memory_is_what_the_work_itself_takes() -> None:
 
     work()
     for _ in range(2):
-        with growth() as grown:
+        with measure_peak() as peak:
             work()
-        assert 28 < grown[0] < 40, "4000 arrays of 8,000 bytes"
-    with growth() as grown:
+        assert 28 < peak[0] < 40, "4000 arrays of 8,000 bytes"
+    with measure_peak() as peak:
         pass
-    assert grown[0] < 2
+    assert peak[0] < 2
 
 
 def test_new_bundled_weights_make_auto_another_filler(monkeypatch: pytest.MonkeyPatch) -> None:
-    (auto,) = candidates.enter(["auto"])
-    assert auto.sha256 == file_hash(cards.resolve("mender"))
-    monkeypatch.setattr(candidates, "file_hash", lambda path: "other")
-    (other,) = candidates.enter(["auto"])
+    (auto,) = candidates.load_candidates(["auto"])
+    assert auto.sha256 == hash_file(cards.resolve("mender"))
+    monkeypatch.setattr(candidates, "hash_file", lambda path: "other")
+    (other,) = candidates.load_candidates(["auto"])
     assert auto.identity() != other.identity()
     assert auto.identity()["spec"] == other.identity()["spec"] == "auto"

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,10 +19,10 @@ from rich.console import Console
 from mendpix.errors import MendError, PictureError
 from mendpix.evaluation import report
 from mendpix.evaluation.report import gallery, latex, markdown, page, svg, tables
-from mendpix.evaluation.report.description import said
-from mendpix.evaluation.report.markup import Markup, escaped, link, tag
+from mendpix.evaluation.report.description import format_setting
+from mendpix.evaluation.report.rendering import is_web_address, read_asset
 from mendpix.evaluation.report.summary import Summary
-from mendpix.evaluation.results import Cost, Results, Row, Sample, SetRow, picture_file
+from mendpix.evaluation.results import Cost, MetricRow, Results, Sample, SetMetricRow, picture_file
 
 NASTY = '<script>alert("1")</script>&\'_%$#{}\\'
 LOW, HIGH = "(0.01,0.1]", "(0.1,0.2]"
@@ -33,28 +34,31 @@ METRICS = {
 }
 
 
-def made(models: tuple[str, ...] = ("good", "twin", "bad"), extra: str = "") -> Results:
+def example_results(models: tuple[str, ...] = ("good", "twin", "bad"), extra: str = "") -> Results:
     """Eight pictures in each of two buckets: good and twin differ by noise, bad is far behind."""
-    shots = [
+    samples = [
         Sample(f"{extra}p{n:02}", f"/home/me/p{n}.png", f"m{n}.png", 0.05 if n < 8 else 0.15,
              LOW if n < 8 else HIGH, source=f"{extra}album", licence="CC0")
         for n in range(16)
     ]  # fmt: skip
     rows = []
-    for n, shot in enumerate(shots):
+    for n, sample in enumerate(samples):
         wobble = 0.25 if n % 2 else -0.25
         for model, psnr, lpips in zip(
             models, (30 + n + wobble, 30 + n, 20 + n), (0.1, 0.2, 0.3), strict=True
         ):
-            rows += [Row(shot.name, model, "psnr", psnr), Row(shot.name, model, "lpips", lpips)]
+            rows += [
+                MetricRow(sample.name, model, "psnr", psnr),
+                MetricRow(sample.name, model, "lpips", lpips),
+            ]
     return Results(
         protocol={"name": f"own{extra}", "size": 512, "kinds": [{"label": "thin"}]},
         metrics=METRICS,
         models={m: {"kind": "filler", "spec": f"/home/me/{m}.onnx", "card": {}} for m in models},
-        pictures=shots,
+        pictures=samples,
         rows=rows,
-        sets=[SetRow(m, k, "all", 9.25, 16) for k in ("fid", "kid") for m in models],
-        costs=[Cost(s.name, m, 0.5, 12.0) for s in shots for m in models],
+        sets=[SetMetricRow(m, k, "all", 9.25, 16) for k in ("fid", "kid") for m in models],
+        costs=[Cost(s.name, m, 0.5, 12.0) for s in samples for m in models],
         versions={"mendpix": "0.1.0"},
     )
 
@@ -62,8 +66,8 @@ def made(models: tuple[str, ...] = ("good", "twin", "bad"), extra: str = "") -> 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Results' pictures: a grey truth, and fills that miss it by 16 levels in the hole."""
-    results = made()
-    for place, shot in enumerate(results.pictures):
+    results = example_results()
+    for place, sample in enumerate(results.pictures):
         rows, columns = np.indices((24, 32))
         truth = np.repeat((40 + 5 * place + 2 * rows + columns)[..., None], 3, 2).astype(np.uint8)
         hole = np.zeros((24, 32), np.uint8)
@@ -71,14 +75,14 @@ def folder(tmp_path: Path) -> Path:
         fill = np.where(hole[..., None] > 0, truth + np.uint8(16), truth)
         named = {"truth": truth, "hole": hole, **dict.fromkeys(results.models, fill)}
         for name, levels in named.items():
-            file = picture_file(tmp_path, name, shot.name)
+            file = picture_file(tmp_path, name, sample.name)
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(levels).save(file)
     return tmp_path
 
 
 def html(results: Results, folder: Path, **options: object) -> str:
-    out = report.write(results, folder, folder / "out.html", report.Options(**options))  # type: ignore[arg-type]
+    out = report.write(results, folder, folder / "out.html", report.ReportOptions(**options))  # type: ignore[arg-type]
     return out.read_text("utf-8")
 
 
@@ -109,7 +113,7 @@ class Page(HTMLParser):
 
 
 def test_means_and_intervals_stand_in_the_table() -> None:
-    whole = tables.overall(Summary(made()))
+    whole = tables.tabulate_overall(Summary(example_results()))
     assert [cell.text for cell in whole.header] == ["model", "PSNR (dB) ↑", "LPIPS ↓"]
     bad = next(row for row in whole.rows if row[0].text == "bad")
     assert bad[1].text == "27.50"  # the mean of 20 to 35
@@ -120,48 +124,55 @@ def test_means_and_intervals_stand_in_the_table() -> None:
 
 
 def test_best_is_marked_only_where_the_data_supports_it() -> None:
-    summary = Summary(made())
+    summary = Summary(example_results())
     psnr, lpips = summary.metrics
-    assert summary.marks(lpips) == {"good": "best", "twin": "", "bad": ""}
-    assert summary.marks(psnr) == {"good": "near", "twin": "near", "bad": ""}
-    said = {metric.name: text for metric, text in tables.findings(summary)}
-    assert said["lpips"] == "good is best, and the data supports it against every other model."
-    assert "does not tell which of them is best" in said["psnr"]
+    assert summary.mark_best(lpips) == {"good": "best", "twin": "", "bad": ""}
+    assert summary.mark_best(psnr) == {"good": "near", "twin": "near", "bad": ""}
+    findings = {metric.name: text for metric, text in tables.list_findings(summary)}
+    assert findings["lpips"] == "good is best, and the data supports it against every other model."
+    assert "does not tell which of them is best" in findings["psnr"]
 
 
 def test_few_pictures_support_nothing() -> None:
-    results = made()
-    few = {shot.name for shot in results.pictures[:4]}
+    results = example_results()
+    few = {sample.name for sample in results.pictures[:4]}
     small = replace(
         results,
         pictures=results.pictures[:4],
         rows=[row for row in results.rows if row.picture in few],
     )
     summary = Summary(small)
-    assert set(summary.marks(summary.metrics[1]).values()) == {""}
-    told = tables.claims(summary, summary.metrics[1])
-    assert told.rows[0][1].verdict == "not supported by 4 pictures"
+    assert set(summary.mark_best(summary.metrics[1]).values()) == {""}
+    table = tables.tabulate_comparisons(summary, summary.metrics[1])
+    assert table.rows[0][1].verdict == "not supported by 4 pictures"
 
 
 def test_claims_name_the_winner_first_and_its_lead() -> None:
-    told = tables.claims(Summary(made()), Summary(made()).metrics[1])
-    first = told.rows[0]
+    table = tables.tabulate_comparisons(
+        Summary(example_results()), Summary(example_results()).metrics[1]
+    )
+    first = table.rows[0]
     assert first[0].text == "good beats twin"
     assert first[1].text == "0.100"
     assert (first[1].small, first[1].verdict) == ("[0.100, 0.100]", "supported")
-    assert [cell.text for cell in told.header] == ["A beats B", "all pictures", "1–10 %", "10–20 %"]
+    assert [cell.text for cell in table.header] == [
+        "A beats B",
+        "all pictures",
+        "1–10 %",
+        "10–20 %",
+    ]
 
 
 def test_columns_count_their_pictures_and_missing_ones_are_said() -> None:
-    results = made()
+    results = example_results()
     summary = Summary(replace(results, rows=results.rows[6:]))  # the first picture is missing
-    told = tables.by_bucket(summary, summary.metrics[0])
-    assert [cell.small for cell in told.header] == ["", "n = 8", "n = 8", "n = 16"]
-    assert all(row[1].small.endswith("1 missing") and row[1].warned for row in told.rows)
+    table = tables.tabulate_buckets(summary, summary.metrics[0])
+    assert [cell.small for cell in table.header] == ["", "n = 8", "n = 8", "n = 16"]
+    assert all(row[1].small.endswith("1 missing") and row[1].warned for row in table.rows)
 
 
 def test_whole_sets_bear_their_count_and_a_warning_that_kid_does_not_need() -> None:
-    fid, kid = tables.sets(Summary(made()))
+    fid, kid = tables.tabulate_sets(Summary(example_results()))
     assert (fid.rows[0][1].text, fid.rows[0][1].small, fid.rows[0][1].warned) == (
         "9.2", "n = 16", True)  # fmt: skip
     assert not kid.rows[0][1].warned
@@ -169,13 +180,13 @@ def test_whole_sets_bear_their_count_and_a_warning_that_kid_does_not_need() -> N
 
 
 def test_values_without_an_end_or_a_number_are_written() -> None:
-    psnr = Summary(made()).metrics[0]
-    written = [psnr.written(value) for value in (float("inf"), float("nan"), -1.234, -0.001)]
-    assert written == ["∞", "–", "−1.23", "0.00"]
+    psnr = Summary(example_results()).metrics[0]
+    texts = [psnr.format_value(value) for value in (float("inf"), float("nan"), -1.234, -0.001)]
+    assert texts == ["∞", "–", "−1.23", "0.00"]
 
 
 def test_infinite_and_lacking_values_are_drawn_and_told(folder: Path) -> None:
-    results = made()
+    results = example_results()
     rows = [replace(row, value=float("inf")) if row.model == "bad" else row for row in results.rows]
     text = html(replace(results, rows=rows), folder)
     assert "∞" in text
@@ -187,11 +198,11 @@ def test_infinite_and_lacking_values_are_drawn_and_told(folder: Path) -> None:
     ("thick", "thick"), ("all", "all pictures"),
 ])  # fmt: skip
 def test_buckets_are_shares_in_percent(bucket: str, shown: str) -> None:
-    assert tables.share(bucket) == shown
+    assert tables.bucket_label(bucket) == shown
 
 
 def test_markdown_tables_are_rectangles() -> None:
-    text = markdown.report(Summary(made(("a|b", "`c`", "[d](e)"))))
+    text = markdown.render(Summary(example_results(("a|b", "`c`", "[d](e)"))))
     blocks = re.findall(r"(?:^\|.*\n)+", text, re.M)
     assert len(blocks) == 8  # overall, two by bucket, two of claims, two of sets, costs
     for block in blocks:
@@ -201,7 +212,7 @@ def test_markdown_tables_are_rectangles() -> None:
 
 
 def test_latex_is_balanced_and_escaped() -> None:
-    text = latex.report(Summary(made((NASTY, "b", "c"))))
+    text = latex.render(Summary(example_results((NASTY, "b", "c"))))
     lines = [line for line in text.splitlines() if line and not line.startswith("%")]
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 8
     body = re.sub(r"\\[{}%&#$_\\]", "", "\n".join(lines))
@@ -218,7 +229,7 @@ def test_latex_is_balanced_and_escaped() -> None:
 
 
 def test_the_page_escapes_every_name(folder: Path) -> None:
-    results = made((NASTY, "b", "c"), extra=NASTY)
+    results = example_results((NASTY, "b", "c"), extra=NASTY)
     hostile = replace(results, remarks=[NASTY], versions={NASTY: NASTY})
     text = html(hostile, folder)
     assert text.count("<script>") == 1 and "<script>alert" not in text
@@ -228,7 +239,7 @@ def test_the_page_escapes_every_name(folder: Path) -> None:
 
 
 def test_the_page_stands_alone(folder: Path) -> None:
-    results = made()
+    results = example_results()
     card = {"source": "https://example.org/weights", "trap": "javascript:alert(1)"}
     results.models["good"]["card"] = card
     text = html(results, folder)
@@ -241,19 +252,19 @@ def test_the_page_stands_alone(folder: Path) -> None:
     assert "@import" not in text and "url(" not in text
     assert any(held.get("href") == "https://example.org/weights" for held in parsed.all("a"))
     policy = parsed.all("meta")[1]["content"]
-    assert policy == page.policy(page.asset("page.js")) and "default-src 'none'" in policy
+    assert policy == page.content_policy(read_asset("page.js")) and "default-src 'none'" in policy
 
 
 def test_the_page_tells_no_path(folder: Path) -> None:
-    text = html(made(), folder)
+    text = html(example_results(), folder)
     assert "/home" not in text and str(folder) not in text
     assert "good.onnx" in text
 
 
 def test_pictures_are_the_best_the_median_and_the_worst() -> None:
-    summary = Summary(made())
-    chosen = gallery.choose(summary, summary.metrics[0], 3)
-    assert [(c.shot.name, c.standing) for c in chosen[:3]] == [
+    summary = Summary(example_results())
+    chosen = gallery.choose_pictures(summary, summary.metrics[0], 3)
+    assert [(c.sample.name, c.standing) for c in chosen[:3]] == [
         ("p07", "best of 8"), ("p04", "median of 8"), ("p00", "worst of 8")]  # fmt: skip
     assert [c.bucket for c in chosen] == [LOW] * 3 + [HIGH] * 3
 
@@ -262,7 +273,7 @@ def test_pictures_are_the_best_the_median_and_the_worst() -> None:
     (12, 3, [0, 5, 11]), (12, 1, [5]), (12, 2, [0, 11]), (1, 3, [0]), (0, 3, []), (2, 3, [0, 1]),
 ])  # fmt: skip
 def test_ranks_are_spread_from_end_to_end(length: int, count: int, places: list[int]) -> None:
-    assert gallery.ranks(length, count) == places
+    assert gallery.spread_ranks(length, count) == places
 
 
 def test_pictures_show_hole_and_difference() -> None:
@@ -271,15 +282,15 @@ def test_pictures_show_hole_and_difference() -> None:
     hole[4:8, 4:8] = True
     fill = truth.copy()
     fill[4:8, 4:8] = 110
-    given = gallery.tinted(truth, hole)
+    given = gallery.hatch_hole(truth, hole)
     assert (given[~hole] == 100).all() and not (given[hole] == 100).all(-1).any()
-    shown = gallery.difference(fill, truth, hole)
-    assert (shown[hole] == gallery.heat()[10 * gallery.GAIN]).all()
+    shown = gallery.draw_difference(fill, truth, hole)
+    assert (shown[hole] == gallery.heat_colours()[10 * gallery.GAIN]).all()
     assert (shown[~hole] == 30).all()  # dimmed
 
 
 def test_embedded_pictures_are_what_they_say(folder: Path) -> None:
-    parsed = Page(html(made(), folder, pictures=1))
+    parsed = Page(html(example_results(), folder, pictures=1))
     tiles = [held for held in parsed.all("img") if held.get("src")]
     assert len(tiles) == 2 * (2 + 3 * 2)  # buckets, each: input, truth; models: fill, difference
     assert all(held["alt"] for held in tiles)
@@ -294,24 +305,27 @@ def test_embedded_pictures_are_what_they_say(folder: Path) -> None:
 
 
 def test_a_small_budget_makes_pictures_smaller_then_fewer(folder: Path) -> None:
-    whole = html(made(), folder, pictures=3)
-    tight = html(made(), folder, pictures=3, budget=60_000)
+    whole = html(example_results(), folder, pictures=3)
+    tight = html(example_results(), folder, pictures=3, budget=60_000)
     embedded = sum(len(held["src"] or "") for held in Page(tight).all("img") if held.get("src"))
     assert 0 < embedded <= 60_000 < len(whole)
-    none = html(made(), folder, pictures=3, budget=100)
+    none = html(example_results(), folder, pictures=3, budget=100)
     assert 'id="pictures"' not in none and 'id="measures"' in none
 
 
 def test_without_pictures_the_numbers_remain(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
-    for text in (html(made(), folder, pictures=0), html(made(), tmp_path / "bare")):
+    for text in (
+        html(example_results(), folder, pictures=0),
+        html(example_results(), tmp_path / "bare"),
+    ):
         assert 'id="measures"' in text and 'id="pictures"' not in text
 
 
 def test_markdown_links_to_the_plots_it_is_told_of(tmp_path: Path) -> None:
-    results = made()
-    files = report.figures(results, tmp_path / "plots")
-    out = report.write(results, tmp_path, tmp_path / "r.md", report.Options(figures="plots"))
+    results = example_results()
+    files = report.write_figures(results, tmp_path / "plots")
+    out = report.write(results, tmp_path, tmp_path / "r.md", report.ReportOptions(figures="plots"))
     linked = re.findall(r"!\[.*?\]\((.*?)\)", out.read_text("utf-8"))
     assert [tmp_path / name for name in linked] == files
 
@@ -319,11 +333,11 @@ def test_markdown_links_to_the_plots_it_is_told_of(tmp_path: Path) -> None:
 def test_a_damaged_picture_is_told(folder: Path) -> None:
     picture_file(folder, "good", "p03").write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"p03\.png cannot be shown"):
-        html(made(), folder, pictures=1)
+        html(example_results(), folder, pictures=1)
 
 
 def test_suffixes_choose_what_is_written(tmp_path: Path) -> None:
-    results = made()
+    results = example_results()
     files = {s: report.write(results, tmp_path, tmp_path / "new" / f"r{s}") for s in (
         ".json", ".csv", ".md", ".tex")}  # fmt: skip
     assert json.loads(files[".json"].read_text("utf-8"))["protocol"]["name"] == "own"
@@ -343,12 +357,12 @@ def test_mistakes_are_told(
     tmp_path: Path, name: str, options: dict[str, object], words: str
 ) -> None:
     with pytest.raises(MendError, match=words):
-        report.write(made(), tmp_path, tmp_path / name, report.Options(**options))  # type: ignore[arg-type]
+        report.write(example_results(), tmp_path, tmp_path / name, report.ReportOptions(**options))  # type: ignore[arg-type]
 
 
 def test_the_terminal_shows_what_the_tables_say() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(report.terminal(made()))
+    console.print(report.render_terminal(example_results()))
     text = console.export_text()
     assert re.search(r"bad +27\.50 +0\.300", text)
     assert "● 0.100" in text and "n = 16 ⚠" in text
@@ -357,32 +371,49 @@ def test_the_terminal_shows_what_the_tables_say() -> None:
 
 
 def test_one_model_alone_and_no_bucket(folder: Path) -> None:
-    results = made()
+    results = example_results()
     alone = replace(
         results,
         models={"bad": results.models["bad"]},
         rows=[row for row in results.rows if row.model == "bad"],
-        pictures=[replace(shot, bucket="") for shot in results.pictures],
+        pictures=[replace(sample, bucket="") for sample in results.pictures],
         sets=[],
         costs=[],
     )
     text = html(alone, folder)
     assert 'class="claims"' not in text and 'id="costs"' not in text and 'id="sets"' not in text
-    assert "only" not in markdown.report(Summary(alone))
+    assert "only" not in markdown.render(Summary(alone))
 
 
-def test_markup_escapes_what_is_not_markup() -> None:
-    assert tag("p", {"title": '"<'}, "a < b", Markup("<b>c</b>")) == (
-        '<p title="&quot;&lt;">a &lt; b<b>c</b></p>')  # fmt: skip
-    assert escaped(escaped("&")) == "&amp;"
-    assert link("javascript:alert(1)", "here") == "here"
-    assert tag("input", {"disabled": True, "value": None}) == "<input disabled>"
+def test_drawn_text_is_escaped() -> None:
+    label = svg.draw_label(1.25, 2, '"<', "a&b")
+    assert label == (
+        '<text x="1.25" y="2" text-anchor="middle" class="a&amp;b">&#34;&lt;</text>')  # fmt: skip
+    assert svg.join_markup([label, "<"]) == f"{label}&lt;"
+
+
+@pytest.mark.parametrize("address, is_link", [
+    ("https://example.org/a", True), ("HTTP://example.org", True), ("#main", True),
+    ("javascript:alert(1)", False), ("data:text/html,x", False), ("//example.org", False),
+    ("https://example.org and more", False),
+])  # fmt: skip
+def test_links_lead_to_web_pages_only(address: str, is_link: bool) -> None:
+    assert is_web_address(address) == is_link
+
+
+def test_without_jinja_the_page_names_the_extra_and_markdown_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MendError, match=r"HTML report needs Jinja2.*mendpix\[train\]"):
+        report.write(example_results(), tmp_path, tmp_path / "r.html")
+    assert report.write(example_results(), tmp_path, tmp_path / "r.md").is_file()
 
 
 def test_paths_lose_all_but_their_name() -> None:
     paths = ("/home/me/a.onnx", "C:\\Users\\me\\a.onnx", "~/a.onnx", "../a.onnx")
-    assert {said(path) for path in paths} == {"a.onnx"}
-    assert said("CC BY 4.0 / attribution") == "CC BY 4.0 / attribution"
+    assert {format_setting(path) for path in paths} == {"a.onnx"}
+    assert format_setting("CC BY 4.0 / attribution") == "CC BY 4.0 / attribution"
 
 
 @pytest.mark.parametrize("rough, step", [(0.9, 1), (1.1, 2), (2.2, 2.5), (0.03, 0.05), (7, 10)])
@@ -394,8 +425,8 @@ def test_ticks_are_round(rough: float, step: float) -> None:
 
 
 def test_figures_are_files_of_their_own(tmp_path: Path) -> None:
-    results = made()
-    files = report.figures(results, tmp_path / "plots")
+    results = example_results()
+    files = report.write_figures(results, tmp_path / "plots")
     assert [file.name for file in files] == ["psnr.svg", "lpips.svg"]
     text = files[0].read_text("utf-8")
     parsed = Page(text)
@@ -405,7 +436,9 @@ def test_figures_are_files_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_sheet_shows_input_fills_and_truth(folder: Path) -> None:
-    out = report.sheet(folder, folder / "new" / "s.png", ["p00", "p09"], ["good", "bad"], side=32)
+    out = report.write_sheet(
+        folder, folder / "new" / "s.png", ["p00", "p09"], ["good", "bad"], side=32
+    )
     with Image.open(out) as opened:
         levels = np.asarray(opened.convert("RGB"))
     assert levels.shape[1] == 4 * (32 + 6) + 6
@@ -413,12 +446,12 @@ def test_a_sheet_shows_input_fills_and_truth(folder: Path) -> None:
     assert (levels[26:50, -38:-6] == truth).all()
     assert not (levels[26:50, 6:38] == truth).all()
     with pytest.raises(MendError, match="no picture p99 of truth"):
-        report.sheet(folder, out, ["p99"], ["good"])
+        report.write_sheet(folder, out, ["p99"], ["good"])
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_a_real_browser_runs_the_page(folder: Path, tmp_path: Path) -> None:
-    html(made(), folder)
+    html(example_results(), folder)
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
              f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000")  # fmt: skip

@@ -10,10 +10,10 @@ from PIL import Image
 
 import mendpix
 from mendpix.errors import MaskError, PictureError, TensorError
-from mendpix.inpainting.api import fill_picture
+from mendpix.inpainting.filling import fill_picture
 from mendpix.inpainting.registry import load
-from mendpix.io import conversion
-from mendpix.io.conversion import Picture
+from mendpix.io import files
+from mendpix.io.picture import Picture
 
 SHAPE = (24, 30)
 
@@ -234,18 +234,18 @@ def test_a_photo_is_never_written_over(tmp_path: Path) -> None:
     Image.fromarray(hole().astype(np.uint8) * 255).save(mask)
     before = photo.read_bytes()
     for out in (photo, mask):
-        with pytest.raises(mendpix.MendError, match="write to another out"):
+        with pytest.raises(mendpix.MendError, match="write to another file"):
             mendpix.fill(photo, mask, out=out)
     assert photo.read_bytes() == before
 
 
 def test_a_path_to_deep_colour_warns_that_pillow_rounds(tmp_path: Path) -> None:
     photo = tmp_path / "photo.tif"
-    conversion.write(photo, Picture(values(np.uint16)))
+    files.write(photo, Picture(values(np.uint16)))
     with pytest.warns(UserWarning, match="rounds uint16 colours to 8 bits"):
         mendpix.fill(photo, hole(), model="telea")
     mendpix.fill(photo, hole(), model="telea", out=tmp_path / "out.tif")
-    filled = conversion.read(tmp_path / "out.tif")
+    filled = files.read(tmp_path / "out.tif")
     same_outside(values(np.uint16), filled.pixels)
 
 

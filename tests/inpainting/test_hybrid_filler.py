@@ -12,10 +12,12 @@ from onnx import helper
 
 import mendpix
 from mendpix.errors import Cancelled, MaskError, MendError
+from mendpix.inpainting.base import CheckedFiller
 from mendpix.inpainting.hybrid import filler
-from mendpix.inpainting.hybrid.filler import DEPTH, VARIANTS, HybridFiller, tries
-from mendpix.inpainting.hybrid.region import Region, levelled
+from mendpix.inpainting.hybrid.filler import DEPTH, VARIANTS, HybridFiller, list_variants
+from mendpix.inpainting.hybrid.tiling import level_rim
 from mendpix.inpainting.patchmatch import Options, PatchMatch
+from mendpix.inpainting.windows import Region, find_finite
 from mendpix.types import Hole, Photo, Progress
 from mendpix.weights import cards
 
@@ -142,19 +144,21 @@ def test_reduced_keeps_colours_and_marks_what_is_unusable() -> None:
     hole = block(photo.shape, 60, 60, 280, 280)
     photo[hole] = 9
     photo[:40, :40] = np.nan
-    small = Region(photo, hole).reduced(DEPTH, 96)
+    unusable = ~find_finite(photo)
+    small = Region(photo, hole, unusable).shrink(DEPTH, 96)
     assert small is not None
     assert np.isnan(small.photo[:15, :15]).all()
     usable = ~small.hole & ~small.unusable
     np.testing.assert_allclose(small.photo[usable], 0.5, atol=1e-6)
-    assert Region(photo, block(photo.shape, 60, 60, 150, 150)).reduced(DEPTH, 96) is None
+    shallow = block(photo.shape, 60, 60, 150, 150)
+    assert Region(photo, shallow, unusable).shrink(DEPTH, 96) is None
 
 
 def test_a_step_at_the_rim_is_levelled_and_the_middle_left() -> None:
     photo = np.full((200, 200, 3), 0.4, np.float32)
     hole = block(photo.shape, 40, 50, 110, 100)
     photo[hole] = 0.5
-    level = levelled(photo, hole)
+    level = level_rim(photo, hole)
     np.testing.assert_array_equal(level[~hole], photo[~hole])
     assert abs(level[40, 100, 0] - 0.4) < 0.025
     np.testing.assert_allclose(level[85:105, 90:110], 0.5, atol=1e-3)
@@ -183,7 +187,7 @@ def test_tries_differ_and_the_first_is_the_best() -> None:
 
 
 def test_more_tries_than_ways_get_other_seeds() -> None:
-    asked = tries(list(VARIANTS.values()), 3 * len(VARIANTS))
+    asked = list_variants(3 * len(VARIANTS))
     assert len(set(asked)) == len(asked)
 
 
@@ -228,7 +232,7 @@ def test_nothing_missing_is_a_copy() -> None:
 
 def test_everything_missing_names_the_way_out() -> None:
     with pytest.raises(MaskError, match="all 256 pixels are missing"):
-        HybridFiller()(scene(16, 16), np.ones((16, 16), np.bool_))
+        CheckedFiller(HybridFiller())(scene(16, 16), np.ones((16, 16), np.bool_))
 
 
 @pytest.mark.parametrize("quality", ["fast", "best"])
@@ -264,7 +268,7 @@ def test_pictures_smaller_than_a_patch_and_nan(shape: tuple[int, int], quality: 
     )
     photo[~hole] = np.nan
     with pytest.raises(MaskError, match="pixels are missing"):
-        HybridFiller(softened, quality)(photo, hole)  # type: ignore[arg-type]
+        CheckedFiller(HybridFiller(softened, quality))(photo, hole)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("side", [300, 1000])
@@ -272,7 +276,7 @@ def test_a_large_hole_is_as_bright_and_as_rough_as_its_surroundings(
     side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everywhere: a piece that the network goes over may lie wholly inside the hole."""
-    monkeypatch.setattr(filler, "REBUILT", Options(rounds=1, last_rounds=1, sweeps=1))
+    monkeypatch.setattr(filler, "GUIDED", Options(rounds=1, last_rounds=1, sweeps=1))
     photo = np.random.default_rng(0).normal(0.8, 0.06, (side + 120, side + 120, 3)).clip(0.6, 1)
     photo = cv2.GaussianBlur(photo.astype(np.float32), (0, 0), 1)
     hole = block(photo.shape, 60, 60, side, side)

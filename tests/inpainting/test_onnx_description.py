@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from mendpix.errors import WeightsError
-from mendpix.inpainting.onnx.description import Adapter
+from mendpix.inpainting.onnx.description import OnnxDescription
 
 PHOTO = np.array([[[0.0, 0.5, 1.0], [0.2, 0.4, 0.6]]], dtype=np.float32)
 HOLE = np.array([[True, False]])
 
 
 def fed(planes: list[str], **more: Any) -> np.ndarray:
-    return Adapter.of({"inputs": {"x": planes}, **more}, "a test").feed(PHOTO, HOLE)["x"]
+    return OnnxDescription.of({"inputs": {"x": planes}, **more}, "a test").feed(PHOTO, HOLE)["x"]
 
 
 def test_planes_by_name() -> None:
@@ -31,10 +31,10 @@ def test_planes_by_name() -> None:
 
 
 def test_the_picture_comes_back_in_its_own_range() -> None:
-    adapter = Adapter.of({"inputs": {"x": "photo"}, "output_values": [0, 255]}, "a test")
+    adapter = OnnxDescription.of({"inputs": {"x": "photo"}, "output_values": [0, 255]}, "a test")
     output = np.array([0, 127.5, 300], np.float32).reshape(1, 3, 1, 1)
     np.testing.assert_allclose(adapter.read(output), [[[0, 0.5, 1]]])
-    plain = Adapter.of({"inputs": {"x": "photo"}, "values": [-1, 1]}, "a test")
+    plain = OnnxDescription.of({"inputs": {"x": "photo"}, "values": [-1, 1]}, "a test")
     for size in (1, 4):
         image = np.random.default_rng(size).random((size, size, 3), dtype=np.float32)
         back = plain.read(plain.feed(image, np.zeros((size, size), bool))["x"])
@@ -50,18 +50,18 @@ def test_the_picture_comes_back_in_its_own_range() -> None:
     ],
 )
 def test_tables_come_back(table: dict[str, Any], tmp_path: Path) -> None:
-    adapter = Adapter.of(table, "a test")
-    again = Adapter.of(adapter.table(), "a test")
+    adapter = OnnxDescription.of(table, "a test")
+    again = OnnxDescription.of(adapter.table(), "a test")
     assert again == adapter
     path = tmp_path / "net.json"
     path.write_text(json.dumps(table))
-    assert Adapter.read_from(path) == adapter
+    assert OnnxDescription.read_from(path) == adapter
 
 
 def test_toml_and_what_it_means_to_windows(tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
     path.write_text('multiple = 8\n[inputs]\nimage = "photo"\nmask = "hole"\n')
-    needs = Adapter.read_from(path).needs(largest=99)
+    needs = OnnxDescription.read_from(path).requirements(largest=99)
     assert (needs.multiple, needs.size, needs.centred, needs.largest) == (8, None, False, 99)
 
 
@@ -82,14 +82,14 @@ def test_toml_and_what_it_means_to_windows(tmp_path: Path) -> None:
 )
 def test_wrong_tables_are_one_line(table: dict[str, Any], message: str) -> None:
     with pytest.raises(WeightsError, match=message) as caught:
-        Adapter.of(table, "net.toml")
+        OnnxDescription.of(table, "net.toml")
     assert str(caught.value).startswith("net.toml") and "\n" not in str(caught.value)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "net.toml").write_text("inputs = ")
     with pytest.raises(WeightsError, match="cannot be read"):
-        Adapter.read_from(tmp_path / "net.toml")
+        OnnxDescription.read_from(tmp_path / "net.toml")
     (tmp_path / "net.json").write_text("[1]")
     with pytest.raises(WeightsError, match="holds no table"):
-        Adapter.read_from(tmp_path / "net.json")
+        OnnxDescription.read_from(tmp_path / "net.json")

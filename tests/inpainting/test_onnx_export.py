@@ -1,5 +1,6 @@
 """Networks as ONNX files: the same fills, any size, kept only if they are right."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 import mendpix
 from mendpix.errors import WeightsError
-from mendpix.inpainting.onnx import export
+from mendpix.inpainting.onnx import export, graph
 from mendpix.networks import serialization
 from mendpix.networks.context_encoder import ContextEncoder, ContextEncoderOptions
 from mendpix.networks.crfill import CRFill, CRFillOptions
@@ -65,7 +66,7 @@ def test_an_export_fills_as_its_network(folder: Path, name: str, shape: tuple[in
     hole[5:30, 20:60] = hole[33:39, 90:] = True
     exported = mendpix.load(folder / f"{name}.onnx")
     network, _ = serialization.load(folder / f"{name}.safetensors")
-    serialization.save(folder / "rounded.safetensors", export.rounded(network))
+    serialization.save(folder / "rounded.safetensors", graph.round_to_half(network))
     same = mendpix.load(folder / "rounded.safetensors", device="cpu")
     own = mendpix.load(folder / f"{name}.safetensors", device="cpu")
     filled = exported(photo, hole)
@@ -86,14 +87,50 @@ def test_the_same_bytes_for_any_number_of_threads(folder: Path, name: str) -> No
 
 def test_cards_and_sizes(folder: Path) -> None:
     for name in NAMES:
-        card, own = (cards.card(folder / f"{name}{end}") for end in (".onnx", ".safetensors"))
+        card, own = (cards.read_card(folder / f"{name}{end}") for end in (".onnx", ".safetensors"))
         assert {key: card[key] for key in own} == own
         assert card["export"]["largest"] <= export.TOLERANCE
         assert card["export"]["weights"] == "half, computed in single"
-    assert cards.card(folder / "mender.onnx")["adapter"]["start"] == "telea"
-    assert cards.card(folder / "context-encoder.onnx")["adapter"]["hole_shape"] == "centre"
+    assert cards.read_card(folder / "mender.onnx")["adapter"]["start"] == "telea"
+    assert cards.read_card(folder / "context-encoder.onnx")["adapter"]["hole_shape"] == "centre"
     big = folder / "context-encoder.onnx"
     assert big.stat().st_size < 0.6 * big.with_suffix(".safetensors").stat().st_size
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A graph that points into weights in half precision beside it."""
+    pair = tmp_path_factory.mktemp("pair")
+    network, card = serialization.load(folder / "mender.safetensors")
+    serialization.save(pair / "mender.safetensors", network.half(), card)
+    export.export(pair / "mender.safetensors", pair / "mender.onnx", beside=True)
+    return pair
+
+
+def test_tensors_beside_the_graph_give_the_same_bytes(folder: Path, pair: Path) -> None:
+    assert onnx.load(pair / "mender.onnx", load_external_data=False).ByteSize() < 100_000
+    card = cards.read_card(pair / "mender.onnx")
+    assert card.items() >= cards.read_card(pair / "mender.safetensors").items()
+    assert card["export"]["weights"] == "half, computed in single" and "tensors" not in card
+    photo = np.random.default_rng(0).random((150, 131, 3), dtype=np.float32)
+    hole = np.zeros((150, 131), bool)
+    hole[40:90, 30:80] = True
+    export.export(pair / "mender.safetensors", pair / "whole.onnx", half=True)
+    whole, apart = (mendpix.load(pair / f"{name}.onnx") for name in ("whole", "mender"))
+    np.testing.assert_array_equal(apart(photo, hole), whole(photo, hole))
+
+
+def test_a_graph_is_worth_nothing_without_its_own_tensors(
+    folder: Path, pair: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match=r"must lie in .*, beside the tensors it points at"):
+        export.export(pair / "mender.safetensors", tmp_path / "mender.onnx", beside=True)
+    shutil.copy(pair / "mender.onnx", tmp_path)
+    with pytest.raises(WeightsError, match=r"mender\.safetensors does not exist"):
+        mendpix.load(tmp_path / "mender.onnx")
+    shutil.copy(folder / "mender.safetensors", tmp_path)
+    with pytest.raises(WeightsError, match="was made for other tensors than"):
+        mendpix.load(tmp_path / "mender.onnx")
 
 
 def test_nothing_of_this_machine_is_in_the_file(folder: Path) -> None:
@@ -111,7 +148,7 @@ def test_a_file_that_fills_differently_is_not_kept(
     for node in other.graph.node:
         if node.op_type == "Tanh":
             node.op_type = "Sigmoid"
-    monkeypatch.setattr(export, "graph", lambda network: other)
+    monkeypatch.setattr(graph, "trace", lambda network: other)
     out = tmp_path / "net.onnx"
     with pytest.raises(WeightsError, match=r"fills differently once exported, by 0\.\d+ where"):
         export.export(folder / "context-encoder.safetensors", out)
@@ -127,7 +164,7 @@ def test_half_precision_is_refused_where_it_shows() -> None:
     with pytest.raises(
         WeightsError, match=r"allconv11\.conv\.weight exceeds half precision's 65504"
     ):
-        export.rounded(network)
+        graph.round_to_half(network)
 
 
 def test_what_cannot_be_exported(folder: Path, tmp_path: Path) -> None:

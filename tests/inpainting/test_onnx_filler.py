@@ -35,7 +35,7 @@ def test_a_file_that_describes_itself_fills(tmp_path: Path) -> None:
     assert (filled[hole] == 0.25).all()
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
     assert filler.card["data"] == ["nothing"]
-    assert cards.card(path) == card
+    assert cards.read_card(path) == card
 
 
 def test_any_other_is_described_beside_it_or_by_an_option(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_cards_that_are_broken(tmp_path: Path) -> None:
     content = path.read_bytes().replace(b'{"adapter"', b'["adapter"')
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="a card that is no JSON"):
-        cards.card(path)
+        cards.read_card(path)
 
 
 def test_no_torch_is_needed(tmp_path: Path) -> None:
@@ -179,7 +179,11 @@ def test_nobody_is_told(tmp_path: Path) -> None:
     """The runtime's own telemetry keeps an id in the home folder from its import on."""
     home = tmp_path / "home"
     home.mkdir()
-    say = "from mendpix import models, runtime\nruntime.OnnxFiller(models.bundled()['mender'])"
+    say = (
+        "from mendpix.inpainting.onnx.filler import OnnxFiller\n"
+        "from mendpix.weights import cards\n"
+        "OnnxFiller(cards.list_bundled()['mender'])"
+    )
     where = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
     subprocess.run([sys.executable, "-c", say], env={**where, "HOME": str(home)}, check=True)
     assert [path for path in home.rglob("*") if path.is_file()] == []

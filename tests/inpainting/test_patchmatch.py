@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mendpix.errors import Cancelled, MaskError
-from mendpix.inpainting.patchmatch import Options, PatchMatch, numba_cache, patch_features
-from mendpix.inpainting.patchmatch.completion import Completion
+from mendpix.inpainting.patchmatch import Options, PatchMatch, numba_cache, pyramid
+from mendpix.inpainting.patchmatch.completion import Completion, complete
 from mendpix.inpainting.patchmatch.pyramid import Bytes, divide
 from mendpix.inpainting.patchmatch.thread_pool import ThreadPool
 from mendpix.types import Hole, Photo
@@ -222,6 +222,18 @@ def test_same_bytes_when_several_fill_at_once() -> None:
             np.testing.assert_array_equal(filled, alone)
 
 
+@pytest.mark.parametrize("guided", [False, True])
+def test_completing_a_gap_is_what_the_filler_does_in_one_piece(guided: bool) -> None:
+    photo = scene(90, 70)
+    guide = photo[::-2, ::3] if guided else None
+    hole = block(photo.shape, 30, 20, 25, 30)
+    photo[:9, :9] = np.nan
+    gap = hole | np.isnan(photo[..., 0])
+    values = complete(photo, gap, guide, 4, Options(radius=2), threads=2)
+    filler = PatchMatch(4, guide, radius=2)
+    np.testing.assert_array_equal(values[hole[gap]], filler.missing(photo, hole, whole=True))
+
+
 def test_seeds_differ() -> None:
     photo = noise(96, 96)
     hole = block(photo.shape, 30, 30, 30, 30)
@@ -281,16 +293,16 @@ def test_the_fill_stays_near_its_guide(size: tuple[int, int], bright: bool) -> N
 
 def completed(photo: Photo, hole: Hole, rounds: int) -> Completion:
     options = Options(levels=1, rounds=rounds, last_rounds=rounds)
-    with ThreadPool(1) as crew:
-        job = Completion(photo, hole, None, 0, options, crew)
+    with ThreadPool(1) as pool:
+        job = Completion(photo, hole, None, 0, options, pool)
         job.run()
     return job
 
 
 def patches(job: Completion, centres: NDArray[np.int32]) -> NDArray[np.int64]:
     level = job.levels[0]
-    r, look = level.radius, level.look.astype(np.int64)
-    return np.stack([look[y - r : y + r + 1, x - r : x + r + 1].ravel() for y, x in centres])
+    r, features = level.radius, level.features.astype(np.int64)
+    return np.stack([features[y - r : y + r + 1, x - r : x + r + 1].ravel() for y, x in centres])
 
 
 def test_costs_are_sums_of_squared_differences_and_near_the_best_there_are() -> None:
@@ -321,14 +333,14 @@ def test_what_patches_are_compared_by_shows_no_bands(
     photo = scene(150, 90)
     known = ~block(photo.shape, 40, 30, 60, 20)
 
-    def found() -> Bytes:
-        with ThreadPool(2) as crew:
-            return patch_features.looks(photo, known, True, 8, Options(), crew)
+    def compute() -> Bytes:
+        with ThreadPool(2) as pool:
+            return pyramid.compute_features(photo, known, True, 8, Options(), pool)
 
-    whole = found()
+    whole = compute()
     assert whole.shape == (150, 90, 8)
-    monkeypatch.setattr(patch_features, "_BAND", band)
-    np.testing.assert_array_equal(found(), whole)
+    monkeypatch.setattr(pyramid, "_BAND", band)
+    np.testing.assert_array_equal(compute(), whole)
 
 
 def test_importing_is_cheap() -> None:
@@ -349,9 +361,9 @@ def test_compiled_is_known_from_the_cache_folder(
 
 
 def test_without_a_place_to_keep_it_compiles_in_memory_and_says_so(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(numba_cache, "_told", False)
+    numba_cache._warn.cache_clear()
     names: dict[str, object] = {}
     exec("def twice(x):\n    return x + x", names)  # no file, so Numba finds no cache folder
     with caplog.at_level(logging.WARNING, "mendpix.inpainting.patchmatch"):

@@ -1,5 +1,7 @@
 """Pieces that hold all that is missing, and seams that cannot be seen."""
 
+from functools import reduce
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from mendpix.types import Hole, Photo, Progress
 def test_a_small_hole_is_one_piece_with_its_surroundings() -> None:
     hole = np.zeros((600, 900), np.bool_)
     hole[100:110, 200:240] = True
-    (piece,) = tiling.tiles(hole)
+    (piece,) = tiling.make_tiles(hole)
     assert (piece.height, piece.width) == (tiling.SMALLEST,) * 2
     assert piece.top == 0
     assert piece.left <= 200 - tiling.MARGIN
@@ -39,8 +41,8 @@ def test_pieces_hold_the_hole_and_weigh_it(
         hole[
             row : row + max(1, int(tall * height)), column : column + max(1, int(wide * width))
         ] = 1
-    pieces = tiling.tiles(hole)
-    box = tiling.bounds(pieces)
+    pieces = tiling.make_tiles(hole)
+    box = reduce(Window.union, pieces)
     weight = np.zeros((height, width), np.float32)
     for piece in pieces:
         assert piece.area <= tiling.AT_ONCE
@@ -60,7 +62,7 @@ def test_pieces_that_disagree_meet_without_a_step() -> None:
     def shade(shown: Photo, missing: Hole, progress: Progress | None = None) -> Photo:
         return np.full_like(shown, next(shades))
 
-    made = tiling.refined(photo.copy(), hole, shade)[..., 0]
+    made = tiling.refine_tiles(photo.copy(), hole, shade)[..., 0]
     assert np.ptp(made[hole]) > 0.03
     inside = cv2.erode(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     step = np.abs(np.diff(made, axis=1))[inside[:, 1:]]
@@ -75,7 +77,7 @@ def test_pieces_that_agree_are_one() -> None:
     def negative(shown: Photo, missing: Hole, progress: Progress | None = None) -> Photo:
         return 1 - shown
 
-    made = tiling.refined(photo.copy(), hole, negative)
+    made = tiling.refine_tiles(photo.copy(), hole, negative)
     np.testing.assert_array_equal(made[~hole], photo[~hole])
     np.testing.assert_allclose(made[hole], 1 - photo[hole], atol=1e-6)
 
@@ -91,7 +93,7 @@ def test_only_the_fullest_pieces_are_gone_over_where_told() -> None:
         return np.ones_like(shown)
 
     told: list[float] = []
-    made = tiling.refined(photo.copy(), hole, whiten, told.append, most=2)[..., 0]
+    made = tiling.refine_tiles(photo.copy(), hole, whiten, told.append, count=2)[..., 0]
     assert len(seen) == 2
     assert min(seen) > 60_000
     assert told[-1] == 1
@@ -110,7 +112,7 @@ def test_other_channels_are_shown_as_three(channels: int) -> None:
         assert shown.shape[2] == 3
         return 1 - shown
 
-    made = tiling.refined(photo.copy(), hole, negative)
+    made = tiling.refine_tiles(photo.copy(), hole, negative)
     np.testing.assert_allclose(made[hole], 1 - photo[hole], atol=1e-6)
     np.testing.assert_array_equal(made[~hole], photo[~hole])
 
@@ -121,7 +123,7 @@ def test_covered_takes_the_nearest() -> None:
     unusable = np.zeros((10, 30), np.bool_)
     unusable[:, 10:22] = True
     photo[unusable] = np.nan
-    covered = tiling.covered(photo, unusable)
+    covered = tiling.paint_over(photo, unusable)
     np.testing.assert_allclose(covered[:, :15], 0.2)
     np.testing.assert_allclose(covered[:, 17:], 0.8)
     assert np.isnan(photo[unusable]).all()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from layouts import drawn, layout
+from layouts import draw_weights, layout
 from PIL import Image
 from torch import Tensor, nn
 
@@ -284,7 +284,7 @@ def test_other_people_s_files_become_fillers(tmp_path: Path) -> None:
 
 
 def test_load_and_fill_take_files_run_folders_and_strangers(tmp_path: Path) -> None:
-    torch.save({"state_dict": drawn(layout("netG"))}, tmp_path / "netG.pth")
+    torch.save({"state_dict": draw_weights(layout("netG"))}, tmp_path / "netG.pth")
     run = tmp_path / "run"
     run.mkdir()
     serialization.convert(tmp_path / "netG.pth", run / "best.safetensors")

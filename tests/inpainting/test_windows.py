@@ -18,7 +18,7 @@ def test_windows_hold_every_missing_pixel_once(
     hole: np.ndarray, context: float, smallest: int
 ) -> None:
     covered = np.zeros(hole.shape, int)
-    for window in windows.around(hole, context, smallest):
+    for window in windows.find_windows(hole, context, smallest):
         assert window.area == covered[window.slices].size  # inside the picture
         covered[window.slices] += 1
     assert (covered[hole] == 1).all()
@@ -28,38 +28,29 @@ def test_windows_hold_every_missing_pixel_once(
 def test_a_small_hole_costs_a_small_window() -> None:
     hole = np.zeros((3000, 4000), bool)
     hole[1000:1010, 2000:2020] = True
-    (window,) = windows.around(hole, context=1.0, smallest=48)
+    (window,) = windows.find_windows(hole, context=1.0, smallest=48)
     assert window == Window(1000 - 48, 2000 - 48, 10 + 96, 20 + 96)
 
 
 def test_neighbours_share_a_window_and_far_ones_do_not() -> None:
     hole = np.zeros((200, 400), bool)
     hole[50, 50] = hole[50, 70] = hole[150, 350] = True
-    near, far = windows.around(hole, smallest=20)
+    near, far = windows.find_windows(hole, smallest=20)
     assert near == Window(30, 30, 41, 61)
     assert far == Window(130, 330, 41, 41)
 
 
 def test_no_hole_no_window() -> None:
-    assert windows.around(np.zeros((5, 5), bool)) == []
-    with pytest.raises(ValueError, match="nothing is missing"):
-        windows.square(np.zeros((5, 5), bool))
+    assert windows.find_windows(np.zeros((5, 5), bool)) == []
 
 
-@given(hole=HOLES.filter(lambda h: h.any()), inner=st.floats(0.2, 1))
+@given(hole=HOLES.filter(lambda h: h.any()))
 @settings(max_examples=100, deadline=None)
-def test_a_square_lies_inside_and_holds_the_box(hole: np.ndarray, inner: float) -> None:
-    window = windows.square(hole, inner)
-    assert window.height == window.width
-    assert hole[window.slices].shape == (window.height, window.width)
-    if window.height < min(hole.shape):
-        assert hole[window.slices].sum() == hole.sum()
-
-
-def test_the_hole_takes_the_share_of_the_square() -> None:
-    hole = np.zeros((100, 120), bool)
-    hole[40:50, 60:80] = True
-    assert windows.square(hole, 0.5) == Window(25, 50, 40, 40)
+def test_the_bounding_window_is_tight(hole: np.ndarray) -> None:
+    part = hole[windows.bounding_window(hole).slices]
+    assert part.sum() == hole.sum()
+    for edge in (part[0], part[-1], part[:, 0], part[:, -1]):
+        assert edge.any()
 
 
 @given(

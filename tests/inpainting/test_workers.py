@@ -16,6 +16,8 @@ from PIL import Image
 
 from mendpix.errors import MaskError
 from mendpix.inpainting import batch, workers
+from mendpix.inpainting.filling import FillTask, fill_file
+from mendpix.inpainting.options import FillSettings
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals")
 
@@ -109,7 +111,7 @@ def test_ctrl_c_says_how_much_is_done(tmp_path: Path) -> None:
     pictures(tmp_path, 40)
     words = ["fill", tmp_path / "photos", tmp_path / "mask.png", "--out", tmp_path / "out"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "mendpix", *words, "--jobs", "2", "--model", "telea"],
+        [sys.executable, "-m", "mendpix", *words, "--workers", "2", "--model", "telea"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -129,8 +131,8 @@ def test_ctrl_c_says_how_much_is_done(tmp_path: Path) -> None:
 @posix
 def test_a_picture_whose_worker_is_killed_is_the_only_one_that_fails(tmp_path: Path) -> None:
     photos = pictures(tmp_path, 12)
-    tasks = [batch.Task(p, tmp_path / "mask.png", tmp_path / f"out-{p.name}") for p in photos]
-    with contextlib.closing(batch.run(tasks, batch.Settings(model="telea"), jobs=2)) as outcomes:
+    tasks = [FillTask(p, tmp_path / "mask.png", tmp_path / f"out-{p.name}") for p in photos]
+    with contextlib.closing(batch.run(tasks, FillSettings(model="telea"), workers=2)) as outcomes:
         first = next(outcomes)
         multiprocessing.active_children()[0].kill()
         rest = list(outcomes)
@@ -140,7 +142,7 @@ def test_a_picture_whose_worker_is_killed_is_the_only_one_that_fails(tmp_path: P
     assert len(failed) == 1
     assert failed[0].error == (
         f"{failed[0].photo}: its process was killed (SIGKILL), perhaps for lack of memory; "
-        "fill it again with fewer --jobs"
+        "fill it again with fewer --workers"
     )
     assert sum((tmp_path / f"out-{p.name}").is_file() for p in photos) == 11
 
@@ -156,8 +158,8 @@ class Greedy:
 
 def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
     photo = pictures(tmp_path, 1)[0]
-    task = batch.Task(photo, tmp_path / "mask.png", tmp_path / "out.png")
-    outcome = batch._tried(task, batch.Settings(), Greedy())  # type: ignore[arg-type]
+    task = FillTask(photo, tmp_path / "mask.png", tmp_path / "out.png")
+    outcome = fill_file(task, FillSettings(), Greedy())  # type: ignore[arg-type]
     assert outcome.error.startswith(f"{photo}: there is not enough memory (")
 
 

@@ -15,10 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
 from mendpix.errors import PictureError
-from mendpix.io import conversion
-from mendpix.io.conversion import Picture
-from mendpix.io.metadata import Metadata
-from mendpix.io.picture import turned
+from mendpix.io import conversion, files
+from mendpix.io.picture import Metadata, Picture, turn_upright, white
 
 RNG = np.random.default_rng(7)
 
@@ -34,7 +32,7 @@ def refilled(picture: Picture) -> tuple[Picture, np.ndarray]:
     hole = np.zeros(picture.shape, bool)
     hole[2:5, 3:6] = True
     pixels = picture.pixels.copy()
-    pixels[hole] = conversion.white(pixels.dtype) / 2
+    pixels[hole] = white(pixels.dtype) / 2
     return picture.replace(pixels=pixels), hole
 
 
@@ -42,11 +40,11 @@ def refilled(picture: Picture) -> tuple[Picture, np.ndarray]:
 @pytest.mark.parametrize("channels", [0, 2, 3, 4])
 def test_png_round_trip_agrees_with_opencv(tmp_path: Path, dtype: str, channels: int) -> None:
     array = values((11, 17, channels) if channels else (11, 17), dtype)
-    conversion.write(tmp_path / "a.png", conversion.from_array(array))
+    files.write(tmp_path / "a.png", conversion.from_array(array))
     seen = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
     order = {0: ..., 2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
     np.testing.assert_array_equal(seen[..., order] if channels else seen, array)
-    again = conversion.to_array(conversion.read(tmp_path / "a.png"), array)
+    again = conversion.to_array(files.read(tmp_path / "a.png"), array)
     np.testing.assert_array_equal(again, array)
     assert again.dtype == array.dtype
 
@@ -55,9 +53,9 @@ def test_png_round_trip_agrees_with_opencv(tmp_path: Path, dtype: str, channels:
 @pytest.mark.parametrize("channels", [0, 2, 3, 4, 8])
 def test_tiff_round_trip_agrees_with_tifffile(tmp_path: Path, dtype: str, channels: int) -> None:
     array = values((11, 17, channels) if channels else (11, 17), dtype)
-    conversion.write(tmp_path / "a.tif", conversion.from_array(array))
+    files.write(tmp_path / "a.tif", conversion.from_array(array))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), array)
-    again = conversion.to_array(conversion.read(tmp_path / "a.tif"), array)
+    again = conversion.to_array(files.read(tmp_path / "a.tif"), array)
     np.testing.assert_array_equal(again, array)
     assert again.dtype == array.dtype
 
@@ -66,11 +64,11 @@ def test_floats_outside_the_unit_range_and_nan_survive(tmp_path: Path) -> None:
     array = values((9, 9, 3), "float32")
     array[0, 0], array[1, 1, 2], array[8, 8] = np.nan, np.inf, 1e30
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
-    picture = conversion.read(tmp_path / "a.tif")
+    picture = files.read(tmp_path / "a.tif")
     after, hole = refilled(picture)
-    conversion.write(tmp_path / "b.tif", after)
-    again = conversion.read(tmp_path / "b.tif")
-    assert conversion.changed(picture, again, hole) == 0
+    files.write(tmp_path / "b.tif", after)
+    again = files.read(tmp_path / "b.tif")
+    assert conversion.count_changes(picture, again, hole) == 0
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif")[~hole], array[~hole])
 
 
@@ -98,11 +96,11 @@ def test_any_orientation_is_written_upright(
     exif[0x0112] = orientation
     picture = conversion.from_array(array)
     said = Metadata(exif=exif.tobytes().removeprefix(b"Exif\0\0"))
-    upright = turned(replace(picture, metadata=said), orientation)
-    conversion.write(folder / f"a{suffix}", upright)
-    again = conversion.read(folder / f"a{suffix}")
+    upright = turn_upright(replace(picture, metadata=said), orientation)
+    files.write(folder / f"a{suffix}", upright)
+    again = files.read(folder / f"a{suffix}")
     assert again.orientation == 1
-    assert conversion.changed(upright, again, np.zeros(again.shape, bool)) == 0
+    assert conversion.count_changes(upright, again, np.zeros(again.shape, bool)) == 0
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -112,7 +110,7 @@ def test_read_upright_like_pillow(tmp_path: Path, suffix: str, orientation: int)
     exif[0x0112] = orientation
     image = Image.fromarray(values((24, 16, 3), "uint8"))
     image.save(tmp_path / f"a{suffix}", exif=exif)
-    picture = conversion.read(tmp_path / f"a{suffix}")
+    picture = files.read(tmp_path / f"a{suffix}")
     with Image.open(tmp_path / f"a{suffix}") as same:
         np.testing.assert_array_equal(picture.pixels, np.asarray(ImageOps.exif_transpose(same)))
     assert picture.stored_shape == (24, 16)
@@ -122,18 +120,18 @@ def test_one_bit_and_palette(tmp_path: Path) -> None:
     bits = Image.fromarray(values((9, 14), "uint8") > 99)
     bits.save(tmp_path / "bit.png")
     np.testing.assert_array_equal(
-        conversion.read(tmp_path / "bit.png").pixels[..., 0], np.asarray(bits) * np.uint8(255)
+        files.read(tmp_path / "bit.png").pixels[..., 0], np.asarray(bits) * np.uint8(255)
     )
     image = Image.fromarray(values((20, 20, 3), "uint8")).quantize(11)
     image.save(tmp_path / "p.png", transparency=bytes([0, 128, 255]))
-    picture = conversion.read(tmp_path / "p.png")
+    picture = files.read(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as same:
         np.testing.assert_array_equal(conversion.to_pil(picture), np.asarray(same.convert("RGBA")))
     after, hole = refilled(picture)
-    conversion.write(tmp_path / "rgba.png", after, hole)
-    conversion.write(tmp_path / "kept.png", after, hole, keep_palette=True)
+    files.write(tmp_path / "rgba.png", after, hole)
+    files.write(tmp_path / "kept.png", after, hole, keep_palette=True)
     for name in ("rgba.png", "kept.png"):
-        assert conversion.changed(picture, conversion.read(tmp_path / name), hole) == 0
+        assert conversion.count_changes(picture, files.read(tmp_path / name), hole) == 0
     with Image.open(tmp_path / "kept.png") as kept:
         assert kept.mode == "P"
 
@@ -148,8 +146,8 @@ def test_png_keeps_what_it_says(tmp_path: Path) -> None:
     Image.fromarray(values((8, 12, 3), "uint8")).save(
         tmp_path / "a.png", pnginfo=text, exif=exif, icc_profile=b"profile", dpi=(300, 300)
     )
-    after, hole = refilled(conversion.read(tmp_path / "a.png"))
-    conversion.write(tmp_path / "b.png", after, hole)
+    after, hole = refilled(files.read(tmp_path / "a.png"))
+    files.write(tmp_path / "b.png", after, hole)
     with Image.open(tmp_path / "b.png") as out:
         out.load()
         assert out.info["Author"] == "Ada"
@@ -164,21 +162,21 @@ def test_new_file_takes_the_umask_and_an_old_one_keeps_its_mode(tmp_path: Path) 
     picture = conversion.from_array(values((8, 8, 3), "uint8"))
     old = os.umask(0o027)
     try:
-        conversion.write(tmp_path / "new.png", picture)
+        files.write(tmp_path / "new.png", picture)
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "new.png").stat().st_mode) == 0o640
     (tmp_path / "new.png").chmod(0o604)
-    conversion.write(tmp_path / "new.png", picture)
+    files.write(tmp_path / "new.png", picture)
     assert stat.S_IMODE((tmp_path / "new.png").stat().st_mode) == 0o604
     assert [path.name for path in tmp_path.iterdir()] == ["new.png"]
 
 
 def test_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "target")
-    conversion.write(tmp_path / "link.png", conversion.from_array(values((8, 8, 3), "uint8")))
+    files.write(tmp_path / "link.png", conversion.from_array(values((8, 8, 3), "uint8")))
     assert (tmp_path / "link.png").is_symlink()
-    assert conversion.read(tmp_path / "target").format == "PNG"
+    assert files.read(tmp_path / "target").format == "PNG"
 
 
 def bad(folder: Path, kind: str) -> Path:
@@ -221,7 +219,7 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_input_is_one_line(tmp_path: Path, kind: str) -> None:
     with pytest.raises(PictureError, match=BAD[kind]) as caught:
-        conversion.read(bad(tmp_path, kind))
+        files.read(bad(tmp_path, kind))
     assert "\n" not in str(caught.value)
 
 
@@ -230,7 +228,7 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: Any, suffix: str) -> None:
     Image.new("L", (60, 60)).save(tmp_path / f"a{suffix}")
     monkeypatch.setenv("MENDPIX_MOST_PIXELS", "3599")
     with pytest.raises(PictureError, match=r"60x60.*MENDPIX_MOST_PIXELS=3600"):
-        conversion.read(tmp_path / f"a{suffix}")
+        files.read(tmp_path / f"a{suffix}")
 
 
 @pytest.mark.parametrize(
@@ -245,17 +243,17 @@ def test_too_many_pixels(tmp_path: Path, monkeypatch: Any, suffix: str) -> None:
 )
 def test_what_cannot_be_written(tmp_path: Path, name: str, dtype: str, why: str) -> None:
     with pytest.raises(PictureError, match=why):
-        conversion.write(tmp_path / name, conversion.from_array(values((8, 8, 3), dtype)))
+        files.write(tmp_path / name, conversion.from_array(values((8, 8, 3), dtype)))
     assert not list(tmp_path.iterdir())
 
 
 def test_device_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "full.png").symlink_to("/dev/full")
     with pytest.raises(PictureError, match="device"):
-        conversion.write(tmp_path / "full.png", conversion.from_array(values((8, 8, 3), "uint8")))
+        files.write(tmp_path / "full.png", conversion.from_array(values((8, 8, 3), "uint8")))
     assert Path("/dev/full").is_char_device()
     with pytest.raises(PictureError, match="device"):
-        conversion.read(tmp_path / "full.png")
+        files.read(tmp_path / "full.png")
 
 
 def test_pillow_images_keep_their_kind() -> None:
@@ -295,11 +293,11 @@ def test_changed_counts_every_bit_outside_the_hole() -> None:
     alpha[2, 2] ^= 1
     hole[1, 1] = True
     after = before.replace(pixels=pixels, alpha=alpha)
-    assert conversion.changed(before, after, hole) == 2
+    assert conversion.count_changes(before, after, hole) == 2
     grey = conversion.from_array(values((6, 7), "uint8"))
     colour = conversion.from_array(np.repeat(grey.pixels, 3, axis=2))
-    assert conversion.changed(grey, colour, hole) == 0
+    assert conversion.count_changes(grey, colour, hole) == 0
     with pytest.raises(PictureError, match=r"7x6 but .* 3x3"):
-        conversion.changed(grey, conversion.from_array(values((3, 3), "uint8")), hole)
+        conversion.count_changes(grey, conversion.from_array(values((3, 3), "uint8")), hole)
     with pytest.raises(PictureError, match=r"uint8 values but .* uint16"):
-        conversion.changed(grey, conversion.from_array(values((6, 7), "uint16")), hole)
+        conversion.count_changes(grey, conversion.from_array(values((6, 7), "uint16")), hole)

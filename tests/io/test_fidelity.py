@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from mendpix.inpainting import api
-from mendpix.io import conversion
-from mendpix.masks import holes
+from mendpix.io import conversion, files
+from mendpix.masks.reading import from_array
 
 SIZE = (40, 48)
 RNG = np.random.default_rng(11)
@@ -33,7 +33,7 @@ def palette(colours: int, **options: Any) -> Callable[[Path], None]:
 
 
 def array(values: np.ndarray) -> Callable[[Path], None]:
-    return lambda path: conversion.write(path, conversion.from_array(values)) and None
+    return lambda path: files.write(path, conversion.from_array(values)) and None
 
 
 FILES: dict[str, Callable[[Path], None]] = {
@@ -69,11 +69,11 @@ def test_outside_the_hole_nothing_changes(tmp_path: Path, name: str) -> None:
     FILES[name](tmp_path / name)
     drawn = np.zeros(SIZE, np.uint8)
     drawn[12:26, 15:30] = 255
-    before = conversion.read(tmp_path / name)
-    out = tmp_path / f"out{conversion.default_extension(before)}"
+    before = files.read(tmp_path / name)
+    out = tmp_path / f"out{files.default_extension(before)}"
     api.fill(tmp_path / name, drawn, out=out, model="telea")
-    after, hole = conversion.read(out), holes.from_array(drawn, before).hole
-    assert conversion.changed(before, after, hole) == 0
-    assert conversion.changed(before, after, np.zeros_like(hole)) > 0
+    after, hole = files.read(out), from_array(drawn, before).hole
+    assert conversion.count_changes(before, after, hole) == 0
+    assert conversion.count_changes(before, after, np.zeros_like(hole)) > 0
     assert after.pixels.dtype == before.pixels.dtype
     assert (after.alpha is None) == (before.alpha is None)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, JpegImagePlugin
 
 from mendpix.errors import PictureError
 from mendpix.io import conversion, files, jpeg
-from mendpix.io.conversion import Picture
+from mendpix.io.picture import Picture
 from mendpix.types import Hole
 
 needs_jpeglib = pytest.mark.skipif(
@@ -36,7 +36,7 @@ def saved(path: Path, size: tuple[int, int], sampling: str, orientation: int = 1
         image.convert("L").save(path, quality=83, exif=exif)
     else:
         image.save(path, quality=83, subsampling=sampling, exif=exif, dpi=(300, 300))
-    return conversion.read(path)
+    return files.read(path)
 
 
 def filled(picture: Picture) -> tuple[Picture, Hole]:
@@ -52,12 +52,12 @@ def filled(picture: Picture) -> tuple[Picture, Hole]:
 def test_blocks_away_from_the_hole_are_the_same_bits(tmp_path: Path, sampling: str) -> None:
     before = saved(tmp_path / "a.jpg", (101, 131), sampling)
     after, hole = filled(before)
-    written = conversion.write(tmp_path / "b.jpg", after, hole)
-    again = conversion.read(tmp_path / "b.jpg")
+    written = files.write(tmp_path / "b.jpg", after, hole)
+    again = files.read(tmp_path / "b.jpg")
     near = np.zeros_like(hole)
     near[28:68, 28:68] = True  # its blocks of up to 16 pixels, and one pixel of chroma beyond
-    assert conversion.changed(before, again, near) == 0
-    assert conversion.changed(before, again, hole) > 0
+    assert conversion.count_changes(before, again, near) == 0
+    assert conversion.count_changes(before, again, hole) > 0
     known = np.abs(before.pixels[~hole].astype(int) - again.pixels[~hole])
     assert written.largest_change == known.max()
     assert written.mean_change == pytest.approx(known.mean())
@@ -94,11 +94,11 @@ def test_orientation_is_undone_on_coefficients(
 
     before = saved(tmp_path / "a.jpg", (96, 128), sampling, orientation)
     after, hole = filled(before)
-    written = conversion.write(tmp_path / "b.jpg", after, hole)
+    written = files.write(tmp_path / "b.jpg", after, hole)
     assert written.mean_change < 0.5  # decoders round differently along rows and columns
     stored = jpeglib.read_dct(str(tmp_path / "a.jpg")).Y
     turned = jpeglib.read_dct(str(tmp_path / "b.jpg")).Y
-    same = (jpeg.turned(stored, orientation) == turned).all(axis=(2, 3))
+    same = (jpeg.turn_blocks(stored, orientation) == turned).all(axis=(2, 3))
     assert same[9:].all()
     assert same[:, 9:].all()
     assert not same[5, 6]
@@ -116,7 +116,7 @@ def test_coefficients_turn_like_pixels() -> None:
 
     for orientation in range(1, 9):
         np.testing.assert_allclose(
-            jpeg.turned(grid(block), orientation), grid(turn(block, orientation)), atol=1e-4
+            jpeg.turn_blocks(grid(block), orientation), grid(turn(block, orientation)), atol=1e-4
         )
 
 
@@ -124,8 +124,8 @@ def test_without_jpeglib_the_change_is_said(tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.setitem(sys.modules, "jpeglib", None)
     before = saved(tmp_path / "a.jpg", (101, 131), "4:2:0")
     after, hole = filled(before)
-    written = conversion.write(tmp_path / "b.jpg", after, hole)
-    again = conversion.read(tmp_path / "b.jpg")
+    written = files.write(tmp_path / "b.jpg", after, hole)
+    again = files.read(tmp_path / "b.jpg")
     known = np.abs(before.pixels[~hole].astype(int) - again.pixels[~hole])
     assert (written.largest_change, written.mean_change) == (known.max(), known.mean())
     assert 0 < written.mean_change < 3
@@ -151,8 +151,8 @@ def test_descriptions_are_kept_and_the_thumbnail_is_fresh(tmp_path: Path, orient
         dpi=(240, 240),
         comment=b"hello",
     )
-    after, hole = filled(conversion.read(tmp_path / "a.jpg"))
-    conversion.write(tmp_path / "b.jpg", after, hole)
+    after, hole = filled(files.read(tmp_path / "a.jpg"))
+    files.write(tmp_path / "b.jpg", after, hole)
     with Image.open(tmp_path / "b.jpg") as out:
         assert (out.getexif()[0x010F], out.getexif()[0x0112]) == ("Maker", 1)
         assert out.info["icc_profile"] == icc
@@ -189,4 +189,4 @@ def with_thumbnail(block: bytes, thumbnail: bytes) -> bytes:
 def test_transparency_goes_into_no_jpeg(tmp_path: Path) -> None:
     picture = conversion.from_array(np.zeros((8, 8, 4), np.uint8))
     with pytest.raises(PictureError, match="transparency"):
-        conversion.write(tmp_path / "a.jpg", picture)
+        files.write(tmp_path / "a.jpg", picture)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mendpix.errors import MendError
-from mendpix.inpainting.batch import Task, plan
+from mendpix.inpainting.batch import FillTask, plan
 from mendpix.io.pairing import Pairing, by_stem, pair
 
 
@@ -84,7 +84,7 @@ def test_an_existing_neighbour_needs_force(tmp_path: Path) -> None:
     single = Pairing(((photos / "a.jpg", photos / "mask.png"),))
     with pytest.raises(MendError, match=r"a-filled\.jpg is there already; replace it with --force"):
         plan(single, None)
-    assert plan(single, None, force=True) == [Task(photos / "a.jpg", photos / "mask.png", None)]
+    assert plan(single, None, force=True) == [FillTask(photos / "a.jpg", photos / "mask.png", None)]
 
 
 def test_what_is_not_there_is_said_before_any_work(tmp_path: Path) -> None:

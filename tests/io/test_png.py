@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mendpix.errors import PictureError
-from mendpix.io import conversion
+from mendpix.io import conversion, files
 
 VALUES = np.random.default_rng(3).integers(0, 256, (7, 10, 3), dtype=np.uint8)
 
@@ -40,7 +40,7 @@ def test_few_bits_of_grey_with_a_transparent_level(tmp_path: Path, bits: int) ->
     )
     key = chunk(b"tRNS", struct.pack(">H", 1))
     (tmp_path / "a.png").write_bytes(raw(bits, 0, (2, 8), packed.tobytes(), key))
-    picture = conversion.read(tmp_path / "a.png")
+    picture = files.read(tmp_path / "a.png")
     np.testing.assert_array_equal(picture.pixels[..., 0], levels * (255 // (2**bits - 1)))
     assert picture.alpha is not None
     np.testing.assert_array_equal(picture.alpha, 255 * (1 - levels))
@@ -51,13 +51,13 @@ def test_a_transparent_colour(tmp_path: Path, bits: int) -> None:
     values = VALUES.astype(">u2") * 257 if bits == 16 else VALUES
     key = chunk(b"tRNS", values[2, 3].astype(">u2").tobytes())
     (tmp_path / "a.png").write_bytes(raw(bits, 2, (7, 10), values.tobytes(), key))
-    picture = conversion.read(tmp_path / "a.png")
+    picture = files.read(tmp_path / "a.png")
     np.testing.assert_array_equal(picture.pixels, values)
     assert picture.alpha is not None
     assert np.argwhere(picture.alpha == 0).tolist() == [[2, 3]]
-    conversion.write(tmp_path / "b.png", picture)
+    files.write(tmp_path / "b.png", picture)
     assert (
-        conversion.changed(picture, conversion.read(tmp_path / "b.png"), np.zeros((7, 10), bool))
+        conversion.count_changes(picture, files.read(tmp_path / "b.png"), np.zeros((7, 10), bool))
         == 0
     )
 
@@ -66,7 +66,7 @@ def test_sixteen_bits_are_not_cut_to_eight(tmp_path: Path) -> None:
     deep = np.arange(7 * 10 * 4, dtype=np.uint16).reshape(7, 10, 4) * 231
     rows = deep.astype(">u2").tobytes()
     (tmp_path / "a.png").write_bytes(raw(16, 6, (7, 10), rows))
-    picture = conversion.read(tmp_path / "a.png")
+    picture = files.read(tmp_path / "a.png")
     np.testing.assert_array_equal(conversion.to_array(picture, deep), deep)
 
 
@@ -75,21 +75,21 @@ def test_a_damaged_chunk_is_told(tmp_path: Path) -> None:
     content[50] ^= 1
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(PictureError, match="damaged"):
-        conversion.read(tmp_path / "a.png")
+        files.read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("colours", [2, 3, 16, 200])
 def test_keep_palette_takes_the_nearest_colours(tmp_path: Path, colours: int) -> None:
     image = Image.fromarray(np.kron(VALUES, np.ones((3, 3, 1), np.uint8))).quantize(colours)
     image.save(tmp_path / "a.png")
-    picture = conversion.read(tmp_path / "a.png")
+    picture = files.read(tmp_path / "a.png")
     hole = np.zeros(picture.shape, bool)
     hole[4:9, 4:9] = True
     pixels = picture.pixels.copy()
     pixels[hole] = pixels[0, 0] ^ 1
-    conversion.write(tmp_path / "b.png", picture.replace(pixels=pixels), hole, keep_palette=True)
-    again = conversion.read(tmp_path / "b.png")
-    assert conversion.changed(picture, again, hole) == 0
+    files.write(tmp_path / "b.png", picture.replace(pixels=pixels), hole, keep_palette=True)
+    again = files.read(tmp_path / "b.png")
+    assert conversion.count_changes(picture, again, hole) == 0
     seen = {tuple(colour) for colour in picture.pixels.reshape(-1, 3).tolist()}
     assert {tuple(colour) for colour in again.pixels.reshape(-1, 3).tolist()} <= seen
     assert (again.pixels[hole] == again.pixels[5, 5]).all()
@@ -97,4 +97,4 @@ def test_keep_palette_takes_the_nearest_colours(tmp_path: Path, colours: int) ->
 
 def test_keep_palette_needs_one(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="has no palette"):
-        conversion.write(tmp_path / "a.png", conversion.from_array(VALUES), keep_palette=True)
+        files.write(tmp_path / "a.png", conversion.from_array(VALUES), keep_palette=True)

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from mendpix.errors import PictureError
-from mendpix.io import conversion
+from mendpix.io import conversion, files
 
 RGB16 = np.random.default_rng(2).integers(0, 65536, (12, 18, 3), dtype=np.uint16)
 RGB8 = (RGB16 >> 8).astype(np.uint8)
@@ -31,7 +31,7 @@ def test_ways_of_storing(tmp_path: Path, options: dict[str, Any]) -> None:
     path = tmp_path / "a.tif"
     values = np.moveaxis(RGB16, -1, 0) if "planarconfig" in options else RGB16
     tifffile.imwrite(path, values, photometric="rgb", **options)
-    np.testing.assert_array_equal(conversion.read(path).pixels, RGB16)
+    np.testing.assert_array_equal(files.read(path).pixels, RGB16)
 
 
 @pytest.mark.parametrize("compression", [5, 8, 32773])  # LZW, deflate, PackBits
@@ -40,7 +40,7 @@ def test_compressions_that_opencv_writes(tmp_path: Path, compression: int, value
     path, order = tmp_path / "a.tif", [2, 1, 0]
     stored = values[..., order] if values.ndim == 3 else values
     cv2.imwrite(str(path), stored, [cv2.IMWRITE_TIFF_COMPRESSION, compression])
-    read = conversion.read(path).pixels
+    read = files.read(path).pixels
     np.testing.assert_array_equal(read.reshape(values.shape), values)
 
 
@@ -52,7 +52,7 @@ def test_orientation(tmp_path: Path, orientation: int, values: Any) -> None:
     path = tmp_path / "a.tif"
     tags = [(0x0112, "H", 1, orientation, True)]
     tifffile.imwrite(path, values, photometric="rgb", extratags=tags)
-    picture = conversion.read(path)
+    picture = files.read(path)
     np.testing.assert_array_equal(picture.pixels, turn(values, orientation))
     assert (picture.orientation, picture.stored_shape) == (orientation, (12, 18))
 
@@ -60,7 +60,7 @@ def test_orientation(tmp_path: Path, orientation: int, values: Any) -> None:
 def test_white_as_zero(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB16[..., 0], photometric="miniswhite")
     np.testing.assert_array_equal(
-        conversion.read(tmp_path / "a.tif").pixels[..., 0], 65535 - RGB16[..., 0]
+        files.read(tmp_path / "a.tif").pixels[..., 0], 65535 - RGB16[..., 0]
     )
 
 
@@ -69,26 +69,26 @@ def test_multiplied_alpha_stays_multiplied(tmp_path: Path, values: Any) -> None:
     whole = np.concatenate([values // 2, values.max(axis=-1, keepdims=True)], axis=-1)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, whole, photometric="rgb", extrasamples=["assocalpha"])
-    picture = conversion.read(path)
+    picture = files.read(path)
     np.testing.assert_array_equal(conversion.to_array(picture, whole), whole)
-    conversion.write(tmp_path / "b.tif", picture)
+    files.write(tmp_path / "b.tif", picture)
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert file.pages[0].tags["ExtraSamples"].value == (1,)
         np.testing.assert_array_equal(file.asarray(), whole)
     with pytest.raises(PictureError, match="premultiplied"):
-        conversion.write(tmp_path / "b.png", picture)
+        files.write(tmp_path / "b.png", picture)
 
 
 def test_palette_and_one_bit(tmp_path: Path) -> None:
     image = Image.fromarray(RGB8).quantize(7)
     image.save(tmp_path / "p.tif")
     np.testing.assert_array_equal(
-        conversion.read(tmp_path / "p.tif").pixels, np.asarray(image.convert("RGB"))
+        files.read(tmp_path / "p.tif").pixels, np.asarray(image.convert("RGB"))
     )
     bits = Image.fromarray(RGB8[..., 0] > 90)
     bits.save(tmp_path / "b.tif", compression="group4")
     np.testing.assert_array_equal(
-        conversion.read(tmp_path / "b.tif").pixels[..., 0], np.asarray(bits) * np.uint8(255)
+        files.read(tmp_path / "b.tif").pixels[..., 0], np.asarray(bits) * np.uint8(255)
     )
 
 
@@ -100,11 +100,11 @@ def test_what_it_says_survives(tmp_path: Path) -> None:
     Image.fromarray(RGB8).save(
         tmp_path / "a.png", exif=exif, icc_profile=b"profile!", dpi=(240, 240)
     )
-    conversion.write(tmp_path / "a.tif", conversion.read(tmp_path / "a.png"))
-    picture = conversion.read(tmp_path / "a.tif")
+    files.write(tmp_path / "a.tif", files.read(tmp_path / "a.png"))
+    picture = files.read(tmp_path / "a.tif")
     for name in ("a.tif", "b.tif", "b.png", "b.jpg"):
         if name != "a.tif":
-            conversion.write(tmp_path / name, picture)
+            files.write(tmp_path / name, picture)
         with Image.open(tmp_path / name) as out:
             said = out.getexif()
             assert (said[0x010F], said[0x013B], said.get(0x0112, 1)) == ("Maker", "Ada", 1)
@@ -128,4 +128,4 @@ def test_what_it_says_survives(tmp_path: Path) -> None:
 def test_what_cannot_be_kept(tmp_path: Path, photometric: str, values: Any, says: str) -> None:
     tifffile.imwrite(tmp_path / "a.tif", values, photometric=photometric)
     with pytest.raises(PictureError, match=says):
-        conversion.read(tmp_path / "a.tif")
+        files.read(tmp_path / "a.tif")

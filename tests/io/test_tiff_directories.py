@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from mendpix.errors import PictureError
-from mendpix.io import conversion, files, metadata
+from mendpix.io import exif, files
 
 Entries = list[tuple[int, int, int, int]]
 """Tag, kind, count, value."""
@@ -33,7 +33,7 @@ def tiff(
         held = struct.pack(way + ("Q" if big else "H"), len(entries))
         for tag, kind, count, value in entries:
             wide = 8 if big else 4
-            inline = count * metadata.size_of(kind, 1) <= wide
+            inline = count * exif.value_size(kind, 1) <= wide
             form = {1: "B", 3: "H", 4: "I"}[kind] if inline else "Q" if big else "I"
             held += struct.pack(way + "HH" + ("Q" if big else "I"), tag, kind, count)
             held += struct.pack(way + form, value).ljust(wide, b"\0")
@@ -95,7 +95,7 @@ def test_many_pages_are_refused_at_once(tmp_path: Path) -> None:
         for _ in range(65):
             file.write(np.zeros((4, 4), np.uint8))
     with pytest.raises(PictureError, match="more than 64 pages; save the one to fill"):
-        conversion.read(tmp_path / "p.tif")
+        files.read(tmp_path / "p.tif")
 
 
 def circular(tag: int) -> bytes:
@@ -105,19 +105,19 @@ def circular(tag: int) -> bytes:
     return bytes(block)
 
 
-@pytest.mark.parametrize("tag", metadata.BELOW)
+@pytest.mark.parametrize("tag", exif.BELOW)
 def test_directories_below_in_a_circle(tag: int, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"^p\.tif is damaged .* lead in a circle$"):
         files.parse(
             tiff({16: ([*PICTURE, (tag, 4, 1, 3000)], 0), 3000: ([(tag, 4, 1, 3000)], 0)}), "p.tif"
         )
-    assert metadata.upright(circular(tag)) == b""
+    assert exif.upright_block(circular(tag)) == b""
     image = Image.fromarray(np.zeros((8, 8, 3), np.uint8))
     for name in ("a.png", "a.jpg", "a.webp"):
         image.save(tmp_path / name, exif=b"Exif\0\0" + circular(tag))
-        picture = conversion.read(tmp_path / name)
+        picture = files.read(tmp_path / name)
         for ending in ("tif", "png", "jpg", "webp"):
-            conversion.write(tmp_path / f"out.{ending}", picture)
+            files.write(tmp_path / f"out.{ending}", picture)
             with Image.open(tmp_path / f"out.{ending}") as written:
                 assert not written.getexif().get_ifd(tag)
 
@@ -125,7 +125,7 @@ def test_directories_below_in_a_circle(tag: int, tmp_path: Path) -> None:
 def test_a_thumbnail_that_is_the_picture_itself_is_a_circle() -> None:
     block = bytearray(circular(0x0100))
     struct.pack_into("<I", block, 22, 8)
-    assert metadata.upright(bytes(block), np.zeros((4, 4, 3), np.uint8)) == b""
+    assert exif.upright_block(bytes(block), np.zeros((4, 4, 3), np.uint8)) == b""
 
 
 def test_strips_of_a_thumbnail_over_each_other() -> None:
@@ -135,4 +135,4 @@ def test_strips_of_a_thumbnail_over_each_other() -> None:
     head = b"II*\0" + struct.pack("<IHI", 8, 0, 14)
     first = struct.pack("<HHHIIHHIII", 2, 0x0111, 4, 500, 44, 0x0117, 4, 500, 2044, 0)
     block = (head + first).ljust(44, b"\0") + room + sizes
-    assert metadata.upright(block, np.zeros((4, 4, 3), np.uint8)) == b""
+    assert exif.upright_block(block, np.zeros((4, 4, 3), np.uint8)) == b""

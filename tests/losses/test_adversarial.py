@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mendpix.errors import TensorError
 from mendpix.losses.adversarial import Adversarial, adversarial_terms
-from mendpix.losses.gan_objectives import GAMES
+from mendpix.losses.gan_objectives import GAN_OBJECTIVES
 from mendpix.networks.types import DiscriminatorOutput, Prediction, composite
 
 LOG2 = math.log(2)
@@ -45,7 +45,7 @@ class Said(nn.Module):
         return DiscriminatorOutput(self.real if photo.mean() > 0.5 else self.fake)
 
 
-def scene(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     torch.manual_seed(7)
     prediction = torch.rand(2, 3, size, size, dtype=dtype)
     target = torch.rand(2, 3, size, size, dtype=dtype)
@@ -63,7 +63,7 @@ def said(real: Tensor, fake: Tensor, **options: object) -> tuple[Tensor, Tensor]
 
 
 @pytest.mark.parametrize(
-    ("game", "judge", "maker"),
+    ("game", "discriminator", "maker"),
     [
         ("minimax", 2 * LOG2, -LOG2),
         ("non-saturating", 2 * LOG2, LOG2),
@@ -73,15 +73,15 @@ def said(real: Tensor, fake: Tensor, **options: object) -> tuple[Tensor, Tensor]
     ],
 )
 def test_an_undecided_discriminator_has_a_known_price(
-    game: str, judge: float, maker: float
+    game: str, discriminator: float, maker: float
 ) -> None:
     undecided = torch.zeros(2, 1, 4, 4)
     paid, fooled = said(undecided, undecided, game=game)
-    assert paid.item() == pytest.approx(judge)
+    assert paid.item() == pytest.approx(discriminator)
     assert fooled.item() == pytest.approx(maker)
 
 
-@pytest.mark.parametrize("game", list(GAMES))
+@pytest.mark.parametrize("game", list(GAN_OBJECTIVES))
 def test_both_players_pull_in_opposite_directions(game: str) -> None:
     real, fake = torch.zeros(2, 1), torch.full((2, 1), 0.2, requires_grad=True)
     paid, _ = said(real, fake, game=game)
@@ -155,8 +155,8 @@ def test_lamas_game(reference: Path) -> None:
     """Patches outside the hole count as real; R1 is added un-halved; G's side at weight 10."""
     with np.load(reference / "extra_losses_metrics.npz") as file:
         known = {name: torch.from_numpy(file[name]) for name in file if name.startswith("lama_")}
-    judge = Said(known["lama_pred_real"], known["lama_pred_fake"])
-    term = Adversarial(judge, "non-saturating", "output", only_hole_is_fake=True)
+    discriminator = Said(known["lama_pred_real"], known["lama_pred_fake"])
+    term = Adversarial(discriminator, "non-saturating", "output", only_hole_is_fake=True)
     dark, bright, hole = torch.zeros(2, 3, 32, 32), torch.ones(2, 3, 32, 32), known["lama_mask"]
     paid = term.discriminator_loss(dark, bright, hole).item() + 0.001 * known["lama_r1"].item()
     assert paid == pytest.approx(known["lama_D"].item(), rel=1e-5)
@@ -174,7 +174,7 @@ def test_r1_is_the_squared_slope() -> None:
         def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
             return DiscriminatorOutput(photo.flatten(1) @ self.weight[:, None])
 
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     dot = Dot()
     with_r1 = Adversarial(dot, "non-saturating", r1=0.25)
     without = Adversarial(dot, "non-saturating")
@@ -187,26 +187,29 @@ def test_r1_is_the_squared_slope() -> None:
 
 
 def test_lazy_r1_comes_every_so_often_with_as_much_weight() -> None:
-    prediction, target, hole = scene()
-    judge = Patch()
-    plain = Adversarial(judge, "lsgan").discriminator_loss(prediction, target, hole)
-    once = Adversarial(judge, "lsgan", r1=1.0).discriminator_loss(prediction, target, hole) - plain
-    lazy = Adversarial(judge, "lsgan", r1=1.0, r1_every=3)
+    prediction, target, hole = inputs()
+    discriminator = Patch()
+    plain = Adversarial(discriminator, "lsgan").discriminator_loss(prediction, target, hole)
+    once = (
+        Adversarial(discriminator, "lsgan", r1=1.0).discriminator_loss(prediction, target, hole)
+        - plain
+    )
+    lazy = Adversarial(discriminator, "lsgan", r1=1.0, r1_every=3)
     paid = [lazy.discriminator_loss(prediction, target, hole) - plain for _ in range(4)]
     torch.testing.assert_close(
         torch.stack(paid), torch.stack([3 * once, 0 * once, 0 * once, 3 * once])
     )
-    resumed = Adversarial(judge, "lsgan", r1=1.0, r1_every=3)
+    resumed = Adversarial(discriminator, "lsgan", r1=1.0, r1_every=3)
     resumed.load_state_dict(lazy.state_dict())
     assert resumed.turn == 4
 
 
 def test_only_the_hole_is_fake() -> None:
     """Nothing missing: the fake picture counts as real; all missing: as fake."""
-    prediction, target, _ = scene()
-    judge = Patch()
-    term = Adversarial(judge, "non-saturating", "output", only_hole_is_fake=True)
-    plain = Adversarial(judge, "non-saturating", "output")
+    prediction, target, _ = inputs()
+    discriminator = Patch()
+    term = Adversarial(discriminator, "non-saturating", "output", only_hole_is_fake=True)
+    plain = Adversarial(discriminator, "non-saturating", "output")
     nothing, everything = torch.zeros(2, 1, 16, 16), torch.ones(2, 1, 16, 16)
     torch.testing.assert_close(
         term.discriminator_loss(prediction, target, everything),
@@ -214,12 +217,12 @@ def test_only_the_hole_is_fake() -> None:
     )
     torch.testing.assert_close(
         term.discriminator_loss(target, target, nothing),
-        2 * F.softplus(-judge(target, nothing).logits).mean(),
+        2 * F.softplus(-discriminator(target, nothing).logits).mean(),
     )
 
 
 def test_the_generators_side_leaves_the_discriminator_alone() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     prediction.requires_grad_()
     term = Adversarial(Patch(), matching=1.0)
     term(prediction, target, hole).backward()
@@ -229,7 +232,7 @@ def test_the_generators_side_leaves_the_discriminator_alone() -> None:
 
 
 def test_the_discriminators_side_leaves_the_network_alone() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     prediction.requires_grad_()
     term = Adversarial(Patch())
     term.discriminator_loss(prediction, target, hole).backward()
@@ -240,50 +243,50 @@ def test_the_discriminators_side_leaves_the_network_alone() -> None:
 def test_frozen_parameters_stay_frozen() -> None:
     term = Adversarial(Patch())
     term.discriminator.first.weight.requires_grad_(False)  # type: ignore[union-attr]
-    term(*scene())
+    term(*inputs())
     assert not term.discriminator.first.weight.requires_grad  # type: ignore[union-attr]
 
 
 def test_on_and_part_choose_the_picture() -> None:
-    prediction, target, hole = scene()
-    judge = Patch()
+    prediction, target, hole = inputs()
+    discriminator = Patch()
     filled = composite(prediction, target, hole)
-    on_output = Adversarial(judge, on="output")
-    assert Adversarial(judge)(prediction, target, hole) == on_output(filled, target, hole)
+    on_output = Adversarial(discriminator, on="output")
+    assert Adversarial(discriminator)(prediction, target, hole) == on_output(filled, target, hole)
     both = Prediction(target, aux=prediction)
-    assert Adversarial(judge, on="output", part="aux")(both, target, hole) == on_output(
+    assert Adversarial(discriminator, on="output", part="aux")(both, target, hole) == on_output(
         prediction, target, hole
     )
     with pytest.raises(TensorError, match="no 'aux' picture"):
-        Adversarial(judge, part="aux")(prediction, target, hole)
+        Adversarial(discriminator, part="aux")(prediction, target, hole)
 
 
 def test_together_is_the_same_without_batch_norm_and_not_with_it() -> None:
-    pictures = scene()
+    pictures = inputs()
     for norm in (False, True):
-        judge = Patch(norm)
-        apart, joined = Adversarial(judge), Adversarial(judge, together=True)
+        discriminator = Patch(norm)
+        apart, joined = Adversarial(discriminator), Adversarial(discriminator, together=True)
         for side in ("__call__", "discriminator_loss"):
             one, two = getattr(apart, side)(*pictures), getattr(joined, side)(*pictures)
             assert torch.allclose(one, two, rtol=1e-6, atol=1e-6) is not norm
 
 
 def test_feature_matching_is_zero_at_the_target_and_a_mean_of_squares() -> None:
-    prediction, target, hole = scene()
-    judge = Patch()
-    plain, matched = Adversarial(judge), Adversarial(judge, matching=3.0)
+    prediction, target, hole = inputs()
+    discriminator = Patch()
+    plain, matched = Adversarial(discriminator), Adversarial(discriminator, matching=3.0)
     torch.testing.assert_close(matched(target, target, hole), plain(target, target, hole))
-    fake = judge(composite(prediction, target, hole), hole).features
-    real = judge(target, hole).features
+    fake = discriminator(composite(prediction, target, hole), hole).features
+    real = discriminator(target, hole).features
     wanted = 3 * sum((a - b).square().mean() for a, b in zip(fake, real, strict=True)) / 2
     torch.testing.assert_close(
         matched(prediction, target, hole) - plain(prediction, target, hole), wanted
     )
 
 
-@pytest.mark.parametrize("game", list(GAMES))
+@pytest.mark.parametrize("game", list(GAN_OBJECTIVES))
 def test_gradients_agree_with_differences(game: str) -> None:
-    prediction, target, hole = scene(16, torch.float64)
+    prediction, target, hole = inputs(16, torch.float64)
     term = Adversarial(Patch().double(), game, matching=0.5, r1=0.1).double()
     prediction.requires_grad_()
     assert torch.autograd.gradcheck(
@@ -313,9 +316,9 @@ class _Side(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("game", list(GAMES))
+@pytest.mark.parametrize("game", list(GAN_OBJECTIVES))
 def test_half_precision_is_finite(game: str, dtype: torch.dtype) -> None:
-    prediction, target, hole = scene(64)
+    prediction, target, hole = inputs(64)
     prediction.requires_grad_()
     term = Adversarial(Patch(), game, r1=0.001, matching=1.0)
     with torch.autocast("cpu", dtype):
@@ -328,7 +331,7 @@ def test_half_precision_is_finite(game: str, dtype: torch.dtype) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in term.parameters())
 
 
-@pytest.mark.parametrize("game", list(GAMES))
+@pytest.mark.parametrize("game", list(GAN_OBJECTIVES))
 @pytest.mark.parametrize("kind", ["none", "all", "pixel"])
 def test_holes_at_the_edge_of_sense(game: str, kind: str) -> None:
     """All known, all missing, one pixel; one picture of odd size."""
@@ -369,7 +372,7 @@ def test_senseless_options(options: dict[str, object], message: str) -> None:
 
 
 def test_wrong_tensors_are_one_line() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     term = Adversarial(Patch())
     for side in (term, term.discriminator_loss):
         with pytest.raises(TensorError, match="divide by 255"):
@@ -383,7 +386,7 @@ def test_wrong_tensors_are_one_line() -> None:
 
 
 def test_discriminators_that_do_not_fit() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     with pytest.raises(TensorError, match="returned a Tensor"):
         Adversarial(_Bare())(prediction, target, hole)
     vector = Said(torch.zeros(2, 1), torch.zeros(2, 1))

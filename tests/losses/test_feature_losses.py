@@ -22,14 +22,14 @@ from mendpix.losses import (
     Style,
     Texture,
 )
-from mendpix.losses.features import gram, scaled
+from mendpix.losses.feature_losses import gram, scale_features
 from mendpix.networks.features import LAYOUTS, FeatureNetwork
 
 NETWORK = FeatureNetwork("vgg19", tensors("vgg19"))
 LAYERS = {"conv1_1": 0.5, "pool2": 2.0}
 
 
-def scene(size: int = 48, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(size: int = 48, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     random = torch.Generator().manual_seed(5)
     prediction, target = torch.rand(2, 2, 3, size, size, generator=random, dtype=dtype)
     hole = torch.zeros(2, 1, size, size, dtype=dtype)
@@ -43,33 +43,35 @@ def seen(picture: Tensor, layer: str) -> Tensor:
 
 def by_hand(value: Any) -> Tensor:
     """``sum_l w_l value(x_l, y_l)`` over :data:`LAYERS` of the scene's two pictures."""
-    prediction, target, _ = scene()
+    prediction, target, _ = inputs()
     parts = [w * value(seen(prediction, n), seen(target, n)) for n, w in LAYERS.items()]
     return torch.stack(parts).sum()
 
 
 def test_perceptual_by_hand() -> None:
     plain = Perceptual(NETWORK, LAYERS, normalize="none")
-    torch.testing.assert_close(plain(*scene()), by_hand(F.mse_loss))
+    torch.testing.assert_close(plain(*inputs()), by_hand(F.mse_loss))
     torch.testing.assert_close(
-        Perceptual(NETWORK, LAYERS, normalize="none", power=1)(*scene()), by_hand(F.l1_loss)
+        Perceptual(NETWORK, LAYERS, normalize="none", power=1)(*inputs()), by_hand(F.l1_loss)
     )
     torch.testing.assert_close(
-        Perceptual(NETWORK, LAYERS, normalize="none", reduction="sum")(*scene()),
+        Perceptual(NETWORK, LAYERS, normalize="none", reduction="sum")(*inputs()),
         by_hand(lambda x, y: (x - y).square().sum() / 2),
     )
     torch.testing.assert_close(
-        Perceptual(NETWORK, LAYERS)(*scene()),
+        Perceptual(NETWORK, LAYERS)(*inputs()),
         by_hand(lambda x, y: F.mse_loss(*(f / (f.mean(1, keepdim=True) + 1e-6) for f in (x, y)))),
     )
 
 
 def test_normalised_features_have_a_mean_of_one() -> None:
     x = torch.rand(2, 5, 4, 4) + 0.1
-    torch.testing.assert_close(scaled(x, "channel_mean").mean(1), torch.ones(2, 4, 4))
-    torch.testing.assert_close(scaled(x, "global_mean").mean((1, 2, 3)), torch.ones(2))
-    torch.testing.assert_close(scaled(7 * x, "channel_mean"), scaled(x, "channel_mean"))
-    assert scaled(x, "none") is x
+    torch.testing.assert_close(scale_features(x, "channel_mean").mean(1), torch.ones(2, 4, 4))
+    torch.testing.assert_close(scale_features(x, "global_mean").mean((1, 2, 3)), torch.ones(2))
+    torch.testing.assert_close(
+        scale_features(7 * x, "channel_mean"), scale_features(x, "channel_mean")
+    )
+    assert scale_features(x, "none") is x
 
 
 def test_gram_of_a_known_map() -> None:
@@ -97,10 +99,10 @@ def test_texture_by_hand() -> None:
         return torch.stack(errors).mean()
 
     loss = Texture(NETWORK, LAYERS, normalize="none")
-    torch.testing.assert_close(loss(*scene()), by_hand(patchwise), rtol=1e-4, atol=0)
+    torch.testing.assert_close(loss(*inputs()), by_hand(patchwise), rtol=1e-4, atol=0)
     whole = Texture(NETWORK, LAYERS, patch_size=None, normalize="none", reduction="sum")
     torch.testing.assert_close(
-        whole(*scene()),
+        whole(*inputs()),
         by_hand(lambda x, y: (gram(x) - gram(y)).square().sum() / 2),
         rtol=1e-4,
         atol=0,
@@ -117,21 +119,21 @@ def test_texture_does_not_ask_where() -> None:
 
 def test_content_and_style_by_hand() -> None:
     torch.testing.assert_close(
-        Content(NETWORK, LAYERS)(*scene()),
+        Content(NETWORK, LAYERS)(*inputs()),
         by_hand(lambda x, y: 0.5 * (x - y).square().sum() / 2),
     )
     torch.testing.assert_close(
-        Content(NETWORK, LAYERS, "course")(*scene()),
+        Content(NETWORK, LAYERS, "course")(*inputs()),
         by_hand(lambda x, y: (x - y).square().sum() / (4 * x[0].numel()) / 2),
     )
     torch.testing.assert_close(
-        Style(NETWORK, LAYERS)(*scene()),
+        Style(NETWORK, LAYERS)(*inputs()),
         by_hand(lambda x, y: (gram(x) - gram(y)).square().sum() / (2 * x[0].numel()) ** 2 / 2),
         rtol=1e-4,
         atol=0,
     )
     torch.testing.assert_close(
-        Style(NETWORK, LAYERS, squared=False)(*scene()),
+        Style(NETWORK, LAYERS, squared=False)(*inputs()),
         by_hand(lambda x, y: (gram(y) - gram(x)).sum() / (2 * x[0].numel()) ** 2 / 2),
         rtol=1e-3,
         atol=1e-9,
@@ -182,8 +184,8 @@ def test_a_released_gram(reference: Path) -> None:
 
 def test_output_and_composite_add_up() -> None:
     for kind in (PartialConvPerceptual, PartialConvStyle):
-        parts = [kind(NETWORK, on=on)(*scene()) for on in ("output", "composite")]
-        torch.testing.assert_close(kind(NETWORK)(*scene()), parts[0] + parts[1])
+        parts = [kind(NETWORK, on=on)(*inputs()) for on in ("output", "composite")]
+        torch.testing.assert_close(kind(NETWORK)(*inputs()), parts[0] + parts[1])
 
 
 ALL: list[tuple[type[FeatureLoss], dict[str, Any]]] = [
@@ -203,17 +205,17 @@ ALL: list[tuple[type[FeatureLoss], dict[str, Any]]] = [
 def test_equal_pictures_cost_nothing_and_the_target_has_no_gradient(
     kind: type[FeatureLoss], options: dict[str, Any]
 ) -> None:
-    counting = Counting()
-    loss = kind(counting, **options)
-    prediction, target, hole = scene()
+    active_terms = Counting()
+    loss = kind(active_terms, **options)
+    prediction, target, hole = inputs()
     assert loss(target, target, hole) == 0
-    counting.passes.clear()
+    active_terms.passes.clear()
     loss(prediction.requires_grad_(), target.requires_grad_(), hole).backward()
     assert target.grad is None or loss.views[-1] == "composite"
     assert prediction.grad is not None
     assert prediction.grad.abs().sum() > 0
-    assert counting.passes.count(False) == 1
-    assert len(counting.passes) == 1 + len(loss.views)
+    assert active_terms.passes.count(False) == 1
+    assert len(active_terms.passes) == 1 + len(loss.views)
 
 
 def test_the_oxford_network_on_its_own_scale(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,17 +245,17 @@ def test_autocast_does_not_reach_the_differences() -> None:
     }
     network = FeatureNetwork("vgg19", loud)
     loss = Style(network, {"conv2_1": 1.0})
-    exact = loss(*scene())
+    exact = loss(*inputs())
     for dtype, tolerance in ((torch.bfloat16, 0.2), (torch.float16, 1e-4)):
         with torch.autocast("cpu", dtype):
-            value = loss(*scene())
+            value = loss(*inputs())
         assert value.dtype == torch.float32
         assert value.item() == pytest.approx(exact.item(), rel=tolerance)
 
 
 def test_normalised_input() -> None:
     """normalise_input=False takes what is normalised already, and does not check its range."""
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     raw = FeatureNetwork("vgg19", tensors("vgg19"), normalise=False)
     bring = [(x - NETWORK.mean) / NETWORK.std for x in (prediction, target)]
     torch.testing.assert_close(
@@ -282,4 +284,4 @@ def test_mistaken_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(WeightsError, match="did you mean 'vgg19"):
         Style("vgg-19")
     with pytest.raises(TensorError, match="16x16 is too small for pool5 of vgg19"):
-        Perceptual(NETWORK, {"pool5": 1.0})(*scene(16))
+        Perceptual(NETWORK, {"pool5": 1.0})(*inputs(16))

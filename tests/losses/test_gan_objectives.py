@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.gan_objectives import GAMES
-from mendpix.losses.pan import PerceptualAdversarial
+from mendpix.losses.gan_objectives import GAN_OBJECTIVES
+from mendpix.losses.perceptual_adversarial import PerceptualAdversarial
 from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 MODES = 6
@@ -41,7 +41,7 @@ class Maker(nn.Module):
         return Prediction(picture(0.5 + 0.5 * torch.tanh(self.layers(noise))))
 
 
-class Judge(nn.Module):
+class Discriminator(nn.Module):
     """A small network from a point to a logit; its hidden layers are tapped."""
 
     def __init__(self, width: int = 64) -> None:
@@ -69,13 +69,13 @@ def play(term: Adversarial, steps: int, batch: int = 256) -> Maker:
     """Both players take turns."""
     maker = Maker()
     makes = torch.optim.Adam(maker.parameters(), 1e-3, (0.5, 0.9))
-    judges = torch.optim.Adam(term.discriminator.parameters(), 2e-3, (0.5, 0.9))
+    discriminators = torch.optim.Adam(term.discriminator.parameters(), 2e-3, (0.5, 0.9))
     hole = torch.ones(batch, 1, 1, 1)
     for _ in range(steps):
         real, fake = drawn(batch), maker(torch.randn(batch, 2))
-        judges.zero_grad()
+        discriminators.zero_grad()
         term.discriminator_loss(fake, real, hole).backward()
-        judges.step()
+        discriminators.step()
         makes.zero_grad()
         term(fake, real, hole).backward()
         makes.step()
@@ -92,10 +92,10 @@ def reached(maker: Maker) -> tuple[int, float]:
     return int((counts >= 0.25 * 3000 / MODES).sum()), float(near.float().mean())
 
 
-@pytest.mark.parametrize("game", list(GAMES))
+@pytest.mark.parametrize("game", list(GAN_OBJECTIVES))
 def test_each_game_reaches_the_modes(game: str) -> None:
     torch.manual_seed(1)
-    modes, near = reached(play(Adversarial(Judge(), game, r1=0.02, r1_every=4), 700))
+    modes, near = reached(play(Adversarial(Discriminator(), game, r1=0.02, r1_every=4), 700))
     assert modes == MODES
     assert near > 0.6
 
@@ -111,9 +111,9 @@ def test_minimax_optimum_is_the_density_ratio() -> None:
     """Goodfellow et al. 2014, proposition 1: D* = p_data / (p_data + p_g)."""
     torch.manual_seed(0)
     spread, centres = 0.1, torch.tensor([[0.42, 0.5], [0.58, 0.5]])
-    judge = Judge()
-    term = Adversarial(judge, "minimax")
-    learner = torch.optim.Adam(judge.parameters(), 5e-3)
+    discriminator = Discriminator()
+    term = Adversarial(discriminator, "minimax")
+    learner = torch.optim.Adam(discriminator.parameters(), 5e-3)
     slower = torch.optim.lr_scheduler.CosineAnnealingLR(learner, 700)
     hole = torch.ones(1024, 1, 1, 1)
     for _ in range(700):
@@ -126,7 +126,7 @@ def test_minimax_optimum_is_the_density_ratio() -> None:
     density = [torch.exp(-(points - c).square().sum(1) / (2 * spread**2)) for c in centres]
     wanted = density[0] / (density[0] + density[1])
     with torch.no_grad():
-        found = judge(picture(points), hole[:1]).logits.sigmoid()[:, 0]
+        found = discriminator(picture(points), hole[:1]).logits.sigmoid()[:, 0]
     assert wanted.min() < 0.1
     assert wanted.max() > 0.9
     assert (found - wanted).abs().max() < 0.05
@@ -135,14 +135,14 @@ def test_minimax_optimum_is_the_density_ratio() -> None:
 def test_pans_margin_opens_the_gap() -> None:
     """D alone widens the distance of its layers up to the margin, and stops there."""
     torch.manual_seed(0)
-    term = PerceptualAdversarial(Judge(), weights=(1.0, 1.0), margin=3.0)
-    judge = term.discriminator
-    learner = torch.optim.Adam(judge.parameters(), 1e-3)
+    term = PerceptualAdversarial(Discriminator(), weights=(1.0, 1.0), margin=3.0)
+    discriminator = term.discriminator
+    learner = torch.optim.Adam(discriminator.parameters(), 1e-3)
     hole = torch.ones(256, 1, 1, 1)
     real, fake = drawn(256), picture(0.5 + 0.05 * torch.randn(256, 2))
 
     def gap() -> Tensor:
-        return term.match(judge(fake, hole), judge(real, hole))
+        return term.match(discriminator(fake, hole), discriminator(real, hole))
 
     before = gap().item()
     for _ in range(300):

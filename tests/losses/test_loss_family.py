@@ -14,7 +14,7 @@ from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 
-class Judge(nn.Module):
+class Discriminator(nn.Module):
     """A small smooth discriminator that taps four layers."""
 
     def __init__(self) -> None:
@@ -63,20 +63,20 @@ FAMILY: dict[str, Callable[[], Loss]] = {
     "partial-conv": lambda: losses.PartialConvSum(thin("vgg16")),
     "partial-conv-perceptual": lambda: losses.PartialConvPerceptual(thin("vgg16")),
     "partial-conv-style": lambda: losses.PartialConvStyle(thin("vgg16")),
-    "adversarial": lambda: losses.Adversarial(Judge(), matching=1.0),
-    "minimax": lambda: losses.Adversarial(Judge(), "minimax"),
-    "non-saturating": lambda: losses.Adversarial(Judge(), "non-saturating"),
-    "lsgan": lambda: losses.Adversarial(Judge(), "lsgan", only_hole_is_fake=True),
-    "pan": lambda: losses.PerceptualAdversarial(Judge()),
+    "adversarial": lambda: losses.Adversarial(Discriminator(), matching=1.0),
+    "minimax": lambda: losses.Adversarial(Discriminator(), "minimax"),
+    "non-saturating": lambda: losses.Adversarial(Discriminator(), "non-saturating"),
+    "lsgan": lambda: losses.Adversarial(Discriminator(), "lsgan", only_hole_is_fake=True),
+    "pan": lambda: losses.PerceptualAdversarial(Discriminator()),
     "lpips": lambda: thin_lpips(),
     "contextual": lambda: losses.ContextualReconstruction(),
-    "context-encoder": lambda: losses.ContextEncoderSum(Judge()),
-    "crfill": lambda: losses.CRFillSum(Judge(), Judge()),
+    "context-encoder": lambda: losses.ContextEncoderSum(Discriminator()),
+    "crfill": lambda: losses.CRFillSum(Discriminator(), Discriminator()),
 }
 SIDES = [name for name, made in FAMILY.items() if hasattr(made(), "discriminate")]
 
 
-def scene(
+def inputs(
     height: int, width: int, dtype: torch.dtype = torch.float32, missing: str = "square", n: int = 1
 ) -> tuple[Tensor, Tensor, Tensor]:
     random = torch.Generator().manual_seed(height * 1000 + width)
@@ -103,7 +103,7 @@ def test_every_loss_of_the_table_is_here() -> None:
 def test_gradients_agree_with_differences(name: str) -> None:
     """In float64, of the network's side."""
     loss = FAMILY[name]().double()
-    picture, target, hole = scene(16, 12, torch.float64)
+    picture, target, hole = inputs(16, 12, torch.float64)
     assert torch.autograd.gradcheck(
         lambda x: loss(made_of(x), target, hole), picture.requires_grad_(), fast_mode=True
     )
@@ -113,7 +113,7 @@ def test_gradients_agree_with_differences(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILY)
 def test_half_precision_is_finite(name: str, dtype: torch.dtype) -> None:
     loss = FAMILY[name]()
-    picture, target, hole = scene(256, 256)
+    picture, target, hole = inputs(256, 256)
     picture.requires_grad_()
     with torch.autocast("cpu", dtype):
         value = loss(made_of(picture.to(dtype)), target, hole)
@@ -129,7 +129,7 @@ def test_half_precision_is_finite(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("name", FAMILY)
 def test_odd_holes_and_sizes_are_defined(name: str, missing: str) -> None:
     loss = FAMILY[name]()
-    picture, target, hole = scene(33, 21, missing=missing)
+    picture, target, hole = inputs(33, 21, missing=missing)
     picture.requires_grad_()
     value = loss(made_of(picture), target, hole)
     value.backward()
@@ -143,14 +143,14 @@ def test_odd_holes_and_sizes_are_defined(name: str, missing: str) -> None:
 @pytest.mark.parametrize("name", SIDES)
 def test_the_discriminators_side_is_defined_too(name: str, missing: str) -> None:
     loss = FAMILY[name]()
-    picture, target, hole = scene(33, 21, missing=missing)
+    picture, target, hole = inputs(33, 21, missing=missing)
     value = loss.discriminator_loss(made_of(picture), target, hole)  # type: ignore[operator]
     assert value.isfinite()
 
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_memory_format_does_not_matter(name: str) -> None:
-    picture, target, hole = scene(32, 32, n=2)
+    picture, target, hole = inputs(32, 32, n=2)
     loss = FAMILY[name]()
     plain = loss(made_of(picture), target, hole)
     last = [x.to(memory_format=torch.channels_last) for x in (picture, target, hole)]
@@ -161,7 +161,7 @@ def test_memory_format_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_a_batch_of_two_equal_scenes_costs_as_much_as_one(name: str) -> None:
-    picture, target, hole = scene(32, 32)
+    picture, target, hole = inputs(32, 32)
     loss = FAMILY[name]()
     one = loss(made_of(picture), target, hole)
     two = loss(
@@ -173,7 +173,7 @@ def test_a_batch_of_two_equal_scenes_costs_as_much_as_one(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILY)
 def test_mistakes_are_one_line(name: str) -> None:
     loss = FAMILY[name]()
-    picture, target, hole = scene(16, 16)
+    picture, target, hole = inputs(16, 16)
     broken = target.clone()
     broken[0, 0, 0, 0] = float("nan")
     cases = [
@@ -196,7 +196,7 @@ def test_mistakes_are_one_line(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_sizes_and_devices_that_differ(name: str) -> None:
-    picture, target, hole = scene(16, 16)
+    picture, target, hole = inputs(16, 16)
     with pytest.raises(TensorError, match="is on meta but the target is on cpu; move one"):
         FAMILY[name]()(made_of(picture.to("meta")), target, hole)
     with pytest.raises(TensorError, match="give both the same"):

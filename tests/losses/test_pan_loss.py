@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mendpix.errors import TensorError
-from mendpix.losses.pan import PerceptualAdversarial
+from mendpix.losses.perceptual_adversarial import PerceptualAdversarial
 from mendpix.networks.types import DiscriminatorOutput
 
 
@@ -47,7 +47,7 @@ class Constant(nn.Module):
         )
 
 
-def scene(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     torch.manual_seed(11)
     hole = torch.zeros(2, 1, size, size, dtype=dtype)
     hole[..., 4:12, 4:12] = 1
@@ -74,10 +74,10 @@ def test_a_gap_beyond_the_margin_costs_the_discriminator_nothing() -> None:
 
 
 def test_formulas_on_a_real_discriminator() -> None:
-    prediction, target, hole = scene()
-    judge = Tapped()
-    term = PerceptualAdversarial(judge)
-    real, fake = judge(target, hole), judge(prediction, hole)
+    prediction, target, hole = inputs()
+    discriminator = Tapped()
+    term = PerceptualAdversarial(discriminator)
+    real, fake = discriminator(target, hole), discriminator(prediction, hole)
     gaps = [(a - b).abs().mean() for a, b in zip(real.features, fake.features, strict=True)]
     p = 5 * gaps[0] + 1.5 * gaps[1] + 1.5 * gaps[2] + gaps[3]
     torch.testing.assert_close(
@@ -92,26 +92,26 @@ def test_formulas_on_a_real_discriminator() -> None:
 
 def test_the_perceptual_term_reaches_both_players() -> None:
     """With the logits held at zero both still learn, against each other."""
-    prediction, target, hole = scene()
-    judge = Tapped()
-    nn.init.zeros_(judge.last.weight)
-    term = PerceptualAdversarial(judge)
+    prediction, target, hole = inputs()
+    discriminator = Tapped()
+    nn.init.zeros_(discriminator.last.weight)
+    term = PerceptualAdversarial(discriminator)
     prediction.requires_grad_()
     made = term(prediction, target, hole)
     (slope,) = torch.autograd.grad(made, prediction)
     assert slope.abs().sum() > 0
     for_judge = torch.autograd.grad(
-        term.discriminator_loss(prediction, target, hole), list(judge.layers.parameters())
+        term.discriminator_loss(prediction, target, hole), list(discriminator.layers.parameters())
     )
-    p = term.match(judge(prediction, hole), judge(target, hole))
-    widening = torch.autograd.grad(-p, list(judge.layers.parameters()))
+    p = term.match(discriminator(prediction, hole), discriminator(target, hole))
+    widening = torch.autograd.grad(-p, list(discriminator.layers.parameters()))
     assert all(gradient.abs().sum() > 0 for gradient in for_judge[::2])
     for ours, wanted in zip(for_judge, widening, strict=True):
         torch.testing.assert_close(ours, wanted)
 
 
 def test_each_picture_passes_the_discriminator_once() -> None:
-    pictures = scene()
+    pictures = inputs()
     for together, passes in ((False, 2), (True, 1)):
         term = PerceptualAdversarial(Tapped(), together=together)
         term(*pictures)
@@ -121,7 +121,7 @@ def test_each_picture_passes_the_discriminator_once() -> None:
 
 
 def test_sides_keep_to_themselves() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     prediction.requires_grad_()
     term = PerceptualAdversarial(Tapped())
     term(prediction, target, hole).backward()
@@ -134,7 +134,7 @@ def test_sides_keep_to_themselves() -> None:
 
 
 def test_gradients_agree_with_differences() -> None:
-    prediction, target, hole = scene(12, torch.float64)
+    prediction, target, hole = inputs(12, torch.float64)
     term = PerceptualAdversarial(Tapped().double()).double()
     prediction.requires_grad_()
     assert torch.autograd.gradcheck(lambda x: term(x, target, hole), prediction, fast_mode=True)
@@ -176,7 +176,7 @@ def test_half_precision_and_odd_holes_are_finite(dtype: torch.dtype, missing: fl
 
 
 def test_mistakes_are_one_line() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     with pytest.raises(TensorError, match="taps 2 layers but 4 are compared"):
         PerceptualAdversarial(Constant((1.0, 2.0)))(prediction, target, hole)
     with pytest.raises(TensorError, match="divide by 255"):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import TensorError
-from mendpix.losses import L1, L2, OverlapL2, Pixel, TotalVariation
-from mendpix.losses.pixel import dilate
+from mendpix.losses import L1, L2, OverlapL2, PixelLoss, TotalVariation
+from mendpix.losses.pixel_losses import dilate
 from mendpix.networks.types import Prediction, composite
 
 
-def scene(size: int = 8) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(size: int = 8) -> tuple[Tensor, Tensor, Tensor]:
     random = torch.Generator().manual_seed(1)
     prediction, target = torch.rand(2, 2, 3, size, size, generator=random)
     hole = torch.zeros(2, 1, size, size)
@@ -39,14 +39,14 @@ def scene(size: int = 8) -> tuple[Tensor, Tensor, Tensor]:
         (L2(on="composite"), 0.0625 * 6 / 64),
     ],
 )
-def test_a_picture_a_quarter_too_bright(loss: Pixel, wanted: float) -> None:
-    _, _, hole = scene()
+def test_a_picture_a_quarter_too_bright(loss: PixelLoss, wanted: float) -> None:
+    _, _, hole = inputs()
     target = torch.full((2, 3, 8, 8), 0.5)
     assert loss(target + 0.25, target, hole).item() == pytest.approx(wanted)
 
 
 def test_means_are_torchs() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     assert L1()(prediction, target, hole).item() == pytest.approx(
         (prediction - target).abs().mean().item()
     )
@@ -55,7 +55,7 @@ def test_means_are_torchs() -> None:
 
 
 def test_hole_and_known_make_the_whole() -> None:
-    pictures = scene()
+    pictures = inputs()
     parts = L1("hole")(*pictures) + L1("known")(*pictures)
     torch.testing.assert_close(parts, L1()(*pictures))
 
@@ -78,7 +78,7 @@ def test_shrunk_pictures_have_no_texture() -> None:
 
 
 def test_part_chooses_the_picture() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     both = Prediction(prediction, coarse=target)
     assert L1(part="coarse")(both, target, hole) == 0
     assert L1()(both, target, hole) > 0
@@ -148,7 +148,7 @@ def test_the_ports_total_variation(reference: Path) -> None:
 
 def test_masked_l1(reference: Path) -> None:
     """LaMa's: the hole's and the known pixels' errors with weights of their own."""
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     direct = ((prediction - target).abs() * (hole + 5 * (1 - hole))).mean()
     torch.testing.assert_close(L1(known_weight=5)(prediction, target, hole), direct)
 
@@ -167,7 +167,7 @@ LOSSES = [
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize("size", [(8, 8), (1, 1), (1, 7), (5, 3)])
 @pytest.mark.parametrize("missing", ["all", "none", "one"])
-def test_any_hole_and_size(loss: Pixel, size: tuple[int, int], missing: str) -> None:
+def test_any_hole_and_size(loss: PixelLoss, size: tuple[int, int], missing: str) -> None:
     hole = torch.full((1, 1, *size), float(missing == "all"))
     if missing == "one":
         hole[..., size[0] // 2, size[1] // 2] = 1
@@ -182,7 +182,7 @@ def test_any_hole_and_size(loss: Pixel, size: tuple[int, int], missing: str) -> 
 
 
 def test_a_step_down_the_gradient_comes_nearer() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     prediction.requires_grad_()
     loss = L2()
     (slope,) = torch.autograd.grad(loss(prediction, target, hole), prediction)
@@ -205,6 +205,6 @@ def test_mistaken_options(options: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         L1(**options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="power is 3"):
-        Pixel(3)
+        PixelLoss(3)
     with pytest.raises(ValueError, match="overlap is -1"):
         OverlapL2(-1)

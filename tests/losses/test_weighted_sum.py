@@ -37,7 +37,7 @@ class Bright(nn.Module):
         return DiscriminatorOutput(self.gain * photo.mean((1, 2, 3))[:, None])
 
 
-def scene(size: int = 48) -> tuple[Tensor, Tensor, Tensor]:
+def inputs(size: int = 48) -> tuple[Tensor, Tensor, Tensor]:
     random = torch.Generator().manual_seed(5)
     prediction, target = torch.rand(2, 2, 3, size, size, generator=random)
     hole = torch.zeros(2, 1, size, size)
@@ -46,7 +46,7 @@ def scene(size: int = 48) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_a_sum_is_its_terms() -> None:
-    pictures = scene()
+    pictures = inputs()
     loss = WeightedSum({"l1": (2.0, L1()), "far": (0.5, L2(on="composite"))})
     wanted = {"l1": 2 * L1()(*pictures), "far": 0.5 * L2(on="composite")(*pictures)}
     torch.testing.assert_close(loss(*pictures), wanted["l1"] + wanted["far"])
@@ -55,7 +55,7 @@ def test_a_sum_is_its_terms() -> None:
 
 
 def test_sums_of_sums_name_their_terms() -> None:
-    pictures = scene()
+    pictures = inputs()
     inner = WeightedSum({"l1": (3.0, L1()), "l2": (1.0, L2())})
     outer = WeightedSum({"pixels": (0.5, inner), "l2": (1.0, L2())})
     total = outer(*pictures)
@@ -66,16 +66,16 @@ def test_sums_of_sums_name_their_terms() -> None:
 def test_terms_of_no_weight_are_not_computed() -> None:
     network = Counting()
     loss = WeightedSum({"l1": (1.0, L1()), "style": (0.0, Style(network))})
-    loss(*scene())
+    loss(*inputs())
     assert network.passes == []
     assert set(loss.values) == {"l1"}
-    assert WeightedSum({"l1": (0.0, L1())})(*scene()) == 0
+    assert WeightedSum({"l1": (0.0, L1())})(*inputs()) == 0
 
 
 def test_the_six_terms_take_three_passes() -> None:
     """Output, composite and target once each; the target without gradient."""
     network = Counting("vgg16")
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     PartialConvSum(network)(prediction.requires_grad_(), target, hole).backward()
     assert sorted(network.passes) == [False, True, True]
     assert prediction.grad is not None
@@ -93,7 +93,7 @@ def test_all_terms_share_their_passes() -> None:
         "partial": PartialConvPerceptual(network, on="output"),
     }
     loss = WeightedSum({name: (1.0, term) for name, term in terms.items()})
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     loss(prediction.requires_grad_(), target, hole)
     assert sorted(network.passes) == [False, True]
     torch.testing.assert_close(
@@ -104,7 +104,7 @@ def test_all_terms_share_their_passes() -> None:
 def test_passes_do_not_outlive_a_step() -> None:
     network = Counting()
     loss = WeightedSum({"style": (1.0, Style(network))})
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     first = loss(prediction, target, hole)
     prediction.mul_(0.5)
     second = loss(prediction, target, hole)
@@ -115,15 +115,15 @@ def test_passes_do_not_outlive_a_step() -> None:
 def test_terms_that_come_late_are_served() -> None:
     """A scene whose terms were not announced computes what is missing."""
     network = Counting()
-    pictures = scene()
+    pictures = inputs()
     shared = LossInputs(*pictures)
-    torch.testing.assert_close(Style(network).judge(shared), Style(network)(*pictures))
-    torch.testing.assert_close(Content(network).judge(shared), Content(network)(*pictures))
+    torch.testing.assert_close(Style(network).compute(shared), Style(network)(*pictures))
+    torch.testing.assert_close(Content(network).compute(shared), Content(network)(*pictures))
 
 
 def test_the_partial_convolution_sum_by_hand() -> None:
     network = Counting("vgg16")
-    pictures = scene()
+    pictures = inputs()
     loss = PartialConvSum(network, weights={"tv": 0.0})
     wanted = (
         L1("known")(*pictures)
@@ -138,11 +138,11 @@ def test_the_partial_convolution_sum_by_hand() -> None:
 
 @pytest.mark.parametrize("form", ["centre", "random"])
 def test_context_encoders_objective(form: str) -> None:
-    judge = Bright()
-    loss = ContextEncoderSum(judge, form)  # type: ignore[arg-type]
-    pictures = scene()
+    discriminator = Bright()
+    loss = ContextEncoderSum(discriminator, form)  # type: ignore[arg-type]
+    pictures = inputs()
     total = loss(*pictures)
-    fooled = Adversarial(judge, "non-saturating", on="output")(*pictures)
+    fooled = Adversarial(discriminator, "non-saturating", on="output")(*pictures)
     torch.testing.assert_close(loss.values["adversarial"], 0.001 * fooled.detach())
     torch.testing.assert_close(total, loss.values["l2"] + 0.001 * fooled)
     if form == "random":
@@ -154,25 +154,25 @@ def test_context_encoders_objective(form: str) -> None:
         framed = OverlapL2(4, 10)(*pictures)
         torch.testing.assert_close(loss.values["l2"], 0.999 * framed)
     with pytest.raises(ValueError, match=r"wtl2 is 1 but must lie in \(0, 1\)"):
-        ContextEncoderSum(judge, wtl2=1.0)
+        ContextEncoderSum(discriminator, wtl2=1.0)
     with pytest.raises(ValueError, match="form is 'square'"):
-        ContextEncoderSum(judge, "square")  # type: ignore[arg-type]
+        ContextEncoderSum(discriminator, "square")  # type: ignore[arg-type]
 
 
 def test_a_sum_has_a_discriminators_side() -> None:
-    judge = Bright()
-    pictures = scene()
-    inner = WeightedSum({"game": (0.1, Adversarial(judge))})
+    discriminator = Bright()
+    pictures = inputs()
+    inner = WeightedSum({"game": (0.1, Adversarial(discriminator))})
     loss = WeightedSum({"l1": (1.0, L1()), "inner": (2.0, inner)})
     paid = loss.discriminator_loss(*pictures)
-    torch.testing.assert_close(paid, Adversarial(judge).discriminator_loss(*pictures))
+    torch.testing.assert_close(paid, Adversarial(discriminator).discriminator_loss(*pictures))
     paid.backward()
-    assert judge.gain.grad is not None
+    assert discriminator.gain.grad is not None
     assert WeightedSum({"l1": (1.0, L1())}).discriminator_loss(*pictures) == 0
 
 
 def test_crfills_sum_has_two_judges() -> None:
-    prediction, target, hole = scene()
+    prediction, target, hole = inputs()
     both = Prediction(prediction, coarse=prediction / 2, aux=prediction / 3)
     loss = CRFillSum(Bright(), Bright())
     loss(both, target, hole)

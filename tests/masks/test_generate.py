@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from skimage.measure import label
 
 from mendpix.errors import MaskError
-from mendpix.io import conversion
+from mendpix.io import conversion, files
 from mendpix.masks import generate
-from mendpix.masks.generate.base import Random, flipped
+from mendpix.masks.generate.base import Random, flip_randomly
 from mendpix.masks.generate.crfill import CrFill
 from mendpix.masks.generate.mask_files import Objects, Varied
 from mendpix.masks.generate.random_regions import Regions
@@ -40,7 +40,7 @@ def masks(tmp_path: Path) -> Path:
     cv2.circle(disc, (40, 30), 10, 255, -1)
     box[5:25, 50:80] = 255
     for name, mask in (("disc", disc), ("box", box)):
-        conversion.write(tmp_path / f"{name}.png", conversion.from_array(mask))
+        files.write(tmp_path / f"{name}.png", conversion.from_array(mask))
     return tmp_path
 
 
@@ -195,9 +195,9 @@ def test_a_walk_visits_as_much_as_one_made_step_by_step() -> None:
 
 def test_flips_keep_the_area() -> None:
     hole = np.arange(12).reshape(3, 4) < 5
-    seen = {flipped(hole, randomness(seed)).tobytes() for seed in range(20)}
+    seen = {flip_randomly(hole, randomness(seed)).tobytes() for seed in range(20)}
     assert len(seen) == 4
-    assert flipped(hole, randomness()).sum() == 5
+    assert flip_randomly(hole, randomness()).sum() == 5
 
 
 def test_an_object_keeps_its_shape(masks: Path) -> None:
@@ -213,7 +213,7 @@ def test_an_object_keeps_its_shape(masks: Path) -> None:
 
 
 def test_crfill_takes_objects_half_of_the_time(masks: Path) -> None:
-    with_objects = generate.chosen("crfill", {"folder": str(masks)})
+    with_objects = generate.choose("crfill", {"folder": str(masks)})
     hole = generate.draw(with_objects, 64, 0, 1)
     assert 0 < hole.mean() < 1
     assert areas(with_objects, 64, 200).mean() != areas("crfill", 64, 200).mean()
@@ -231,23 +231,23 @@ def test_varied_masks_grow_by_the_kernel(masks: Path) -> None:
 
 def test_white_may_mean_known(masks: Path) -> None:
     for path in masks.glob("*.png"):
-        mask = conversion.read(path).pixels
-        conversion.write(path, conversion.from_array((255 - mask[..., 0]).astype(np.uint8)))
-    known = generate.chosen("varied", {"folder": masks, "white": "known"})
+        mask = files.read(path).pixels
+        files.write(path, conversion.from_array((255 - mask[..., 0]).astype(np.uint8)))
+    known = generate.choose("varied", {"folder": masks, "white": "known"})
     assert areas(known, 64, 20).mean() < 0.5
 
 
 def test_a_mixture_draws_each_by_its_share() -> None:
-    third = generate.mixture({"centre": 1, Boxes(count=(1, 1), side=(8, 8), reference=0): 3})
+    third = generate.mix({"centre": 1, Boxes(count=(1, 1), side=(8, 8), reference=0): 3})
     covered = areas(third, 64, 400)
     assert (covered == 0.25).mean() == pytest.approx(0.25, abs=0.07)
     assert ((covered == 64 / 4096) | (covered == 0.25)).all()
 
 
 def test_options_change_a_kind() -> None:
-    thin = generate.chosen("lama", {"irregular": {"width": [1, 1]}, "box_share": 0})
+    thin = generate.choose("lama", {"irregular": {"width": [1, 1]}, "box_share": 0})
     assert areas(thin, 128, 30).mean() < 0.1
-    assert generate.chosen("lama") is generate.GENERATORS["lama"]
+    assert generate.choose("lama") is generate.GENERATORS["lama"]
 
 
 @pytest.mark.parametrize(
@@ -263,10 +263,10 @@ def test_options_change_a_kind() -> None:
         (lambda: generate.draw("varied", 64, options={"white": "yes"}), "'hole' or 'known'"),
         (lambda: generate.draw("irregular", 64, options={"area": [0.9, 0.91]}), "widen area"),
         (lambda: generate.draw("centre", 64, options={"side": 1.0}), "all or nothing"),
-        (lambda: generate.mixture({}), "a mixture of nothing"),
-        (lambda: generate.mixture({"lama": 0}), "share of lama is 0"),
+        (lambda: generate.mix({}), "a mixture of nothing"),
+        (lambda: generate.mix({"lama": 0}), "share of lama is 0"),
         (lambda: generate.draw_folder("lama", 0, 64, "somewhere"), "count is 0"),
-        (lambda: generate.sheet([]), "one size"),
+        (lambda: generate.arrange_sheet([]), "one size"),
     ],
 )
 def test_mistakes_are_said_in_one_line(call: Callable[[], object], says: str) -> None:
@@ -287,7 +287,7 @@ def test_empty_and_unreadable_folders_of_masks(tmp_path: Path) -> None:
 
 def test_a_sheet_shows_the_holes_in_rows() -> None:
     holes = [generate.draw("lama", (20, 30), 0, index) for index in range(5)]
-    page = generate.sheet(holes, columns=3)
+    page = generate.arrange_sheet(holes, columns=3)
     assert page.shape == (2 * 24 + 4, 3 * 34 + 4)
     np.testing.assert_array_equal(page[28:48, 38:68] == 255, holes[4])
     assert set(np.unique(page)) == {0, 96, 255}
@@ -300,10 +300,10 @@ def test_a_folder_of_masks_is_what_was_drawn(tmp_path: Path) -> None:
     assert sorted(folder.iterdir()) == list(drawn.masks)
     for index, path in enumerate(drawn.masks):
         hole = generate.draw("lama-thick", 64, 2, index)
-        np.testing.assert_array_equal(conversion.read(path).pixels[..., 0] == 255, hole)
+        np.testing.assert_array_equal(files.read(path).pixels[..., 0] == 255, hole)
         assert drawn.ratios[index] == hole.mean()
     assert drawn.preview == tmp_path / "masks-preview.png"
-    assert conversion.read(drawn.preview).shape == (140, 140)
+    assert files.read(drawn.preview).shape == (140, 140)
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mendpix.errors import MendError
-from mendpix.io import conversion
+from mendpix.io import files
 from mendpix.io.picture import Picture
 from mendpix.masks import holes, scratches
 
@@ -101,6 +101,6 @@ def test_the_command_writes_a_mask_that_fill_takes(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "mask.png: 3 parts" in done.stdout
-    mask = conversion.read(tmp_path / "mask.png")
+    mask = files.read(tmp_path / "mask.png")
     assert mask.shape == (240, 320)
     assert (mask.pixels[..., 0][where] > 0).mean() > 0.95

@@ -36,7 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> LPIPS:
     """LPIPS with released heads on a network that needs no weights."""
     widths = {
         name: len(head)
-        for name, head in zip(lpips.LAYERS["vgg16"], lpips.heads("vgg16"), strict=True)
+        for name, head in zip(lpips.LAYERS["vgg16"], lpips.load_heads("vgg16"), strict=True)
     }
     monkeypatch.setattr(features, "load", lambda name: Picked(widths))
     return LPIPS("vgg16")
@@ -63,7 +63,7 @@ def test_the_formula_in_numpy(bare: LPIPS) -> None:
     random = np.random.default_rng(3)
     a, b = random.random((2, 2, 3, 7, 5))
     wanted = np.zeros(2)
-    for head in lpips.heads("vgg16"):
+    for head in lpips.load_heads("vgg16"):
         weight = head.double().numpy()
         sides = [np.concatenate([x] * (len(weight) // 3 + 1), 1)[:, : len(weight)] for x in (a, b)]
         sides = [x / (np.sqrt((x**2).sum(1, keepdims=True)) + 1e-10) for x in sides]
@@ -87,7 +87,7 @@ def test_in_numpy_with_the_features(
     """From features on all in NumPy, float64, with the heads' own file."""
     monkeypatch.setenv("MENDPIX_HOME", str(shared / "weights"))
     metric = LPIPS(network, on="output")
-    held = torchmetrics_weights.carried(HEADS[network], "heads")
+    held = torchmetrics_weights.load_weights(HEADS[network], "heads")
     with np.load(reference / "image_metrics.npz") as file:
         made, true = (
             torch.from_numpy(file[f"{side}0"]).permute(2, 0, 1)[None] / 255 for side in "ab"
@@ -117,10 +117,10 @@ def test_rows_do_not_depend_on_batches(bare: LPIPS) -> None:
 
 
 def test_heads_are_the_released_ones() -> None:
-    assert [len(head) for head in lpips.heads("alexnet")] == [64, 192, 384, 256, 256]
-    assert [len(head) for head in lpips.heads("vgg16")] == [64, 128, 256, 512, 512]
+    assert [len(head) for head in lpips.load_heads("alexnet")] == [64, 192, 384, 256, 256]
+    assert [len(head) for head in lpips.load_heads("vgg16")] == [64, 128, 256, 512, 512]
     for network in lpips.LAYERS:
-        assert all((head >= 0).all() for head in lpips.heads(network))
+        assert all((head >= 0).all() for head in lpips.load_heads(network))
 
 
 def test_mistakes_are_one_line(bare: LPIPS, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_mistakes_are_one_line(bare: LPIPS, monkeypatch: pytest.MonkeyPatch) -> 
         bare.distance(photo[..., :4], photo)
     with pytest.raises(ValueError, match="network is 'vgg19'"):
         LPIPS("vgg19")  # type: ignore[arg-type]
-    lpips.heads.cache_clear()
+    lpips.load_heads.cache_clear()
     monkeypatch.setattr(torchmetrics_weights, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match=r"pip install 'mendpix\[train\]'"):
-        lpips.heads("vgg16")
+        lpips.load_heads("vgg16")

@@ -14,17 +14,17 @@ from torchmetrics.functional.image import (
 
 from mendpix.errors import TensorError
 from mendpix.metrics import (
-    L1,
-    L2,
     METRICS,
     MSSSIM,
     PSNR,
     SSIM,
+    L1Error,
+    L2Error,
     PictureMetric,
     RelativeL1,
     measure,
 )
-from mendpix.metrics.pair import On
+from mendpix.metrics.picture_pairs import On
 
 
 def pair(size: int = 48, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,12 +53,12 @@ def flat(level: float, size: int = 16) -> Tensor:
 @pytest.mark.parametrize(
     ("metric", "value"),
     [
-        (L1(), 25.0 / 4),
-        (L1(area="hole"), 25.0),
-        (L1(on="output"), 25.0),
+        (L1Error(), 25.0 / 4),
+        (L1Error(area="hole"), 25.0),
+        (L1Error(on="output"), 25.0),
         (RelativeL1(), 100 / 17),
-        (L2(), 6.25 / 4),
-        (L2(area="hole"), 6.25),
+        (L2Error(), 6.25 / 4),
+        (L2Error(area="hole"), 6.25),
         (PSNR(area="hole"), -20 * np.log10(0.25)),
         (PSNR(), -10 * np.log10(0.0625 / 4)),
     ],
@@ -122,15 +122,15 @@ def test_ms_ssim_is_torchmetrics() -> None:
 def test_the_composite_is_judged_unless_asked_otherwise() -> None:
     made, true, _ = pair()
     none = torch.zeros(2, 1, 48, 48)
-    assert measured(L1(), made, true, none) == [0.0, 0.0]
-    assert min(measured(L1(on="output"), made, true, none)) > 1
+    assert measured(L1Error(), made, true, none) == [0.0, 0.0]
+    assert min(measured(L1Error(on="output"), made, true, none)) > 1
 
 
 def test_bits() -> None:
     made, hole = flat(100.7 / 255), torch.ones(1, 1, 16, 16)
     true = flat(100 / 255)
-    assert measured(L1(bits="round"), made, true, hole) == pytest.approx([100 / 255])
-    assert measured(L1(bits="truncate"), made, true, hole) == [0.0]
+    assert measured(L1Error(bits="round"), made, true, hole) == pytest.approx([100 / 255])
+    assert measured(L1Error(bits="truncate"), made, true, hole) == [0.0]
 
 
 def ragged(batch: Tensor) -> Tensor:
@@ -214,7 +214,10 @@ def test_every_metric_says_which_way_is_better() -> None:
     [
         (lambda: SSIM().update(flat(0.5, 8), flat(0.5, 8), torch.ones(1, 1, 8, 8)), "11 pixels"),
         (lambda: MSSSIM().update(*pair(64)), "needs 176 pixels"),
-        (lambda: L1().update(flat(0.5, 8), flat(0.5), torch.ones(1, 1, 16, 16)), "one prediction"),
+        (
+            lambda: L1Error().update(flat(0.5, 8), flat(0.5), torch.ones(1, 1, 16, 16)),
+            "one prediction",
+        ),
         (lambda: SSIM("wong"), "no variant 'wong'"),
     ],
 )

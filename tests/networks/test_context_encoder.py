@@ -18,7 +18,7 @@ from mendpix.networks.context_encoder import (
     RandomContextEncoder,
     RandomContextEncoderOptions,
 )
-from mendpix.networks.corruption import Corruption, Fill, centre
+from mendpix.networks.corruption import Corruption, Fill, crop_centre
 
 SMALL = ContextEncoderOptions(width=8, bottleneck=32)
 
@@ -36,7 +36,7 @@ def released(reference: Path) -> ContextEncoder:
     keys = json.loads((reference / "ce_small.state.json").read_text())["netG"]
     made = seedgen(reference).state_dict_for(keys["keys"], keys["base_seed"], keys["gain"])
     tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in made.items()}
-    network = released_files.load_tensors(tensors, "reference")[0]
+    network = released_files.build_from_tensors(tensors, "reference")[0]
     assert isinstance(network, ContextEncoder)
     return network
 
@@ -58,7 +58,7 @@ def test_agrees_with_the_released_port(reference: Path, mode: str) -> None:
     torch.testing.assert_close(
         network.corruption(photo, hole), torch.from_numpy(numbers["input"]), rtol=0, atol=1e-6
     )
-    square = centre(network(photo, hole).image) * 2 - 1
+    square = crop_centre(network(photo, hole).image) * 2 - 1
     wanted = torch.from_numpy(numbers[f"fake_{mode}"])
     torch.testing.assert_close(square, wanted, rtol=0, atol=2e-4)
 
@@ -66,7 +66,7 @@ def test_agrees_with_the_released_port(reference: Path, mode: str) -> None:
 def test_full_size_has_the_released_tensors(reference: Path) -> None:
     keys = json.loads((reference / "ce_full.state.json").read_text())["netG"]["keys"]
     network = ContextEncoder()
-    names = released_formats.ADAPTERS["context_encoder_pytorch"].names(network)
+    names = released_formats.RELEASED_FORMATS["context_encoder_pytorch"].map_names(network)
     state = network.state_dict()
     assert {names[key]: list(value.shape) for key, value in state.items()} == dict(keys)
 
@@ -134,10 +134,10 @@ def test_only_the_centre_is_predicted() -> None:
     photo, hole = pair()
     image = ContextEncoder(SMALL)(photo, hole).image
     outside = torch.ones_like(hole)
-    centre(outside).zero_()
+    crop_centre(outside).zero_()
     torch.testing.assert_close(image * outside, photo * outside, rtol=0, atol=1e-6)
-    frame = centre((1 - hole).expand_as(photo)) == 1
-    assert not torch.allclose(centre(image)[frame], centre(photo)[frame], atol=0.05)
+    frame = crop_centre((1 - hole).expand_as(photo)) == 1
+    assert not torch.allclose(crop_centre(image)[frame], crop_centre(photo)[frame], atol=0.05)
 
 
 @pytest.mark.parametrize("size", [128, 64])

@@ -13,9 +13,9 @@ from mendpix.networks.contextual_reconstruction import (
     AS_SHIPPED,
     CLEAN,
     ContextualOptions,
-    overlaps,
+    attention_weights,
+    count_overlaps,
     reconstruct,
-    weights,
 )
 
 FORMS = [AS_SHIPPED, CLEAN, replace(AS_SHIPPED, threshold=0.5), replace(CLEAN, threshold=0.5)]
@@ -74,14 +74,20 @@ def test_agrees_with_the_released_branch(reference: Path) -> None:
 
     for name, options in {"hard0": AS_SHIPPED, "hard1": replace(AS_SHIPPED, hard=True)}.items():
         row = f"nt1_th0_{name}"
-        agree(weights(*given, options).transpose(1, 2).reshape(2, -1, 9, 11), f"{row}/similar")
+        agree(
+            attention_weights(*given, options).transpose(1, 2).reshape(2, -1, 9, 11),
+            f"{row}/similar",
+        )
         agree(reconstruct(*given, known, options), f"{row}/recon_mk1")
         agree(
             reconstruct(*given, part["hole"], replace(mean, hard=options.hard)), f"{row}/aux_hole"
         )
         agree(reconstruct(*given, part["raw"], replace(mean, hard=True)), f"{row}/aux_raw")
     agree(reconstruct(*given, part["value"]), "nt1_th0_hard0/recon_mk0")
-    agree(weights(part["feat"], None).transpose(1, 2).reshape(2, -1, 9, 11), "nomask/similar")
+    agree(
+        attention_weights(part["feat"], None).transpose(1, 2).reshape(2, -1, 9, 11),
+        "nomask/similar",
+    )
 
 
 @pytest.mark.parametrize("options", FORMS)
@@ -124,19 +130,19 @@ def test_gradients(options: ContextualOptions) -> None:
 @pytest.mark.parametrize("options", FORMS)
 def test_weights_are_shares(options: ContextualOptions) -> None:
     features, hole, _ = case()
-    share = weights(features, hole, options)
+    share = attention_weights(features, hole, options)
     torch.testing.assert_close(share.sum(dim=2), torch.ones_like(share[..., 0]))
     assert (share >= 0).all()
 
 
 def test_the_clean_form_copies_from_whole_patches_alone_into_the_hole() -> None:
     features, hole, _ = case()
-    share = weights(features, hole, CLEAN)
+    share = attention_weights(features, hole, CLEAN)
     known = 1 - F.unfold(hole, 16, stride=8).mean(dim=1)
     for n in range(2):
         queries = known[n] < 0.5
         assert share[n, queries][:, known[n] < 1].abs().max() == 0
-    shipped = weights(features, hole, AS_SHIPPED)
+    shipped = attention_weights(features, hole, AS_SHIPPED)
     assert shipped[0, known[0] < 0.5][:, known[0] < 1].min() > 0  # zeros before the softmax
 
 
@@ -144,7 +150,7 @@ def test_mean_of_overlaps_keeps_a_constant_and_the_sum_counts_the_patches() -> N
     features, hole, values = case()
     flat = torch.full_like(values, 0.3)
     torch.testing.assert_close(reconstruct(features, hole, flat, CLEAN), flat)
-    counts = overlaps(6, 7, like=flat).repeat_interleave(8, 0).repeat_interleave(8, 1)
+    counts = count_overlaps(6, 7, like=flat).repeat_interleave(8, 0).repeat_interleave(8, 1)
     torch.testing.assert_close(reconstruct(features, hole, flat), flat * counts)
     assert counts[0, 0] == 1 and counts[0, 20] == 2 and counts[20, 20] == 4
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.contextual import CRFILL_WEIGHTS, ContextualReconstruction, CRFillSum
+from mendpix.losses.crfill_objective import CRFILL_WEIGHTS, ContextualReconstruction, CRFillSum
 from mendpix.networks.contextual_reconstruction import AS_SHIPPED, CLEAN, reconstruct
 from mendpix.networks.crfill import CRFill, CRFillOptions
 from mendpix.networks.patch_discriminators import CRFILL, SNPatchGAN
@@ -68,7 +68,7 @@ def test_the_branch_is_there_in_training_only() -> None:
     assert all(part.min() >= 0 and part.max() <= 1 for part in made[:3] if part is not None)
     assert made.features is not None and made.features[0].shape == (2, 16, 8, 12)
     assert network.eval()(photo, hole).aux is None
-    network.train().reconstructing = False
+    network.train().branch_enabled = False
     assert network(photo, hole).aux is None
 
 
@@ -147,14 +147,14 @@ def test_a_network_without_a_branch_is_told() -> None:
     assert ContextualReconstruction(part="image")(photo, photo, hole) == 0
 
 
-def judges() -> tuple[nn.Module, nn.Module]:
+def discriminators() -> tuple[nn.Module, nn.Module]:
     return SNPatchGAN(replace(CRFILL, width=4)).eval(), SNPatchGAN(replace(CRFILL, width=4)).eval()
 
 
 def test_the_whole_objective_is_its_formula() -> None:
     photo, hole = pair(height=64, width=64)
     made = prediction(photo)
-    d, d_aux = judges()
+    d, d_aux = discriminators()
     total = CRFillSum(d, d_aux)(made, photo, hole)
     target = photo * 2 - 1
     coarse, fine, aux = (
@@ -171,11 +171,11 @@ def test_the_whole_objective_is_its_formula() -> None:
 def test_both_discriminators_pay_the_hinge_unweighted() -> None:
     photo, hole = pair(height=64, width=64)
     made = prediction(photo)
-    d, d_aux = judges()
+    d, d_aux = discriminators()
     total = CRFillSum(d, d_aux).discriminator_loss(made, photo, hole)
     wanted = sum(
-        Adversarial(judge, "hinge", part=part).discriminator_loss(made, photo, hole)
-        for judge, part in ((d, "image"), (d_aux, "aux"))
+        Adversarial(discriminator, "hinge", part=part).discriminator_loss(made, photo, hole)
+        for discriminator, part in ((d, "image"), (d_aux, "aux"))
     )
     torch.testing.assert_close(total, wanted)
 
@@ -184,7 +184,7 @@ def test_earlier_stages_do_without_the_branch() -> None:
     photo, hole = pair(height=64, width=64)
     made = prediction(photo)._replace(aux=None)
     off = {"contextual": 0.0, "contextual_adversarial": 0.0}
-    assert CRFillSum(*judges(), weights=off)(made, photo, hole).isfinite()
+    assert CRFillSum(*discriminators(), weights=off)(made, photo, hole).isfinite()
     with pytest.raises(ValueError, match="weights names 'corse'"):
-        CRFillSum(*judges(), weights={"corse": 1.0})
+        CRFillSum(*discriminators(), weights={"corse": 1.0})
     assert set(off) < set(CRFILL_WEIGHTS)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks import released_files
-from mendpix.networks.corruption import centre
+from mendpix.networks.corruption import crop_centre
 from mendpix.networks.discriminators import (
     ContextDiscriminator,
     ContextDiscriminatorOptions,
@@ -45,7 +45,7 @@ def pair(n: int = 2, size: int = 128) -> tuple[Tensor, Tensor]:
     return torch.rand(n, 3, size, size), hole
 
 
-def tensors_of(reference: Path, file: str, entry: str | None = None) -> dict[str, Tensor]:
+def load_tensors(reference: Path, file: str, entry: str | None = None) -> dict[str, Tensor]:
     said = json.loads((reference / file).read_text())
     said = said[entry] if entry else said
     made = seedgen(reference).state_dict_for(said["keys"], said["base_seed"], said["gain"])
@@ -55,33 +55,33 @@ def tensors_of(reference: Path, file: str, entry: str | None = None) -> dict[str
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_context_encoder_s_agrees_with_the_released_port(reference: Path, mode: str) -> None:
     numbers = np.load(reference / "ce_small.npz")
-    tensors = tensors_of(reference, "ce_small.state.json", "netD")
-    judge = released_files.load_tensors(tensors, "reference")[0]
-    assert isinstance(judge, ContextDiscriminator)
-    judge.train(mode == "train")
+    tensors = load_tensors(reference, "ce_small.state.json", "netD")
+    discriminator = released_files.build_from_tensors(tensors, "reference")[0]
+    assert isinstance(discriminator, ContextDiscriminator)
+    discriminator.train(mode == "train")
     hole = torch.zeros(4, 1, 128, 128)
     pictures = (torch.from_numpy(numbers["image"]) + 1) / 2
     # In training mode the reference judged the real pictures first, then the made ones.
     for kind, square in (("real", numbers["center"]), ("fake", numbers[f"fake_{mode}"])):
         photo = pictures.clone()
-        centre(photo).copy_((torch.from_numpy(square) + 1) / 2)
-        said = judge(photo, hole).logits.sigmoid()
+        crop_centre(photo).copy_((torch.from_numpy(square) + 1) / 2)
+        said = discriminator(photo, hole).logits.sigmoid()
         wanted = torch.from_numpy(numbers[f"D_{kind}_{mode}"])
         torch.testing.assert_close(said, wanted, rtol=0, atol=2e-4)
 
 
 def crfill(reference: Path, plane: str = "ones") -> SNPatchGAN:
-    tensors = tensors_of(reference, "crfill_disc.state.json")
+    tensors = load_tensors(reference, "crfill_disc.state.json")
     numbers = np.load(reference / "crfill_disc.npz")
     for key in numbers.files:
         if key.startswith("uv/"):
             tensors[key.removeprefix("uv/")] = torch.from_numpy(numbers[key])
-    judge = released_files.load_tensors(tensors, "reference")[0]
-    assert isinstance(judge, SNPatchGAN)
+    discriminator = released_files.build_from_tensors(tensors, "reference")[0]
+    assert isinstance(discriminator, SNPatchGAN)
     if plane == "ones":
-        return judge
+        return discriminator
     other = SNPatchGAN(SNPatchOptions("hole", CRFILL.slope, CRFILL.padding))
-    other.load_state_dict(judge.state_dict())
+    other.load_state_dict(discriminator.state_dict())
     return other
 
 
@@ -90,19 +90,19 @@ def test_crfill_s_agrees_with_the_released_one(reference: Path, plane: str) -> N
     numbers = np.load(reference / "crfill_disc.npz")
     photo = (torch.from_numpy(numbers["image"]) + 1) / 2
     hole = torch.from_numpy(numbers["mask"])
-    judge = crfill(reference, plane).eval()
+    discriminator = crfill(reference, plane).eval()
     wanted = torch.from_numpy(numbers[f"out_eval_{'mask' if plane == 'hole' else plane}"])
-    torch.testing.assert_close(judge(photo, hole).logits, wanted, rtol=1e-4, atol=2e-4)
+    torch.testing.assert_close(discriminator(photo, hole).logits, wanted, rtol=1e-4, atol=2e-4)
 
 
 def test_crfill_s_agrees_through_a_step_of_training(reference: Path) -> None:
     numbers = np.load(reference / "crfill_disc.npz")
     photo = (torch.from_numpy(numbers["image"]) + 1) / 2
-    judge = crfill(reference).train()
-    said = judge(photo, torch.from_numpy(numbers["mask"])).logits
+    discriminator = crfill(reference).train()
+    said = discriminator(photo, torch.from_numpy(numbers["mask"])).logits
     wanted = torch.from_numpy(numbers["out_train_ones"])
     torch.testing.assert_close(said, wanted, rtol=1e-4, atol=2e-4)
-    for step, conv in enumerate(judge.convs):
+    for step, conv in enumerate(discriminator.convs):
         for ours, theirs in (("u", "weight_u"), ("v", "weight_v")):
             after = torch.from_numpy(numbers[f"after_train/conv{step + 1}.{theirs}"])
             torch.testing.assert_close(getattr(conv, ours), after, rtol=1e-4, atol=1e-5)
@@ -114,21 +114,23 @@ def test_context_encoder_s_size_is_the_released_one() -> None:
 
 def test_context_encoder_s_sees_only_the_centre() -> None:
     photo, hole = pair()
-    judge = ContextDiscriminator(ContextDiscriminatorOptions(width=4)).eval()
+    discriminator = ContextDiscriminator(ContextDiscriminatorOptions(width=4)).eval()
     other = torch.rand_like(photo)
-    centre(other).copy_(centre(photo))
-    torch.testing.assert_close(judge(photo, hole), judge(other, hole), rtol=0, atol=0)
+    crop_centre(other).copy_(crop_centre(photo))
+    torch.testing.assert_close(
+        discriminator(photo, hole), discriminator(other, hole), rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize(("size", "blocks"), [(128, 5), (64, 4)])
 def test_context_encoder_s_sees_the_whole_for_random_regions(size: int, blocks: int) -> None:
     photo, hole = pair(2, size)
-    judge = ContextDiscriminator(ContextDiscriminatorOptions("whole", size, 4)).eval()
-    said = judge(photo, hole)
+    discriminator = ContextDiscriminator(ContextDiscriminatorOptions("whole", size, 4)).eval()
+    said = discriminator(photo, hole)
     assert said.logits.shape == (2, 1)
     assert len(said.features) == blocks
     photo[..., 0, 0] = 1 - photo[..., 0, 0].round()
-    assert not torch.equal(judge(photo, hole).logits, said.logits)
+    assert not torch.equal(discriminator(photo, hole).logits, said.logits)
 
 
 def test_pan_taps_four_layers() -> None:
@@ -142,13 +144,13 @@ def test_pan_taps_four_layers() -> None:
 
 def test_pan_s_square_form_is_unpadded_once_and_sees_only_the_centre() -> None:
     photo, hole = pair()
-    judge = PANDiscriminator(PANDiscriminatorOptions("centre", 128, 4)).eval()
-    said = judge(photo, hole)
+    discriminator = PANDiscriminator(PANDiscriminatorOptions("centre", 128, 4)).eval()
+    said = discriminator(photo, hole)
     assert [f.shape[-1] for f in said.features] == [62, 16, 8, 4]
-    assert judge.last.in_features == 8 * 4 * 4
+    assert discriminator.last.in_features == 8 * 4 * 4
     other = torch.rand_like(photo)
-    centre(other).copy_(centre(photo))
-    torch.testing.assert_close(judge(other, hole), said, rtol=0, atol=0)
+    crop_centre(other).copy_(crop_centre(photo))
+    torch.testing.assert_close(discriminator(other, hole), said, rtol=0, atol=0)
 
 
 def test_pan_s_first_layer_is_an_option() -> None:
@@ -164,10 +166,10 @@ def test_pan_s_first_layer_is_an_option() -> None:
 
 
 def test_pan_s_features_are_what_the_next_layer_sees() -> None:
-    judge = PANDiscriminator(PANDiscriminatorOptions(size=64, width=4)).eval()
+    discriminator = PANDiscriminator(PANDiscriminatorOptions(size=64, width=4)).eval()
     seen: list[Tensor] = []
-    judge.thin.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    said = judge(*pair(2, 64))
+    discriminator.thin.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    said = discriminator(*pair(2, 64))
     torch.testing.assert_close(said.features[-1], seen[0], rtol=0, atol=0)
 
 
@@ -182,12 +184,12 @@ def test_sn_patchgan_maps_a_64th(options: SNPatchOptions) -> None:
 
 
 def test_same_padding_puts_the_odd_pixel_last() -> None:
-    judge = SNPatchGAN(SNPatchOptions(plane="none", width=1)).eval()
-    conv = judge.convs[0]
+    discriminator = SNPatchGAN(SNPatchOptions(plane="none", width=1)).eval()
+    conv = discriminator.convs[0]
     assert isinstance(conv, nn.Conv2d)
     photo, hole = pair(1, 8)
-    out = judge(photo, hole).features[0]
-    weight = conv.normed()  # type: ignore[operator]
+    out = discriminator(photo, hole).features[0]
+    weight = conv.normalise_weight()  # type: ignore[operator]
     by_hand = F.conv2d(F.pad(photo * 2 - 1, (1, 2, 1, 2)), weight, conv.bias, stride=2)
     torch.testing.assert_close(out, F.leaky_relu(by_hand, 0.2))
 
@@ -201,20 +203,20 @@ def test_plane_decides_whether_the_hole_is_seen() -> None:
 
 
 def test_spectral_norm_holds_the_largest_singular_value_at_one() -> None:
-    judge = SNPatchGAN(SNPatchOptions(width=4))
+    discriminator = SNPatchGAN(SNPatchOptions(width=4))
     photo, hole = pair(1, 64)
     for _ in range(60):
-        judge(photo, hole)
-    for conv in judge.convs:
-        matrix = conv.normed().flatten(1)  # type: ignore[operator]
+        discriminator(photo, hole)
+    for conv in discriminator.convs:
+        matrix = conv.normalise_weight().flatten(1)  # type: ignore[operator]
         top = torch.linalg.svdvals(matrix)[0].item()
         assert top == pytest.approx(1, abs=0.05)
 
 
 def test_patchgan_of_three_layers_sees_70_pixels() -> None:
-    judge = PatchGAN(PatchGANOptions(width=2, norm="none"))
+    discriminator = PatchGAN(PatchGANOptions(width=2, norm="none"))
     photo = torch.rand(1, 3, 256, 256, requires_grad=True)
-    logits = judge(photo, torch.zeros(1, 1, 256, 256)).logits
+    logits = discriminator(photo, torch.zeros(1, 1, 256, 256)).logits
     assert logits.shape == (1, 1, 30, 30)
     logits[0, 0, 15, 15].backward()
     assert photo.grad is not None
@@ -225,13 +227,13 @@ def test_patchgan_of_three_layers_sees_70_pixels() -> None:
 @pytest.mark.parametrize("norm", ["batch", "instance", "spectral", "none"])
 @pytest.mark.parametrize("layers", [1, 3, 4])
 def test_patchgan_gives_one_verdict_at_its_smallest(norm: str, layers: int) -> None:
-    judge = PatchGAN(PatchGANOptions(layers, 4, norm, plane="hole"))  # type: ignore[arg-type]
-    photo, hole = pair(2, judge.smallest)
-    said = judge(photo, hole)
+    discriminator = PatchGAN(PatchGANOptions(layers, 4, norm, plane="hole"))  # type: ignore[arg-type]
+    photo, hole = pair(2, discriminator.smallest)
+    said = discriminator(photo, hole)
     assert said.logits.shape == (2, 1, 1, 1)
     assert len(said.features) == layers + 1
     with pytest.raises(TensorError, match="pixels a side"):
-        judge(photo[..., 1:], hole[..., 1:])
+        discriminator(photo[..., 1:], hole[..., 1:])
 
 
 torch.manual_seed(0)
@@ -245,57 +247,57 @@ CASES: list[tuple[nn.Module, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("judge", "size"), CASES)
+@pytest.mark.parametrize(("discriminator", "size"), CASES)
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
-def test_half_precision_is_finite(judge: nn.Module, size: int, kind: torch.dtype) -> None:
+def test_half_precision_is_finite(discriminator: nn.Module, size: int, kind: torch.dtype) -> None:
     photo, hole = pair(2, size)
     photo.requires_grad_()
-    judge.train().zero_grad()
+    discriminator.train().zero_grad()
     with torch.autocast("cpu", kind):
-        said = judge(photo, hole)
+        said = discriminator(photo, hole)
     said.logits.float().square().mean().backward()
     assert said.logits.isfinite().all()
     assert all(feature.isfinite().all() for feature in said.features)
     assert photo.grad is not None and photo.grad.isfinite().all()
-    for parameter in judge.parameters():
+    for parameter in discriminator.parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all()
 
 
-@pytest.mark.parametrize(("judge", "size"), CASES)
-def test_traces_whole_and_in_channels_last(judge: nn.Module, size: int) -> None:
+@pytest.mark.parametrize(("discriminator", "size"), CASES)
+def test_traces_whole_and_in_channels_last(discriminator: nn.Module, size: int) -> None:
     photo, hole = pair(2, size)
-    plain = judge.eval()(photo, hole).logits
-    traced = torch.compile(judge, fullgraph=True, backend="eager")
+    plain = discriminator.eval()(photo, hole).logits
+    traced = torch.compile(discriminator, fullgraph=True, backend="eager")
     torch.testing.assert_close(traced(photo, hole).logits, plain)
     last = torch.channels_last
-    swapped = judge.to(memory_format=last)(photo.to(memory_format=last), hole)  # type: ignore[call-overload]
+    swapped = discriminator.to(memory_format=last)(photo.to(memory_format=last), hole)  # type: ignore[call-overload]
     torch.testing.assert_close(swapped.logits, plain, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("judge", "size"), CASES)
-def test_traces_whole_in_training(judge: nn.Module, size: int) -> None:
+@pytest.mark.parametrize(("discriminator", "size"), CASES)
+def test_traces_whole_in_training(discriminator: nn.Module, size: int) -> None:
     photo, hole = pair(2, size)
-    traced = torch.compile(judge.train(), fullgraph=True, backend="eager")
-    judge.zero_grad()
+    traced = torch.compile(discriminator.train(), fullgraph=True, backend="eager")
+    discriminator.zero_grad()
     traced(photo, hole).logits.mean().backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in judge.parameters())
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in discriminator.parameters())
 
 
-@pytest.mark.parametrize(("judge", "size"), CASES)
-def test_a_batch_of_one_trains(judge: nn.Module, size: int) -> None:
+@pytest.mark.parametrize(("discriminator", "size"), CASES)
+def test_a_batch_of_one_trains(discriminator: nn.Module, size: int) -> None:
     photo, hole = pair(1, size)
     for missing in (0.0, 1.0):
-        assert judge.train()(photo, torch.full_like(hole, missing)).logits.isfinite().all()
+        assert discriminator.train()(photo, torch.full_like(hole, missing)).logits.isfinite().all()
 
 
 def test_errors_say_what_is_wrong() -> None:
     photo, hole = pair()
-    judge = ContextDiscriminator(ContextDiscriminatorOptions(width=4))
+    discriminator = ContextDiscriminator(ContextDiscriminatorOptions(width=4))
     with pytest.raises(TensorError, match="judges 128x128 only"):
-        judge(photo[..., :64], hole[..., :64])
+        discriminator(photo[..., :64], hole[..., :64])
     with pytest.raises(TensorError, match="give the hole the shape"):
-        judge(photo, hole[..., :64])
+        discriminator(photo, hole[..., :64])
     with pytest.raises(TensorError, match="is on cpu"):
-        judge(photo.to("meta"), hole.to("meta"))
+        discriminator(photo.to("meta"), hole.to("meta"))
     with pytest.raises(TensorError, match="means judging 48x48"):
         ContextDiscriminator(ContextDiscriminatorOptions(size=96))

@@ -1,4 +1,4 @@
-"""The judge on frozen features: what it gives, what learns, and that it learns."""
+"""The discriminator on frozen features: what it gives, what learns, and that it learns."""
 
 import pytest
 import torch
@@ -32,11 +32,11 @@ def scene(seed: int) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("shrink", [1, 2])
 def test_one_verdict_a_layer_and_place(shrink: int) -> None:
     _, photo, hole = scene(0)
-    judgement = critic(shrink=shrink)(photo, hole)
+    output = critic(shrink=shrink)(photo, hole)
     side = 64 // shrink // 2  # conv2_2 comes after one pooling
-    assert judgement.logits.shape == (4, 3, side, side)
-    assert [f.shape[2] for f in judgement.features] == [side, side // 2, side // 4]
-    deepest = judgement.logits[:, 2]
+    assert output.logits.shape == (4, 3, side, side)
+    assert [f.shape[2] for f in output.features] == [side, side // 2, side // 4]
+    deepest = output.logits[:, 2]
     torch.testing.assert_close(deepest[:, ::4, ::4], deepest[:, 3::4, 3::4])
 
 
@@ -69,7 +69,7 @@ def test_it_learns_where_the_fill_is(labels: dict[str, bool]) -> None:
 def test_a_shared_look_changes_no_verdict_and_no_gradient() -> None:
     """Judged through maps that another term looks at anyway, or through its own pass: the same."""
     terms = [Adversarial(critic(), only_hole=True, matching=0.5) for _ in range(2)]
-    terms[1].look = None
+    terms[1].shared_maps = None
     found = []
     for term in terms:
         smooth, photo, hole = scene(1)
@@ -88,14 +88,14 @@ def test_one_pass_serves_both_players_and_the_learned_distance() -> None:
     network = Counting("vgg16", width=8)
     loss = LearnedPerceptual(network, divide="hole")
     loss.heads = {name: head[:8] for name, head in loss.heads.items()}
-    judge = FeatureCritic(FeatureCriticOptions(width=8), network)
-    terms = Objective({"lpips": loss, "adversarial": Adversarial(judge, only_hole=True)})
+    discriminator = FeatureCritic(FeatureCriticOptions(width=8), network)
+    terms = Objective({"lpips": loss, "adversarial": Adversarial(discriminator, only_hole=True)})
     smooth, photo, hole = scene(2)
     looked = LossInputs(smooth.requires_grad_(), photo, hole)
     weights = {"lpips": 1.0, "adversarial": 0.1}
-    terms.announce(looked, weights)
-    terms.discriminate(looked, weights)["adversarial"].backward()
-    sum(terms.judge(looked, weights).values()).backward()  # type: ignore[union-attr]
+    terms.request_features(looked, weights)
+    terms.compute_discriminator_losses(looked, weights)["adversarial"].backward()
+    sum(terms.compute_terms(looked, weights).values()).backward()  # type: ignore[union-attr]
     assert sorted(network.passes) == [False, True]  # the photos, and their fills
     assert smooth.grad is not None
     assert smooth.grad.abs().sum() > 0

@@ -16,8 +16,8 @@ from mendpix.errors import TensorError, WeightsError
 from mendpix.networks import features
 from mendpix.networks.features import LAYOUTS, FeatureNetwork, weight_files
 
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    weight_files.tensors_of.cache_clear()
-    features._loaded.cache_clear()
+    weight_files.load_tensors.cache_clear()
+    features._load_cached.cache_clear()
 
 
 def test_layouts_are_torchvisions() -> None:
@@ -50,7 +50,7 @@ def test_layers_by_hand() -> None:
     tensors = thin("vgg16")
     network = FeatureNetwork("vgg16", tensors)
     photo = torch.rand(2, 3, 17, 14)
-    x = (photo - MEAN) / STD
+    x = (photo - IMAGENET_MEAN) / IMAGENET_STD
     first = F.conv2d(x, tensors["features.0.weight"], tensors["features.0.bias"], padding=1).relu()
     second = F.conv2d(
         first, tensors["features.2.weight"], tensors["features.2.bias"], padding=1
@@ -100,7 +100,7 @@ def test_mistakes_are_one_line() -> None:
 
 def test_a_file_in_the_cache_folder_is_used_and_shared(home: Path) -> None:
     home.mkdir()
-    source = features.table()["vgg16"]
+    source = features.list_sources()["vgg16"]
     tensors = {key: value.half() for key, value in thin("vgg16").items()}
     save_file(tensors, home / source.file)
     assert features.find("vgg16") == home / source.file == features.fetch("vgg16")
@@ -124,20 +124,22 @@ def test_torchs_file_is_read_checked_and_taken_over(
     with pytest.raises(WeightsError, match=r"but 397923af\.\.\. was expected"):
         features.fetch("vgg16")
     _expect(monkeypatch, "vgg16", hashlib.sha256(path.read_bytes()).hexdigest()[:8])
-    before = features.identity("vgg16")
+    before = features.hash_tensors("vgg16")
     made = features.fetch("vgg16")
     assert made == home / "vgg16_features_fp16.safetensors"
     held = load_file(made)
     assert held.keys() == tensors.keys()
     assert torch.equal(held["features.0.weight"], tensors["features.0.weight"].half())
-    weight_files.tensors_of.cache_clear()
-    assert features.identity("vgg16") == before
+    weight_files.load_tensors.cache_clear()
+    assert features.hash_tensors("vgg16") == before
     assert path.is_file()
 
 
 def _expect(monkeypatch: pytest.MonkeyPatch, name: str, sha256: str) -> None:
     old = weight_files.SOURCES[name]
-    new = weight_files.Source(old.layout, old.file, old.origin, sha256, old.half, old.licence)
+    new = weight_files.WeightsSource(
+        old.layout, old.file, old.origin, sha256, old.half, old.licence
+    )
     monkeypatch.setitem(weight_files.SOURCES, name, new)
 
 
@@ -214,11 +216,11 @@ def test_cards_name_the_networks_that_losses_looked_through(
 ) -> None:
     home.mkdir(exist_ok=True)
     save_file(thin("vgg16"), home / weight_files.SOURCES["vgg16"].file)
-    features._loaded.cache_clear()
-    weight_files.tensors_of.cache_clear()
+    features._load_cached.cache_clear()
+    weight_files.load_tensors.cache_clear()
     assert features.load("vgg16") is features.load("vgg16", "max", normalise=True)
     named, own = features.load("vgg16"), features.FeatureNetwork("vgg16", thin("vgg16"))
-    seen = features.used(torch.nn.ModuleList([named, own, torch.nn.Linear(1, 1)]))
-    assert seen == {"vgg16": features.identity("vgg16")}
-    features._loaded.cache_clear()
-    weight_files.tensors_of.cache_clear()
+    seen = features.hash_used_networks(torch.nn.ModuleList([named, own, torch.nn.Linear(1, 1)]))
+    assert seen == {"vgg16": features.hash_tensors("vgg16")}
+    features._load_cached.cache_clear()
+    weight_files.load_tensors.cache_clear()

@@ -285,7 +285,7 @@ def test_spectral_conv_reaches_the_largest_singular_value() -> None:
     x = torch.randn(1, 4, 6, 6)
     for _ in range(60):
         layer(x)
-    largest = torch.linalg.svdvals(layer.normed().flatten(1))[0]
+    largest = torch.linalg.svdvals(layer.normalise_weight().flatten(1))[0]
     torch.testing.assert_close(largest, torch.tensor(1.0), rtol=1e-4, atol=0)
 
 

@@ -12,12 +12,12 @@ from thin import tensors
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.inpainting.registry import started
+from mendpix.inpainting.registry import attach_start
 from mendpix.inpainting.torch import NetworkFiller
 from mendpix.networks import DISCRIMINATORS, NETWORKS
 from mendpix.networks.feature_critic import FeatureCritic, FeatureCriticOptions
 from mendpix.networks.features import FeatureNetwork
-from mendpix.networks.serialization import options_from
+from mendpix.networks.serialization import parse_options
 from mendpix.networks.types import DiscriminatorOutput, Prediction
 
 # Narrow forms, so that all of this is quick; what is not named stays the network's default.
@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "crfill": {"width": 8},
     "mender": {"width": 4},
 }
-SMALL_JUDGES: dict[str, dict[str, Any]] = {
+SMALL_DISCRIMINATORS: dict[str, dict[str, Any]] = {
     "context-encoder": {"width": 4},
     "pan": {"width": 4},
     "sn-patchgan": {"width": 4},
@@ -42,16 +42,16 @@ SMALL_JUDGES: dict[str, dict[str, Any]] = {
 def network(name: str) -> nn.Module:
     torch.manual_seed(0)
     made = NETWORKS[name]
-    return made(options_from(made, dict(SMALL.get(name, {})), name))
+    return made(parse_options(made, dict(SMALL.get(name, {})), name))
 
 
-def judge(name: str) -> nn.Module:
+def discriminator(name: str) -> nn.Module:
     torch.manual_seed(0)
     made = DISCRIMINATORS[name]
     if made is FeatureCritic:  # on a thin network: the released one's weights may not be at hand
         options = FeatureCriticOptions(width=4)
         return FeatureCritic(options, FeatureNetwork("vgg16", tensors("vgg16")))
-    return made(options_from(made, dict(SMALL_JUDGES.get(name, {})), name))
+    return made(parse_options(made, dict(SMALL_DISCRIMINATORS.get(name, {})), name))
 
 
 @cache
@@ -60,7 +60,7 @@ def side(name: str) -> int:
     return int(getattr(network(name), "size", None) or 256)
 
 
-def judged_side(module: nn.Module) -> int:
+def discriminator_side(module: nn.Module) -> int:
     return int(getattr(module.options, "size", 256))  # type: ignore[union-attr]
 
 
@@ -82,13 +82,13 @@ def gradients(module: nn.Module) -> Iterator[Tensor]:
 
 
 ALL = pytest.mark.parametrize("name", NETWORKS)
-ALL_JUDGES = pytest.mark.parametrize("name", DISCRIMINATORS)
+ALL_DISCRIMINATORS = pytest.mark.parametrize("name", DISCRIMINATORS)
 KINDS = pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
 
 
 def test_every_name_has_a_narrow_form() -> None:
     assert set(SMALL) <= set(NETWORKS)
-    assert set(SMALL_JUDGES) <= set(DISCRIMINATORS)
+    assert set(SMALL_DISCRIMINATORS) <= set(DISCRIMINATORS)
 
 
 @ALL
@@ -118,17 +118,17 @@ def test_bf16_is_near_single_precision(name: str) -> None:
     assert (exact - rough).abs().mean() < 0.02 * max(1.0, float(exact.abs().max()))
 
 
-@ALL_JUDGES
+@ALL_DISCRIMINATORS
 @KINDS
 def test_half_precision_judges(name: str, kind: torch.dtype) -> None:
-    made = judge(name).train()
-    photo, hole = pair(2, judged_side(made))
+    made = discriminator(name).train()
+    photo, hole = pair(2, discriminator_side(made))
     photo.requires_grad_()
     with torch.autocast("cpu", kind):
-        judgement = made(photo, hole)
-    assert isinstance(judgement, DiscriminatorOutput)
-    assert all(part.isfinite().all() for part in (judgement.logits, *judgement.features))
-    (judgement.logits.float().mean() * 64).backward()
+        output = made(photo, hole)
+    assert isinstance(output, DiscriminatorOutput)
+    assert all(part.isfinite().all() for part in (output.logits, *output.features))
+    (output.logits.float().mean() * 64).backward()
     assert photo.grad is not None and photo.grad.isfinite().all() and photo.grad.any()
     assert all(slope.isfinite().all() for slope in gradients(made))
 
@@ -144,10 +144,10 @@ def test_channels_last_gives_the_same(name: str) -> None:
     torch.testing.assert_close(ours, wanted, rtol=1e-3, atol=1e-4)
 
 
-@ALL_JUDGES
+@ALL_DISCRIMINATORS
 def test_channels_last_judges_the_same(name: str) -> None:
-    made = judge(name).eval()
-    photo, hole = pair(2, judged_side(made))
+    made = discriminator(name).eval()
+    photo, hole = pair(2, discriminator_side(made))
     with torch.no_grad():
         wanted = made(photo, hole).logits
         made.to(memory_format=torch.channels_last)
@@ -173,11 +173,11 @@ def test_traces_in_one_graph(name: str, train: bool) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@ALL_JUDGES
-def test_judges_trace_in_one_graph(name: str) -> None:
+@ALL_DISCRIMINATORS
+def test_discriminators_trace_in_one_graph(name: str) -> None:
     torch.compiler.reset()
-    made = judge(name).eval()
-    photo, hole = pair(2, judged_side(made))
+    made = discriminator(name).eval()
+    photo, hole = pair(2, discriminator_side(made))
     traced = torch.compile(made, fullgraph=True, backend="eager")
     torch.testing.assert_close(traced(photo, hole).logits, made(photo, hole).logits)
 
@@ -227,7 +227,7 @@ def test_odd_pictures_are_filled(name: str, shape: tuple[int, int], missing: str
         hole[shape[0] // 2, shape[1] // 2] = True
     else:
         hole[:, : math.ceil(shape[1] / (1 if missing == "all" else 2))] = True
-    filled = started(NetworkFiller(network(name)))(photo, hole)
+    filled = attach_start(NetworkFiller(network(name)))(photo, hole)
     assert filled.shape == photo.shape and np.isfinite(filled).all()
     np.testing.assert_array_equal(filled[~hole], photo[~hole])
 
@@ -257,14 +257,16 @@ def test_wrong_input_is_one_line(name: str, wrong: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-JUDGES_REFUSE = [w for w in WRONG if w not in ("0..255", "-1..1", "NaN", "grey hole", "odd size")]
+DISCRIMINATORS_REFUSE = [
+    w for w in WRONG if w not in ("0..255", "-1..1", "NaN", "grey hole", "odd size")
+]
 
 
-@ALL_JUDGES
-@pytest.mark.parametrize("wrong", JUDGES_REFUSE)
+@ALL_DISCRIMINATORS
+@pytest.mark.parametrize("wrong", DISCRIMINATORS_REFUSE)
 def test_judges_refuse_in_one_line(name: str, wrong: str) -> None:
     spoil, message = WRONG[wrong]
-    made = judge(name)
+    made = discriminator(name)
     with pytest.raises(TensorError, match=message) as caught:
-        made(*spoil(*pair(2, judged_side(made))))
+        made(*spoil(*pair(2, discriminator_side(made))))
     assert "\n" not in str(caught.value)

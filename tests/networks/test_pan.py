@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks.corruption import centre
+from mendpix.networks.corruption import crop_centre
 from mendpix.networks.pan import PANInpainting, PANInpaintingOptions, PANOptions, PANUNet
 
 
@@ -100,9 +100,9 @@ def test_inpainting_form_predicts_the_centre() -> None:
     photo, hole = pair(2, 128)
     image = PANInpainting(PANInpaintingOptions(8, 32))(photo, hole).image
     outside = torch.ones_like(hole)
-    centre(outside).zero_()
+    crop_centre(outside).zero_()
     torch.testing.assert_close(image * outside, photo * outside, rtol=0, atol=1e-6)
-    assert not torch.allclose(centre(image), centre(photo), atol=0.1)
+    assert not torch.allclose(crop_centre(image), crop_centre(photo), atol=0.1)
 
 
 torch.manual_seed(0)

@@ -22,9 +22,8 @@ from mendpix.training import (
     initialization,
     objective,
 )
-from mendpix.training import (
-    samples as data,
-)
+from mendpix.training.photos import read_photos
+from mendpix.training.samples import Samples
 
 
 def pictures(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,7 +56,7 @@ def test_weights_of_fewer_blocks_are_gone_on_from(tmp_path: Path) -> None:
     serialization.save(file, small, {})
     options = {"width": 4, "blocks": 5}
     made = refinement_recipe(network={"name": "mender", "options": options}, from_weights=str(file))
-    large = objective.network(made).eval()
+    large = objective.build_network(made).eval()
     initialization.copy_weights(large, made)
     photo, hole = pictures(48, 64)
     with torch.inference_mode():
@@ -67,7 +66,7 @@ def test_weights_of_fewer_blocks_are_gone_on_from(tmp_path: Path) -> None:
         network={"name": "mender", "options": options | {"blocks": 2}}
     ).model_copy(update={"from_weights": str(file)})
     with pytest.raises(TrainingError, match="other options"):
-        initialization.copy_weights(objective.network(made), made)
+        initialization.copy_weights(objective.build_network(made), made)
 
 
 def test_a_size_that_is_no_multiple_is_refused() -> None:
@@ -103,27 +102,27 @@ def test_load_runs_the_start_before_the_network(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mendpix.load(path)(photo, hole), wanted)
 
 
-def samples(folder: Path, made: Any) -> data.Samples:
-    network = objective.network(made)
-    starts = hole_sampling.first_fills(made, network)
-    return data.Samples(
-        data.gather(folder, made), made, hole_sampling.drawer(made, network), starts
+def samples(folder: Path, made: Any) -> Samples:
+    network = objective.build_network(made)
+    starts = hole_sampling.make_initial_fills(made, network)
+    return Samples(
+        read_photos(folder, made), made, hole_sampling.make_hole_sampler(made, network), starts
     )
 
 
 def test_training_shows_first_fills(tmp_path: Path) -> None:
     draw_pictures(tmp_path / "photos", 6, (80, 120))
     made = refinement_recipe()
-    first = samples(tmp_path / "photos", made).batch([3, 9])
-    again = samples(tmp_path / "photos", made).batch([3, 9])
-    assert first.started is not None and again.started is not None
+    first = samples(tmp_path / "photos", made).load_batch([3, 9])
+    again = samples(tmp_path / "photos", made).load_batch([3, 9])
+    assert first.initial_fill is not None and again.initial_fill is not None
     for batch in (first, again):
         known = (1 - batch.hole).bool().expand_as(batch.photo)
-        assert torch.equal(batch.shown[known], batch.photo[known])
+        assert torch.equal(batch.network_input[known], batch.photo[known])
         assert ((batch.hole.mean((1, 2, 3)) > 0.03) & (batch.hole.mean((1, 2, 3)) < 0.7)).all()
-    assert torch.equal(first.shown, again.shown)
+    assert torch.equal(first.network_input, again.network_input)
     missing = first.hole.bool().expand_as(first.photo)
-    assert (first.shown[missing] != first.photo[missing]).float().mean() > 0.5
+    assert (first.network_input[missing] != first.photo[missing]).float().mean() > 0.5
 
 
 def test_a_whole_photos_fill_is_made_once_and_cut_often(tmp_path: Path) -> None:
@@ -131,10 +130,10 @@ def test_a_whole_photos_fill_is_made_once_and_cut_often(tmp_path: Path) -> None:
     made = refinement_recipe()
     several = samples(tmp_path / "photos", made)
     count = len(several.photos.train)
-    assert several.starts is not None
+    assert several.initial_fills is not None
     for index in range(3 * count):
-        several.batch([index])
-    assert len(several.starts._kept) == count
+        several.load_batch([index])
+    assert len(several.initial_fills._fills) == count
 
 
 def test_first_fills_on_disk_serve_other_runs(
@@ -144,18 +143,18 @@ def test_first_fills_on_disk_serve_other_runs(
     monkeypatch.setenv("MENDPIX_HOME", str(tmp_path / "home"))
     draw_pictures(tmp_path / "photos", 4, (80, 160))
     on_disk = {"short_side": 80, "cache": "disk"}
-    fresh = samples(tmp_path / "photos", refinement_recipe()).batch([0, 1])
-    first = samples(tmp_path / "photos", refinement_recipe(data=on_disk)).batch([0, 1])
+    fresh = samples(tmp_path / "photos", refinement_recipe()).load_batch([0, 1])
+    first = samples(tmp_path / "photos", refinement_recipe(data=on_disk)).load_batch([0, 1])
     kept = sorted((tmp_path / "home" / "first-fills").iterdir())
     assert len(kept) == 2 and all(file.suffix == ".npy" for file in kept)
     np.save(kept[0], np.load(kept[0]) // 2)
     kept[1].write_bytes(kept[1].read_bytes()[:100])
-    again = samples(tmp_path / "photos", refinement_recipe(data=on_disk)).batch([0, 1])
-    assert torch.equal(fresh.shown, first.shown)
-    changed = (again.shown != first.shown).flatten(1).any(1)
+    again = samples(tmp_path / "photos", refinement_recipe(data=on_disk)).load_batch([0, 1])
+    assert torch.equal(fresh.network_input, first.network_input)
+    changed = (again.network_input != first.network_input).flatten(1).any(1)
     assert changed.sum() == 1, "one was taken as it lay there, the other made again"
     other = refinement_recipe(data=on_disk, holes=[{"kind": "lama-thin"}])
-    samples(tmp_path / "photos", other).batch([0])
+    samples(tmp_path / "photos", other).load_batch([0])
     assert len(list((tmp_path / "home" / "first-fills").iterdir())) == 3
 
 
@@ -174,7 +173,7 @@ def test_a_run_resumes_bit_for_bit(tmp_path: Path) -> None:
 def test_an_unknown_start_is_refused(tmp_path: Path) -> None:
     made = refinement_recipe(data={"start_options": {"brush": 3}})
     with pytest.raises(RecipeError, match="telea has no option 'brush'"):
-        hole_sampling.first_fills(made, objective.network(made))
+        hole_sampling.make_initial_fills(made, objective.build_network(made))
 
 
 def test_the_learned_distance_is_the_metric_with_soft_lengths() -> None:
@@ -194,7 +193,11 @@ def test_the_learned_distance_is_the_metric_with_soft_lengths() -> None:
         for side in sides
     ]
     wanted = sum(
-        float((lpips.heads("vgg16")[n][:4].double() * (soft[0][k] - soft[1][k]) ** 2).sum(1).mean())
+        float(
+            (lpips.load_heads("vgg16")[n][:4].double() * (soft[0][k] - soft[1][k]) ** 2)
+            .sum(1)
+            .mean()
+        )
         for n, k in enumerate(loss.heads)
     )
     assert float(loss(a, b, hole)) == pytest.approx(wanted, rel=1e-9)

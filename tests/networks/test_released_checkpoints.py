@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from layouts import drawn, layout
+from layouts import draw_weights, layout
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -82,7 +82,7 @@ def listed(reference: Path, file: str, entry: str | None = None) -> dict[str, tu
 
 
 def check_port(shapes: dict[str, tuple[int, ...]], folder: Path) -> None:
-    tensors = drawn(shapes)
+    tensors = draw_weights(shapes)
     torch.save({"epoch": 200, "state_dict": tensors}, folder / "netG.pth")
     network, card = serialization.load(folder / "netG.pth")
     assert (card["format"], card["values"]) == ("context_encoder_pytorch", "[-1, 1]")
@@ -97,7 +97,7 @@ def check_port(shapes: dict[str, tuple[int, ...]], folder: Path) -> None:
 
 
 def check_unet(shapes: dict[str, tuple[int, ...]], folder: Path) -> None:
-    tensors = drawn(shapes)
+    tensors = draw_weights(shapes)
     torch.save({"n_iter": 9, "model": tensors}, folder / "1000000.pth")
     network, card = serialization.load(folder / "1000000.pth")
     assert card["values"] == "ImageNet mean 0 and deviation 1"
@@ -152,7 +152,7 @@ def test_released_layouts_fill_a_photograph(
     entry: str | None,
     entries: str | None,
 ) -> None:
-    tensors: Any = drawn(listed(reference, f"{file}.state.json", entry))
+    tensors: Any = draw_weights(listed(reference, f"{file}.state.json", entry))
     torch.save({entries: tensors} if entries else tensors, tmp_path / "other.pth")
     hole = np.zeros(photograph.shape[:2], bool)
     hole[40:110, 90:150] = hole[200:257, 290:301] = hole[150, 20] = True

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from layouts import drawn, layout
+from layouts import draw_weights, layout
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mendpix.errors import WeightsError
-from mendpix.networks import released_files, serialization
+from mendpix.networks import released_formats, serialization
 from mendpix.networks.context_encoder import ContextEncoder
 from mendpix.networks.crfill import CRFill
 from mendpix.networks.discriminators import ContextDiscriminator
@@ -38,7 +38,7 @@ FORMS: list[tuple[str, type[nn.Module]]] = [
 def test_foreign_files_are_known_by_their_keys(
     form: str, kind: type[nn.Module], wrapped: str, tmp_path: Path
 ) -> None:
-    tensors = drawn(layout(form))
+    tensors = draw_weights(layout(form))
     path = tmp_path / "other.pth"
     if wrapped == "safetensors":
         path = tmp_path / "other.safetensors"
@@ -61,7 +61,7 @@ def test_foreign_files_are_known_by_their_keys(
 
 @pytest.mark.parametrize("form", ["netG", "partial", "crfill", "two-stage"])
 def test_converted_files_give_the_same_fill(form: str, tmp_path: Path) -> None:
-    torch.save({"state_dict": drawn(layout(form))}, tmp_path / "other.pth")
+    torch.save({"state_dict": draw_weights(layout(form))}, tmp_path / "other.pth")
     path = serialization.convert(
         tmp_path / "other.pth", tmp_path / "ours.safetensors", {"note": "x"}
     )
@@ -70,7 +70,8 @@ def test_converted_files_give_the_same_fill(form: str, tmp_path: Path) -> None:
         serialization.load(path),
     )
     assert (
-        card["format"] in released_files.ADAPTERS and card["format"] in cards.card(path)["format"]
+        card["format"] in released_formats.RELEASED_FORMATS
+        and card["format"] in cards.read_card(path)["format"]
     )
     assert card["note"] == "x"
     photo, hole = torch.rand(1, 3, 128, 128), torch.zeros(1, 1, 128, 128)
@@ -80,7 +81,7 @@ def test_converted_files_give_the_same_fill(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("form", "_kind"), FORMS)
 def test_keys_that_do_not_match_are_listed(form: str, _kind: object, tmp_path: Path) -> None:
-    tensors = drawn(layout(form))
+    tensors = draw_weights(layout(form))
     ends = ("weight", "weight_orig")
     first, second, third = [k for k in tensors if k.endswith(ends) and "mask" not in k][1:4]
     tensors["extra.weight"] = torch.zeros(1)
@@ -103,7 +104,7 @@ class Evil:
 
 def test_no_code_of_strangers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.save({"state_dict": drawn(layout("netG")), "x": Evil()}, tmp_path / "other.pth")
+    torch.save({"state_dict": draw_weights(layout("netG")), "x": Evil()}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="nothing else is unpickled"):
         serialization.load(tmp_path / "other.pth")
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Evil()))
@@ -167,7 +168,7 @@ def test_crfill_agrees_with_the_released_one(reference: Path, before: str, tmp_p
     if before == "two-stage":
         others = json.loads((reference / "crfill_twostagend.state.json").read_text())["keys"]
         branch = {key: tuple(shape) for key, shape in others if not key.startswith("baseg.")}
-        tensors = {f"baseg.{k}": v for k, v in tensors.items()} | drawn(branch)
+        tensors = {f"baseg.{k}": v for k, v in tensors.items()} | draw_weights(branch)
         assert len(tensors) == 108
         before = ""
     torch.save({before + key: value for key, value in tensors.items()}, tmp_path / "9_net_G.pth")

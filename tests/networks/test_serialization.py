@@ -61,13 +61,13 @@ def test_there_and_back(network: nn.Module, tmp_path: Path) -> None:
     assert card["recipe"] == {"steps": 3}
     assert card["data"][0]["licence"] == "CC0"
     assert card["mendpix"] == __version__
-    assert cards.card(path)["sha256"] == cards.verify(path)
+    assert cards.read_card(path)["sha256"] == cards.verify(path)
 
 
 def test_every_network_has_one_options_dataclass_with_defaults() -> None:
     for made in [*NETWORKS.values(), *DISCRIMINATORS.values()]:
-        kind = serialization.options_type(made)
-        assert kind() == serialization.options_from(made, {}, "test")
+        kind = serialization.find_options_type(made)
+        assert kind() == serialization.parse_options(made, {}, "test")
 
 
 def test_half_precision_and_whole_numbers_keep_their_bytes(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def card_with(path: Path, changes: dict[str, Any]) -> None:
     """Write the file at ``path`` again under a card with other entries."""
     from safetensors.torch import load_file
 
-    card = cards.card(path) | changes
+    card = cards.read_card(path) | changes
     save_file(load_file(path), path, {cards.CARD: json.dumps(card)})
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from servers import HOLE, PHOTO, SLOW, Running, big, code, png, running
+from servers import HOLE, PHOTO, SLOW, RunningServer, big, code, png, running
 
 from mendpix.errors import Cancelled
 from mendpix.server import job as job_module
-from mendpix.server import runner as server_module
+from mendpix.server import uvicorn_server
 from mendpix.server.api_errors import ApiError
 from mendpix.server.job import Job
-from mendpix.server.job_queue import Jobs
+from mendpix.server.job_queue import JobQueue
 
 
 def test_a_full_queue_says_when_to_come_again_and_loses_nothing() -> None:
@@ -37,7 +37,7 @@ def test_a_full_queue_says_when_to_come_again_and_loses_nothing() -> None:
             assert (answer.status_code, code(answer)) == (429, "busy")
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.json()["error"]["retry_after"] == int(answer.headers["retry-after"])
-        assert "mendpix_jobs_waiting 2\n" in server.client.get("/metrics").text
+        assert "mendpix_jobs_waiting 2.0\n" in server.client.get("/metrics").text
         server.client.delete(f"/api/v1/jobs/{first['id']}")
         for one in waiting:
             assert server.events(one["id"])[-1][1]["state"] == "done"
@@ -51,7 +51,7 @@ def test_a_running_job_is_cancelled_and_a_waiting_one_too() -> None:
         server.client.delete(f"/api/v1/jobs/{first['id']}")
         server.until(lambda: server.job(first["id"])["state"] == "cancelled")
         assert server.events(first["id"])[-1][1]["results"] == []
-        assert not server.jobs.running()
+        assert not server.jobs.list_running()
 
 
 def test_a_client_that_leaves_cancels_its_fill() -> None:
@@ -68,8 +68,8 @@ def test_a_client_that_leaves_cancels_its_fill() -> None:
         head += "".join(f"{key}: {value}\r\n" for key, value in request.headers.items()) + "\r\n"
         with socket.create_connection(("127.0.0.1", server.port)) as line:
             line.sendall(head.encode() + big())
-            server.until(lambda: len(server.jobs.running()) == 1)
-        server.until(lambda: not server.jobs.running())
+            server.until(lambda: len(server.jobs.list_running()) == 1)
+        server.until(lambda: not server.jobs.list_running())
         figures = 'mendpix_fills_total{model="patchmatch",state="cancelled"} 1'
         server.until(lambda: figures in server.client.get("/metrics").text)
 
@@ -79,15 +79,15 @@ def test_a_client_that_leaves_while_it_uploads_is_no_mistake_of_ours() -> None:
         head = b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
         with socket.create_connection(("127.0.0.1", server.port)) as line:
             line.sendall(head + b"Content-Length: 100000\r\n\r\nstart")
-            server.until(lambda: server.guards.under_way > 0)
-        server.until(lambda: server.guards.under_way == 0)
+            server.until(lambda: server.middleware.uploading_bytes > 0)
+        server.until(lambda: server.middleware.uploading_bytes == 0)
         route = 'method="POST",route="/api/v1/pictures"'
         text = server.client.get("/metrics").text
         assert f'mendpix_requests_total{{{route},status="499"}} 1' in text
 
 
 def test_a_job_whose_listener_leaves_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module, "GRACE", 0.2)
+    monkeypatch.setattr(job_module, "RECONNECT_SECONDS", 0.2)
     with running(threads=1) as server:
         one = server.slow_job()
         watched = server.jobs.get(one["id"])  # not by asking, which would keep it alive
@@ -99,7 +99,7 @@ def test_a_job_whose_listener_leaves_is_cancelled(monkeypatch: pytest.MonkeyPatc
         assert server.job(kept["id"])["state"] in ("queued", "running")
 
 
-def listen(server: Running, key: str) -> None:
+def listen(server: RunningServer, key: str) -> None:
     """Hear one line of a job's events, and hang up."""
     with httpx.stream("GET", f"{server.url}/api/v1/jobs/{key}/events") as answer:
         assert next(answer.iter_lines()) == "event: state"
@@ -116,7 +116,7 @@ def test_a_fill_that_takes_too_long_is_ended() -> None:
 def test_the_way_down_finishes_what_runs_and_answers_what_waits() -> None:
     answers: dict[str, httpx.Response] = {}
 
-    def ask(server: Running, name: str) -> None:
+    def ask(server: RunningServer, name: str) -> None:
         files = {"photo": ("p.png", big()), "mask": ("m.png", png(mask))}
         options = json.dumps({"rounds": 8})
         data = {"model": "patchmatch", "options": options}
@@ -127,7 +127,7 @@ def test_the_way_down_finishes_what_runs_and_answers_what_waits() -> None:
     with running(threads=1) as server:
         first = threading.Thread(target=ask, args=(server, "first"))
         first.start()
-        server.until(lambda: len(server.jobs.running()) == 1)
+        server.until(lambda: len(server.jobs.list_running()) == 1)
         second = threading.Thread(target=ask, args=(server, "second"))
         second.start()
         server.until(lambda: server.jobs.gauges()["mendpix_jobs_waiting"] == 1)
@@ -187,20 +187,20 @@ def test_the_command_names_what_is_missing_or_taken(tmp_path: Path) -> None:
 
 
 def test_the_address_opens_the_page() -> None:
-    assert server_module.address("0.0.0.0", 80, "t") == "http://127.0.0.1:80/?token=t"
-    assert server_module.address("::1", 80) == "http://[::1]:80/"
+    assert uvicorn_server.page_url("0.0.0.0", 80, "t") == "http://127.0.0.1:80/?token=t"
+    assert uvicorn_server.page_url("::1", 80) == "http://[::1]:80/"
 
 
 def test_jobs_run_in_order_and_tell_no_progress_backwards() -> None:
     order: list[int] = []
 
     async def work() -> None:
-        jobs = Jobs(workers=1, queue=5)
+        jobs = JobQueue(workers=1, queue=5)
         jobs.start()
 
         def run(number: int, job: Job) -> int:
-            job.told(0.5)
-            job.told(0.2)
+            job.report_progress(0.5)
+            job.report_progress(0.2)
             order.append(number)
             return number
 
@@ -217,7 +217,7 @@ def test_jobs_run_in_order_and_tell_no_progress_backwards() -> None:
 
 def test_every_device_has_a_pool_of_its_own() -> None:
     async def work() -> None:
-        jobs = Jobs(workers=2, queue=0)
+        jobs = JobQueue(workers=2, queue=0)
         jobs.start()
         meet = threading.Barrier(4, timeout=60)  # passes only when four run at once
         made = []
@@ -233,12 +233,12 @@ def test_every_device_has_a_pool_of_its_own() -> None:
 
 def test_a_mistake_of_ours_fails_the_job_and_not_the_server() -> None:
     async def work() -> None:
-        jobs = Jobs(workers=1, queue=5)
+        jobs = JobQueue(workers=1, queue=5)
         jobs.start()
         broken = await jobs.submit(Job(lambda job: 1 / 0))
         await broken.finished.wait()
-        assert broken.refusal is not None
-        assert (broken.state, broken.refusal.status_code) == ("failed", 500)
+        assert broken.error is not None
+        assert (broken.state, broken.error.status_code) == ("failed", 500)
         fine = await jobs.submit(Job(lambda job: "done"))
         await fine.finished.wait()
         assert fine.outcome == "done"
@@ -249,7 +249,7 @@ def test_a_mistake_of_ours_fails_the_job_and_not_the_server() -> None:
 
 def test_progress_raises_once_the_job_is_stopped() -> None:
     job = Job(lambda job: None)
-    job.told(0.1)
+    job.report_progress(0.1)
     job.stop()
     with pytest.raises(Cancelled):
-        job.told(0.2)
+        job.report_progress(0.2)

@@ -9,42 +9,42 @@ from typing import Any
 
 import httpx
 import pytest
-from servers import HOLE, PHOTO, Running, code, png, running
+from servers import HOLE, PHOTO, RunningServer, code, png, running
 
 from mendpix.errors import MendError
 from mendpix.server import middleware
-from mendpix.server.runner import Protocol
-from mendpix.server.settings import Settings
+from mendpix.server.settings import ServerSettings
+from mendpix.server.uvicorn_server import HeaderTimeoutProtocol
 
 TOKEN = "correct-horse-battery"
 JPEG = {"Content-Type": "image/jpeg"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Running]:
+def server() -> Iterator[RunningServer]:
     """A small server: 2 MB, a tenth of a megapixel, little patience."""
-    with running(megabytes=2, megapixels=0.1, patience=1.0, hosts=("Photos.Example",)) as found:
-        yield found
+    with running(megabytes=2, megapixels=0.1, patience=1.0, hosts=("Photos.Example",)) as received:
+        yield received
 
 
 @pytest.fixture(scope="module")
-def locked() -> Iterator[Running]:
+def locked() -> Iterator[RunningServer]:
     """A server with a token."""
-    with running(token=TOKEN) as found:
-        yield found
+    with running(token=TOKEN) as received:
+        yield received
 
 
-def spoken(server: Running, sent: bytes, pause: float = 0.0, more: bytes = b"") -> bytes:
+def exchange(server: RunningServer, sent: bytes, pause: float = 0.0, more: bytes = b"") -> bytes:
     """What comes back over a plain socket, to the end of the connection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
         line.sendall(sent)
         if more:
             time.sleep(pause)
             line.sendall(more)
-        found = b""
+        received = b""
         while piece := line.recv(65536):
-            found += piece
-    return found
+            received += piece
+    return received
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def spoken(server: Running, sent: bytes, pause: float = 0.0, more: bytes = b"") 
     ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "8.8.8.8", "[::2]",
      "localhost@evil.example", "127.0.0.1:80:80", "photos.example.", "a b"],
 )  # fmt: skip
-def test_a_name_that_was_rebound_is_refused(server: Running, host: str) -> None:
+def test_a_name_that_was_rebound_is_refused(server: RunningServer, host: str) -> None:
     answer = server.client.get("/api/v1/models", headers={"Host": host})
     assert (answer.status_code, code(answer)) == (403, "forbidden")
 
@@ -60,27 +60,27 @@ def test_a_name_that_was_rebound_is_refused(server: Running, host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:1", "127.0.0.1:9", "[::1]:80", "127.8.8.8", "photos.example"]
 )
-def test_names_of_this_machine_are_taken(server: Running, host: str) -> None:
+def test_names_of_this_machine_are_taken(server: RunningServer, host: str) -> None:
     assert server.client.get("/health", headers={"Host": host}).status_code == 200
 
 
-def test_one_host_header_and_no_more(server: Running) -> None:
+def test_one_host_header_and_no_more(server: RunningServer) -> None:
     for lines in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):
-        said = spoken(server, b"GET /health HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n")
-        assert said.split(b" ")[1] in (b"400", b"403")
+        reply = exchange(server, b"GET /health HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n")
+        assert reply.split(b" ")[1] in (b"400", b"403")
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "http://127.0.0.1", "https://localhost:1", "file://"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_other_sites_pages_are_refused(server: Running, method: str, origin: str) -> None:
+def test_other_sites_pages_are_refused(server: RunningServer, method: str, origin: str) -> None:
     answer = server.client.request(method, "/api/v1/jobs/x", headers={"Origin": origin})
     assert (answer.status_code, code(answer)) == (403, "forbidden")
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_our_own_page_is_taken_and_a_link_from_elsewhere_too(server: Running) -> None:
+def test_our_own_page_is_taken_and_a_link_from_elsewhere_too(server: RunningServer) -> None:
     answer = server.client.get("/api/v1/models", headers={"Origin": server.url})
     assert answer.status_code == 200
     foreign = {"Sec-Fetch-Site": "cross-site"}
@@ -89,7 +89,7 @@ def test_our_own_page_is_taken_and_a_link_from_elsewhere_too(server: Running) ->
     assert server.client.post("/api/v1/fill", headers=foreign).status_code == 403
 
 
-def test_every_answer_says_how_it_may_be_used(server: Running) -> None:
+def test_every_answer_says_how_it_may_be_used(server: RunningServer) -> None:
     for path in ("/", "/docs", "/health", "/api/v1/models", "/api/v1/pictures/none", "/nothing"):
         headers = server.client.get(path).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
@@ -101,7 +101,7 @@ def test_every_answer_says_how_it_may_be_used(server: Running) -> None:
         assert "server" not in headers
 
 
-def test_a_token_is_needed_everywhere_but_for_health(locked: Running) -> None:
+def test_a_token_is_needed_everywhere_but_for_health(locked: RunningServer) -> None:
     for path in ("/", "/docs", "/metrics", "/openapi.json", "/api/v1/models", "/nothing"):
         answer = locked.client.get(path)
         assert (answer.status_code, code(answer)) == (401, "unauthorized")
@@ -114,7 +114,7 @@ def test_a_token_is_needed_everywhere_but_for_health(locked: Running) -> None:
     assert locked.client.get("/api/v1/models", headers=right).status_code == 200
 
 
-def test_the_page_is_opened_with_the_token_and_goes_on_with_a_cookie(locked: Running) -> None:
+def test_the_page_is_opened_with_the_token_and_goes_on_with_a_cookie(locked: RunningServer) -> None:
     with httpx.Client(base_url=locked.url) as browser:
         answer = browser.get("/", params={"token": TOKEN})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
@@ -141,30 +141,32 @@ def test_the_page_is_opened_with_the_token_and_goes_on_with_a_cookie(locked: Run
 )
 def test_unsafe_settings_are_refused(changes: dict[str, Any], part: str) -> None:
     with pytest.raises(MendError, match=part):
-        Settings(**changes).checked()
+        ServerSettings(**changes).validate()
 
 
 def test_safe_settings_are_taken() -> None:
-    assert Settings(host="0.0.0.0", open=True).checked().token == ""
-    made = [Settings(host="0.0.0.0", token="auto").checked().token for _ in range(2)]
+    assert ServerSettings(host="0.0.0.0", open=True).validate().token == ""
+    made = [ServerSettings(host="0.0.0.0", token="auto").validate().token for _ in range(2)]
     assert made[0] != made[1] and min(map(len, made)) >= 32
-    assert [Settings(host=host).local for host in ("127.0.0.1", "localhost", "::1")] == [True] * 3
+    assert [ServerSettings(host=host).is_local for host in ("127.0.0.1", "localhost", "::1")] == [
+        True
+    ] * 3
 
 
 def test_numbers_are_names_only_where_others_may_call() -> None:
-    assert not middleware.is_ours("192.168.1.7:8000", Settings())
-    assert middleware.is_ours("192.168.1.7:8000", Settings(host="0.0.0.0", open=True))
-    assert not middleware.is_ours("nas.example:8000", Settings(host="0.0.0.0", open=True))
+    assert not middleware.is_own_host("192.168.1.7:8000", ServerSettings())
+    assert middleware.is_own_host("192.168.1.7:8000", ServerSettings(host="0.0.0.0", open=True))
+    assert not middleware.is_own_host("nas.example:8000", ServerSettings(host="0.0.0.0", open=True))
 
 
-def test_too_long_a_body_is_refused_before_it_is_read(server: Running) -> None:
+def test_too_long_a_body_is_refused_before_it_is_read(server: RunningServer) -> None:
     head = b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-    said = spoken(server, head + b"Content-Length: 99999999\r\n\r\n")
-    assert b" 413 " in said.split(b"\r\n")[0]
-    assert json.loads(said.split(b"\r\n\r\n")[1])["error"]["code"] == "too_large"
+    reply = exchange(server, head + b"Content-Length: 99999999\r\n\r\n")
+    assert b" 413 " in reply.split(b"\r\n")[0]
+    assert json.loads(reply.split(b"\r\n\r\n")[1])["error"]["code"] == "too_large"
 
 
-def test_too_long_a_body_without_a_length_is_refused(server: Running) -> None:
+def test_too_long_a_body_without_a_length_is_refused(server: RunningServer) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(64):
             yield b"x" * 65536
@@ -175,49 +177,49 @@ def test_too_long_a_body_without_a_length_is_refused(server: Running) -> None:
     assert (small.status_code, code(small)) == (413, "too_large")
 
 
-def test_an_upload_that_stands_still_is_ended(server: Running) -> None:
+def test_an_upload_that_stands_still_is_ended(server: RunningServer) -> None:
     head = b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-    said = spoken(server, head + b"Content-Length: 1000\r\n\r\nstart")
-    assert b" 408 " in said.split(b"\r\n")[0]
-    assert json.loads(said.split(b"\r\n\r\n")[1])["error"]["code"] == "too_slow"
+    reply = exchange(server, head + b"Content-Length: 1000\r\n\r\nstart")
+    assert b" 408 " in reply.split(b"\r\n")[0]
+    assert json.loads(reply.split(b"\r\n\r\n")[1])["error"]["code"] == "too_slow"
 
 
-def test_an_upload_that_drips_is_ended(server: Running) -> None:
+def test_an_upload_that_drips_is_ended(server: RunningServer) -> None:
     head = b"POST /api/v1/pictures HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
         line.sendall(head + b"Content-Length: 100000\r\n\r\n")
         began = time.monotonic()
-        found = b""
+        received = b""
         line.settimeout(0.1)
-        while not found:
+        while not received:
             assert time.monotonic() - began < 60, "nobody ended it"
             line.sendall(b"x")
             try:
-                found = line.recv(65536)
+                received = line.recv(65536)
             except TimeoutError:
                 continue
-    assert b" 408 " in found
+    assert b" 408 " in received
 
 
 def test_headers_that_do_not_come_end_the_connection(
-    server: Running, monkeypatch: pytest.MonkeyPatch
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Protocol, "seconds", 0.3)
-    assert spoken(server, b"") == b""
-    assert spoken(server, b"GET /health HTTP/1.1\r\nHost: local") == b""
+    monkeypatch.setattr(HeaderTimeoutProtocol, "seconds", 0.3)
+    assert exchange(server, b"") == b""
+    assert exchange(server, b"GET /health HTTP/1.1\r\nHost: is_local") == b""
     whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    said = spoken(server, whole, 0.1, b"GET /heal")  # the second request never ends
-    assert said.count(b"HTTP/1.1 200") == 1
+    reply = exchange(server, whole, 0.1, b"GET /heal")  # the second request never ends
+    assert reply.count(b"HTTP/1.1 200") == 1
 
 
-def test_too_long_headers_are_refused(server: Running) -> None:
-    said = spoken(
+def test_too_long_headers_are_refused(server: RunningServer) -> None:
+    reply = exchange(
         server, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 40000 + b"\r\n"
     )
-    assert b" 400 " in said.split(b"\r\n")[0]
+    assert b" 400 " in reply.split(b"\r\n")[0]
 
 
-def test_bombs_are_refused_by_what_their_headers_say(server: Running) -> None:
+def test_bombs_are_refused_by_what_their_headers_say(server: RunningServer) -> None:
     import struct
     import zlib
 
@@ -239,7 +241,7 @@ def test_bombs_are_refused_by_what_their_headers_say(server: Running) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.9])
-def test_pictures_cut_short_are_refused(server: Running, share: float) -> None:
+def test_pictures_cut_short_are_refused(server: RunningServer, share: float) -> None:
     whole = png(PHOTO)
     files = {"photo": ("p.png", whole[: int(share * len(whole))]), "mask": ("m.png", png(HOLE))}
     answer = server.client.post("/api/v1/fill", files=files)
@@ -259,21 +261,21 @@ def test_pictures_cut_short_are_refused(server: Running, share: float) -> None:
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=photo"),
     ],
 )
-def test_what_is_no_picture_is_refused(server: Running, kind: str, content: bytes) -> None:
+def test_what_is_no_picture_is_refused(server: RunningServer, kind: str, content: bytes) -> None:
     answer = server.client.post("/api/v1/pictures", content=content, headers={"Content-Type": kind})
     assert answer.status_code in (400, 415, 422)
     code(answer)
     assert b"script" not in answer.content
 
 
-def test_unknown_addresses_and_methods_are_json(server: Running) -> None:
+def test_unknown_addresses_and_methods_are_json(server: RunningServer) -> None:
     assert code(server.client.get("/nothing")) == "not_found"
     assert code(server.client.get("/api/v1/nothing")) == "not_found"
     assert code(server.client.put("/api/v1/models")) == "not_allowed"
     for path in ("/..%2f..%2fetc/passwd", "/%2e%2e/settings.py", "/reference/..%5c..%5capp.py",
                  "/reference/../app.py", "//etc/passwd", "/reference//etc/passwd", "/app.py",
                  "/%00", "/index.html%00.png"):  # fmt: skip
-        said = spoken(
+        reply = exchange(
             server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         )
-        assert b" 404 " in said.split(b"\r\n")[0], path
+        assert b" 404 " in reply.split(b"\r\n")[0], path

@@ -18,7 +18,7 @@ import servers
 import tifffile
 from browser import CONTROL, SHIFT, Pipe, Tab
 from PIL import Image
-from servers import Running
+from servers import RunningServer
 
 from mendpix import server as serving
 from mendpix.masks import holes
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Running]:
+def server(folder: Path) -> Iterator[RunningServer]:
     with servers.running(folder=folder) as found:
         yield found
 
@@ -62,7 +62,7 @@ def chromium() -> Iterator[Pipe]:
 
 
 @pytest.fixture
-def page(chromium: Pipe, server: Running, tmp_path: Path) -> Iterator[Tab]:
+def page(chromium: Pipe, server: RunningServer, tmp_path: Path) -> Iterator[Tab]:
     """The page, just loaded; at the end nothing may have been thrown or forbidden."""
     chromium.events.clear()
     tab = Tab(chromium, tmp_path)
@@ -73,14 +73,14 @@ def page(chromium: Pipe, server: Running, tmp_path: Path) -> Iterator[Tab]:
     tab.close()
 
 
-def opened(page: Tab, path: Path) -> None:
+def open_photo(page: Tab, path: Path) -> None:
     """Drop a picture on the page, and choose a quick filler."""
     page.drop(path)
     page.until(f"document.body.classList.contains('open') && {IDLE}")
-    put(page, "model", "telea")
+    set_value(page, "model", "telea")
 
 
-def put(page: Tab, name: str, value: str | float) -> None:
+def set_value(page: Tab, name: str, value: str | float) -> None:
     """Give a field a value, as its user would."""
     page.js(
         f"(() => {{const f = document.getElementById({name!r}); f.value = {value!r};"
@@ -117,12 +117,12 @@ def places(page: Tab, width: int, height: int) -> Fitted:
     return Fitted(x0, y0, scale)
 
 
-def mended(page: Tab, count: int) -> None:
+def wait_for_fill(page: Tab, count: int) -> None:
     """Wait until so many fills are done."""
     page.until(f"document.querySelectorAll('#history li').length === {count + 1} && {IDLE}")
 
 
-def saved(page: Tab, button: str, name: str) -> bytes:
+def save_and_read(page: Tab, button: str, name: str) -> bytes:
     """What a button downloads."""
     page.click(button)
     content = page.download(name)
@@ -130,12 +130,12 @@ def saved(page: Tab, button: str, name: str) -> bytes:
     return content
 
 
-def grey(content: bytes) -> np.ndarray:
+def read_grey(content: bytes) -> np.ndarray:
     """A mask file as a hole."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("L")) > 127
 
 
-def looks(page: Tab, place: tuple[int, int], wanted: np.ndarray) -> None:
+def check_colour(page: Tab, place: tuple[int, int], wanted: np.ndarray) -> None:
     """Wait until the screen shows a colour at a place; a lossy view comes before a sharp one."""
     x, y = place
     page.until(
@@ -161,70 +161,74 @@ def agrees(hole: np.ndarray, far: np.ndarray, radius: float) -> bool:
 
 
 def test_a_stroke_is_filled_undone_redone_and_downloaded(
-    page: Tab, server: Running, folder: Path
+    page: Tab, server: RunningServer, folder: Path
 ) -> None:
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     at = places(page, WIDTH, HEIGHT)
     way = [at(100, 100), at(200, 140), at(260, 120)]
     page.drag(*way)
     path = [at.picture(*place) for place in way]
     radius = page.js("parseInt(document.getElementById('size-out').textContent)") / 2
-    hole = grey(saved(page, "#mask-down", "photo-mask.png"))
+    hole = read_grey(save_and_read(page, "#mask-down", "photo-mask.png"))
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     assert agrees(hole, distance(path, x, y), radius)
     inside, outside = at(200.5, 140.5), at(300.5, 220.5)
     original = photo()
-    looks(page, inside, original[140, 200])
+    check_colour(page, inside, original[140, 200])
     page.click("#fill")
-    mended(page, 1)
-    filled = saved(page, "#download", "photo-filled.png")
+    wait_for_fill(page, 1)
+    filled = save_and_read(page, "#download", "photo-filled.png")
     after = np.asarray(Image.open(io.BytesIO(filled)))
     np.testing.assert_array_equal(after[~hole], original[~hole])
     assert (after[hole] != original[hole]).any(axis=1).mean() > 0.5
     assert after[140, 200].min() > 80  # the spot is gone
     key = page.js("document.querySelector('#history li:last-child img').src").split("/")[6]
     assert server.client.get(f"/api/v1/pictures/{key}/file").content == filled
-    looks(page, inside, after[140, 200])
-    looks(page, outside, original[220, 300])
+    check_colour(page, inside, after[140, 200])
+    check_colour(page, outside, original[220, 300])
     page.key("z", CONTROL)
-    looks(page, inside, original[140, 200])
-    assert saved(page, "#download", "photo.png") == (folder / "photo.png").read_bytes()
-    np.testing.assert_array_equal(grey(saved(page, "#mask-down", "photo-mask.png")), hole)
+    check_colour(page, inside, original[140, 200])
+    assert save_and_read(page, "#download", "photo.png") == (folder / "photo.png").read_bytes()
+    np.testing.assert_array_equal(
+        read_grey(save_and_read(page, "#mask-down", "photo-mask.png")), hole
+    )
     page.key("Z", CONTROL | SHIFT)
     page.until("document.getElementById('redo').disabled")
-    assert saved(page, "#download", "photo-filled.png") == filled
+    assert save_and_read(page, "#download", "photo-filled.png") == filled
 
 
 def test_before_and_after_are_compared(page: Tab, folder: Path) -> None:
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     at, original = places(page, WIDTH, HEIGHT), photo()
-    put(page, "model", "mean-colour")
+    set_value(page, "model", "mean-colour")
     page.key("r")
     page.drag(at(20, 20), at(380, 280))
     page.key("f")
-    mended(page, 1)
-    filled = np.asarray(Image.open(io.BytesIO(saved(page, "#download", "photo-filled.png"))))
+    wait_for_fill(page, 1)
+    filled = np.asarray(
+        Image.open(io.BytesIO(save_and_read(page, "#download", "photo-filled.png")))
+    )
     left, right = at(40.5, 40.5), at(360.5, 260.5)
     before, after = (original[40, 40], original[260, 360]), (filled[40, 40], filled[260, 360])
     assert np.abs(before[0] - after[0].astype(int)).max() > 12
     assert np.abs(before[1] - after[1].astype(int)).max() > 12
-    looks(page, left, after[0])
+    check_colour(page, left, after[0])
     page.key("s")
-    looks(page, left, before[0])
-    looks(page, right, after[1])
+    check_colour(page, left, before[0])
+    check_colour(page, right, after[1])
     for _ in range(4):
         page.key("PageUp")
-    looks(page, right, before[1])
+    check_colour(page, right, before[1])
     page.key("Escape")
-    looks(page, left, after[0])
+    check_colour(page, left, after[0])
     x, y = page.js(
         "(() => {const r = document.getElementById('hold').getBoundingClientRect();"
         "return [r.x + 9, r.y + 9]})()"
     )
     page.mouse("pressed", x, y, button="left", buttons=1, clickCount=1)
-    looks(page, left, before[0])
+    check_colour(page, left, before[0])
     page.mouse("released", x, y, button="left", buttons=0, clickCount=1)
-    looks(page, left, after[0])
+    check_colour(page, left, after[0])
 
 
 def test_everything_goes_by_keyboard(page: Tab) -> None:
@@ -248,7 +252,7 @@ def test_everything_goes_by_keyboard(page: Tab) -> None:
     page.key("Enter")
     tab_to("#mask-down")
     page.key("Enter")
-    hole = grey(page.download("photo-mask.png"))
+    hole = read_grey(page.download("photo-mask.png"))
     y, x = np.nonzero(hole)
     assert x.size == (x.max() - x.min() + 1) * (y.max() - y.min() + 1) == 25 * 25
     assert (x.min(), y.min()) == (WIDTH // 2, HEIGHT // 2)
@@ -258,7 +262,7 @@ def test_everything_goes_by_keyboard(page: Tab) -> None:
     assert page.js("document.getElementById('model').value") == "telea"
     tab_to("#undo")
     page.key("f")
-    mended(page, 1)
+    wait_for_fill(page, 1)
     page.key("z", CONTROL)
     page.until("!document.getElementById('redo').disabled")
     page.key("i")
@@ -271,7 +275,7 @@ def test_everything_goes_by_keyboard(page: Tab) -> None:
 
 
 def test_all_that_can_be_used_has_a_name(page: Tab, folder: Path) -> None:
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     page.ask("Accessibility.enable")
     for _ in range(50):  # the tree is made bit by bit
         nodes = page.ask("Accessibility.getFullAXTree")["nodes"]
@@ -294,7 +298,7 @@ def focusable(node: dict[str, Any]) -> bool:
 
 def test_a_phone_is_touched(page: Tab, folder: Path) -> None:
     page.size(320, 640, ratio=2, phone=True)
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     assert page.js("document.documentElement.scrollWidth") == 320
     page.size(390, 780, ratio=2, phone=True)
     page.until("document.documentElement.scrollWidth === 390")
@@ -325,10 +329,10 @@ def test_a_phone_is_touched(page: Tab, folder: Path) -> None:
     page.until("document.getElementById('panel').getBoundingClientRect().height > 200")
     page.click("#panel-toggle")
     page.click("#fill")
-    mended(page, 1)
+    wait_for_fill(page, 1)
 
 
-def test_two_languages_say_the_same(page: Tab, server: Running) -> None:
+def test_two_languages_say_the_same(page: Tab, server: RunningServer) -> None:
     both = page.js(
         "Promise.all([import('/strings-en.js'), import('/strings-zh.js')])"
         ".then(([a, b]) => [a.EN, b.ZH])"
@@ -343,7 +347,7 @@ def test_two_languages_say_the_same(page: Tab, server: Running) -> None:
     )
     assert set(used) <= english.keys()
     assert page.js("document.getElementById('pick').textContent.trim()") == english["pick"]
-    put(page, "language", "zh-Hans")
+    set_value(page, "language", "zh-Hans")
     assert page.js("document.documentElement.lang") == "zh-Hans"
     assert page.js("document.getElementById('pick').textContent.trim()") == chinese["pick"]
     page.go(server.url)
@@ -356,12 +360,12 @@ def names(text: str) -> set[str]:
 
 
 def test_tries_stand_side_by_side(page: Tab, folder: Path) -> None:
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     at = places(page, WIDTH, HEIGHT)
-    put(page, "count", 2)
+    set_value(page, "count", 2)
     page.drag(at(80, 80), at(120, 100))
     page.key("f")
-    mended(page, 1)
+    wait_for_fill(page, 1)
     page.until("document.querySelectorAll('.try').length === 2")
     page.click("#again")
     page.until(f"document.querySelectorAll('.try').length === 3 && {IDLE}")
@@ -377,12 +381,12 @@ def test_tries_stand_side_by_side(page: Tab, folder: Path) -> None:
 
 
 def test_pixels_of_a_mask_are_what_they_should_be(page: Tab) -> None:
-    """Rasterised, grown, poured into and written, against NumPy, OpenCV and Pillow."""
+    """Rasterised, dilated, flood-filled and encoded, against NumPy, OpenCV and Pillow."""
     width, height = 1100, 700  # more than one tile each way
     script = f"""(async () => {{
       const [{{Raster}}, mask, png] = await Promise.all(
-        ['/raster.js', '/mask.js', '/png.js'].map((name) => import(name)));
-      const text = async (raster) => btoa([...new Uint8Array(await (await png.encode(raster))
+        ['/raster.js', '/mask-pixels.js', '/png.js'].map((name) => import(name)));
+      const text = async (raster) => btoa([...new Uint8Array(await (await png.encodePng(raster))
         .arrayBuffer())].map((c) => String.fromCharCode(c)).join(''));
       const raster = new Raster({width}, {height});
       raster.draw({{kind: 'stroke', erase: false, radius: 40.5,
@@ -390,15 +394,15 @@ def test_pixels_of_a_mask_are_what_they_should_be(page: Tab) -> None:
       raster.draw({{kind: 'stroke', erase: true, radius: 12, points: [500, 340, 520, 360]}});
       const out = [await text(raster)];
       const more = new Raster({width}, {height});
-      more.add(mask.grown(raster, 7));
+      more.add(mask.dilate(raster, 7));
       out.push(await text(more));
       const ring = new Raster({width}, {height});
       ring.draw({{kind: 'polygon', erase: false,
         points: [200, 100, 900, 100, 900, 600, 200, 600]}});
       ring.draw({{kind: 'polygon', erase: true,
         points: [240, 140, 860, 140, 860, 560, 240, 560]}});
-      out.push(await text(ring), mask.inside(ring, 100, 50), null);
-      ring.add(mask.inside(ring, 512, 300));
+      out.push(await text(ring), mask.floodFill(ring, 100, 50), null);
+      ring.add(mask.floodFill(ring, 512, 300));
       out[4] = await text(ring);
       ring.invert();
       out.push(await text(ring));
@@ -406,9 +410,9 @@ def test_pixels_of_a_mask_are_what_they_should_be(page: Tab) -> None:
     }})()"""
     found = page.js(script)
     stroke, more, ring, nothing, full, inverted = (
-        None if one is None else grey(base64.b64decode(one)) for one in found
+        None if one is None else read_grey(base64.b64decode(one)) for one in found
     )
-    assert nothing is None  # outside the outline there is nothing to pour into
+    assert nothing is None  # outside the outline there is nothing to fill
     y, x = np.mgrid[:height, :width] + 0.5
     drawn = distance([(300, 200), (700.5, 480.25), (610, 90)], x, y) <= 40.5
     drawn &= ~(distance([(500, 340), (520, 360)], x, y) <= 12)
@@ -430,10 +434,10 @@ def test_specks_are_found_as_a_mask_to_edit(page: Tab, folder: Path, tmp_path: P
     cv2.line(scratch, (60, 40), (330, 220), 1, 2)
     scan[scratch > 0] = 245
     Image.fromarray(scan).save(tmp_path / "scan.png")
-    opened(page, tmp_path / "scan.png")
+    open_photo(page, tmp_path / "scan.png")
     page.click("#specks")
     page.until(f"!document.getElementById('mask-down').disabled && {IDLE}")
-    hole = grey(saved(page, "#mask-down", "scan-mask.png"))
+    hole = read_grey(save_and_read(page, "#mask-down", "scan-mask.png"))
     assert hole[scratch > 0].mean() > 0.9
     assert hole.mean() < 0.05
     page.key("z", CONTROL)
@@ -441,18 +445,22 @@ def test_specks_are_found_as_a_mask_to_edit(page: Tab, folder: Path, tmp_path: P
 
 
 def test_a_mask_goes_in_and_comes_out(page: Tab, folder: Path, tmp_path: Path) -> None:
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     hole = np.zeros((HEIGHT, WIDTH), np.uint8)
     cv2.circle(hole, (150, 120), 30, 255, -1)
     Image.fromarray(hole).save(tmp_path / "mask.png")
     page.choose("#mask-up", tmp_path / "mask.png")
     page.until(f"!document.getElementById('mask-down').disabled && {IDLE}")
-    np.testing.assert_array_equal(grey(saved(page, "#mask-down", "photo-mask.png")), hole > 0)
+    np.testing.assert_array_equal(
+        read_grey(save_and_read(page, "#mask-down", "photo-mask.png")), hole > 0
+    )
     page.click("#grow")
-    grown = grey(saved(page, "#mask-down", "photo-mask.png"))
+    grown = read_grey(save_and_read(page, "#mask-down", "photo-mask.png"))
     np.testing.assert_array_equal(grown, holes.dilate(hole > 0, 4))
     page.click("#invert")
-    np.testing.assert_array_equal(grey(saved(page, "#mask-down", "photo-mask.png")), ~grown)
+    np.testing.assert_array_equal(
+        read_grey(save_and_read(page, "#mask-down", "photo-mask.png")), ~grown
+    )
     Image.fromarray(hole[:100]).save(tmp_path / "small.png")
     page.choose("#mask-up", tmp_path / "small.png")
     page.until("document.getElementById('toast').textContent.includes('400 × 100')")
@@ -483,13 +491,13 @@ def test_pictures_come_in_by_choice_and_paste(page: Tab, folder: Path) -> None:
 
 
 def test_wheel_and_space_move_zoom_and_size(page: Tab, folder: Path) -> None:
-    opened(page, folder / "photo.png")
+    open_photo(page, folder / "photo.png")
     at = places(page, WIDTH, HEIGHT)
     spot, beside = at(200.5, 140.5), at(240.5, 140.5)
-    looks(page, spot, photo()[140, 200])
+    check_colour(page, spot, photo()[140, 200])
     page.mouse("wheel", *spot, deltaX=0, deltaY=-400)
     page.until("parseInt(document.getElementById('zoom').textContent) > 300")
-    looks(page, spot, photo()[140, 200])  # what is under the mouse stays there
+    check_colour(page, spot, photo()[140, 200])  # what is under the mouse stays there
     size = page.js("parseInt(document.getElementById('size-out').textContent)")
     page.mouse("wheel", *spot, deltaX=0, deltaY=-100, modifiers=SHIFT)
     page.until(f"parseInt(document.getElementById('size-out').textContent) > {size}")
@@ -498,36 +506,36 @@ def test_wheel_and_space_move_zoom_and_size(page: Tab, folder: Path) -> None:
     page.ask("Input.dispatchKeyEvent", type="keyDown", key=" ", text=" ", windowsVirtualKeyCode=32)
     page.drag(spot, beside)
     page.ask("Input.dispatchKeyEvent", type="keyUp", key=" ", windowsVirtualKeyCode=32)
-    looks(page, beside, photo()[140, 200])
+    check_colour(page, beside, photo()[140, 200])
     assert page.js("document.getElementById('undo').disabled")  # nothing was drawn
     page.key("0")
-    looks(page, spot, photo()[140, 200])
+    check_colour(page, spot, photo()[140, 200])
 
 
 def test_16_bits_are_seen_filled_and_kept(page: Tab, tmp_path: Path) -> None:
     deep = photo().astype(np.uint16) * 257 + np.arange(WIDTH, dtype=np.uint16)[None, :, None] % 64
     tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb")
-    opened(page, tmp_path / "deep.tif")
+    open_photo(page, tmp_path / "deep.tif")
     at = places(page, WIDTH, HEIGHT)
-    looks(page, at(200.5, 140.5), photo()[140, 200])
+    check_colour(page, at(200.5, 140.5), photo()[140, 200])
     page.key("r")
     page.drag(at(190, 130), at(210, 150))
-    hole = grey(saved(page, "#mask-down", "deep-mask.png"))
+    hole = read_grey(save_and_read(page, "#mask-down", "deep-mask.png"))
     page.key("f")
-    mended(page, 1)
-    after = tifffile.imread(io.BytesIO(saved(page, "#download", "deep-filled.tif")))
+    wait_for_fill(page, 1)
+    after = tifffile.imread(io.BytesIO(save_and_read(page, "#download", "deep-filled.tif")))
     assert after.dtype == np.uint16
     np.testing.assert_array_equal(after[~hole], deep[~hole])
-    looks(page, at(200.5, 140.5), (after[140, 200] // 257).astype(np.uint8))
+    check_colour(page, at(200.5, 140.5), (after[140, 200] // 257).astype(np.uint8))
 
 
 def test_a_fill_is_cancelled(page: Tab, tmp_path: Path) -> None:
     (tmp_path / "noise.png").write_bytes(servers.big())
-    opened(page, tmp_path / "noise.png")
+    open_photo(page, tmp_path / "noise.png")
     at = places(page, 480, 480)
-    put(page, "model", "patchmatch")
+    set_value(page, "model", "patchmatch")
     for name, value in servers.SLOW["options"].items():
-        put(page, f"option-{name}", value)
+        set_value(page, f"option-{name}", value)
     page.key("r")
     page.drag(at(60, 60), at(420, 420))
     page.key("f")
@@ -538,11 +546,11 @@ def test_a_fill_is_cancelled(page: Tab, tmp_path: Path) -> None:
     assert page.js("!document.getElementById('mask-down').disabled")  # the mask is still there
 
 
-def test_many_pictures_are_filled_alike(page: Tab, server: Running, folder: Path) -> None:
-    opened(page, folder / "photo.png")
+def test_many_pictures_are_filled_alike(page: Tab, server: RunningServer, folder: Path) -> None:
+    open_photo(page, folder / "photo.png")
     at = places(page, WIDTH, HEIGHT)
     page.drag(at(80, 80), at(120, 100))
-    hole = grey(saved(page, "#mask-down", "photo-mask.png"))
+    hole = read_grey(save_and_read(page, "#mask-down", "photo-mask.png"))
     page.click("#batch")
     page.click("#batch-body .choices button:nth-child(2)")
     page.until("document.querySelectorAll('#batch-body .card').length === 2")
@@ -554,7 +562,7 @@ def test_many_pictures_are_filled_alike(page: Tab, server: Running, folder: Path
     page.until("document.querySelectorAll('#batch-body .entries a').length === 3")
     page.key("Escape")
     page.click("#batch")  # closed and opened again, what was filled is still there
-    archive = zipfile.ZipFile(io.BytesIO(saved(page, "#save-all", "filled.zip")))
+    archive = zipfile.ZipFile(io.BytesIO(save_and_read(page, "#save-all", "filled.zip")))
     links = page.js("[...document.querySelectorAll('#batch-body a')].map((a) => a.href)")
     files = [server.client.get(link).content for link in links]
     assert [archive.read(name) for name in archive.namelist()] == files
@@ -587,8 +595,8 @@ def test_a_trained_run_is_offered_with_its_card(
         tab = Tab(chromium, tmp_path)
         tab.size(1200, 800)
         tab.go(server.url)
-        opened(tab, folder / "photo.png")
-        put(tab, "model", "runs/first")
+        open_photo(tab, folder / "photo.png")
+        set_value(tab, "model", "runs/first")
         tab.click("#card")
         tab.until("document.querySelectorAll('#card-body details').length === 2")
         said = tab.js("document.getElementById('card-body').innerText")
@@ -601,16 +609,18 @@ def test_a_trained_run_is_offered_with_its_card(
         tab.key("Escape")
         at = places(tab, WIDTH, HEIGHT)
         tab.drag(at(180, 130), at(220, 150))
-        hole = grey(saved(tab, "#mask-down", "photo-mask.png"))
+        hole = read_grey(save_and_read(tab, "#mask-down", "photo-mask.png"))
         tab.key("f")
-        mended(tab, 1)
-        after = np.asarray(Image.open(io.BytesIO(saved(tab, "#download", "photo-filled.png"))))
+        wait_for_fill(tab, 1)
+        after = np.asarray(
+            Image.open(io.BytesIO(save_and_read(tab, "#download", "photo-filled.png")))
+        )
         np.testing.assert_array_equal(after[~hole], photo()[~hole])
         assert (after[hole] != photo()[hole]).any()
         tab.close()
 
 
-def test_heic_is_seen_and_filled(page: Tab, server: Running, tmp_path: Path) -> None:
+def test_heic_is_seen_and_filled(page: Tab, server: RunningServer, tmp_path: Path) -> None:
     pytest.importorskip("pi_heif")
     writer = pytest.importorskip("pillow_heif", reason="nothing here writes HEIC files")
     image = Image.fromarray(photo())
@@ -619,27 +629,27 @@ def test_heic_is_seen_and_filled(page: Tab, server: Running, tmp_path: Path) -> 
     image.info["exif"] = exif.tobytes()
     writer.from_pillow(image).save(tmp_path / "phone.heic", quality=-1)
     shown = np.asarray(writer.open_heif(tmp_path / "phone.heic").to_pillow())
-    opened(page, tmp_path / "phone.heic")
+    open_photo(page, tmp_path / "phone.heic")
     at = places(page, WIDTH, HEIGHT)
-    looks(page, at(300.5, 220.5), shown[220, 300])
+    check_colour(page, at(300.5, 220.5), shown[220, 300])
     page.key("r")
     page.drag(at(190, 130), at(210, 150))
-    hole = grey(saved(page, "#mask-down", "phone-mask.png"))
+    hole = read_grey(save_and_read(page, "#mask-down", "phone-mask.png"))
     page.key("f")
-    mended(page, 1)
-    content = saved(page, "#download", "phone-filled.png")
+    wait_for_fill(page, 1)
+    content = save_and_read(page, "#download", "phone-filled.png")
     after = np.asarray(Image.open(io.BytesIO(content)))
     np.testing.assert_array_equal(after[~hole], shown[~hole])
     assert Image.open(io.BytesIO(content)).getexif()[0x010F] == "Maker"
     assert after[140, 200].min() > 80
 
 
-def marked(chromium: Pipe, url: str, photo: Path, downloads: Path) -> Tab:
+def open_and_mark(chromium: Pipe, url: str, photo: Path, downloads: Path) -> Tab:
     """A tab with a photo open and a stroke on it."""
     tab = Tab(chromium, downloads)
     tab.size(1200, 800)
     tab.go(url)
-    opened(tab, photo)
+    open_photo(tab, photo)
     at = places(tab, WIDTH, HEIGHT)
     tab.drag(at(80, 80), at(120, 100))
     return tab
@@ -647,7 +657,7 @@ def marked(chromium: Pipe, url: str, photo: Path, downloads: Path) -> Tab:
 
 def test_a_busy_server_is_asked_again(chromium: Pipe, folder: Path, tmp_path: Path) -> None:
     with servers.running(queue=0) as server:
-        tab = marked(chromium, server.url, folder / "photo.png", tmp_path)
+        tab = open_and_mark(chromium, server.url, folder / "photo.png", tmp_path)
         job = server.slow_job(detached=True)
         server.until(lambda: server.job(job["id"])["state"] == "running")
         tab.key("f")
@@ -658,7 +668,7 @@ def test_a_busy_server_is_asked_again(chromium: Pipe, folder: Path, tmp_path: Pa
         tab.key("f")
         tab.until(waits)
         server.client.delete(f"/api/v1/jobs/{job['id']}")
-        mended(tab, 1)
+        wait_for_fill(tab, 1)
         tab.close()
 
 
@@ -666,15 +676,17 @@ def test_a_server_started_anew_gets_the_picture_again(
     chromium: Pipe, folder: Path, tmp_path: Path
 ) -> None:
     with servers.running() as server:
-        tab = marked(chromium, server.url, folder / "photo.png", tmp_path)
-        hole = grey(saved(tab, "#mask-down", "photo-mask.png"))
-        for key in list(server.store._kept):
+        tab = open_and_mark(chromium, server.url, folder / "photo.png", tmp_path)
+        hole = read_grey(save_and_read(tab, "#mask-down", "photo-mask.png"))
+        for key in list(server.store._stored):
             server.store.delete(key)
         tab.key("f")
-        tab.until("/again with what you marked/.test(document.getElementById('toast').textContent)")
-        np.testing.assert_array_equal(grey(saved(tab, "#mask-down", "photo-mask.png")), hole)
+        tab.until("/again with your marks/.test(document.getElementById('toast').textContent)")
+        np.testing.assert_array_equal(
+            read_grey(save_and_read(tab, "#mask-down", "photo-mask.png")), hole
+        )
         tab.key("f")
-        mended(tab, 1)
+        wait_for_fill(tab, 1)
         tab.close()
 
 
@@ -683,15 +695,15 @@ def test_24_megapixels_are_painted_at_full_resolution(page: Tab, tmp_path: Path)
     y, x = np.arange(height)[:, None], np.arange(width)[None]
     large = ((x >> 5) + (y >> 5)).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "large.png"), large, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    opened(page, tmp_path / "large.png")
+    open_photo(page, tmp_path / "large.png")
     at = places(page, width, height)
-    put(page, "size", 75.0)
+    set_value(page, "size", 75.0)
     radius = page.js("parseInt(document.getElementById('size-out').textContent)") / 2
     assert 140 < radius < 170
     way = [at(800, 700), at(5100, 1500), at(2500, 3300)]
     page.drag(*way)
     path = [at.picture(*place) for place in way]
-    hole = grey(saved(page, "#mask-down", "large-mask.png"))
+    hole = read_grey(save_and_read(page, "#mask-down", "large-mask.png"))
     assert hole.shape == (height, width)
     far = distance(path, x[:, 5::16] + 0.5, y[3::16] + 0.5)
     assert agrees(hole[3::16, 5::16], far, radius)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servers import PHOTO, Running, code, png, running
+from servers import PHOTO, RunningServer, code, png, running
 
 from mendpix.server import safe_directory
 from mendpix.server.api_errors import ApiError
@@ -93,7 +93,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(place: Path) -> Iterator[Running]:
+def server(place: Path) -> Iterator[RunningServer]:
     with running(folder=place) as found:
         yield found
 
@@ -107,7 +107,7 @@ def test_nothing_but_plain_names_is_opened(place: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ESCAPES[:-1], ids=ascii)
-def test_no_route_opens_them_either(server: Running, path: str) -> None:
+def test_no_route_opens_them_either(server: RunningServer, path: str) -> None:
     once, twice = quote(path, safe=""), quote(quote(path, safe=""), safe="")
     answers = [
         server.client.get(f"/api/v1/folder/preview?path={once}"),
@@ -123,11 +123,11 @@ def test_no_route_opens_them_either(server: Running, path: str) -> None:
 
 
 def test_what_is_not_opened_is_not_listed(place: Path) -> None:
-    found = SafeDirectory(place).listing("")
+    found = SafeDirectory(place).list_folder("")
     assert (found.folders, [one.path for one in found.pictures]) == (("below",), ["a.png"])
     for path in ("..", "linked", "loop", "a.png", "nowhere", "/"):
         with pytest.raises(ApiError):
-            SafeDirectory(place).listing(path)
+            SafeDirectory(place).list_folder(path)
 
 
 def test_a_plain_name_is_opened_up_to_its_limit(place: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_server_without_a_folder_says_so() -> None:
 @given(st.text(max_size=60))
 def test_names_that_pass_stay_below_the_top(path: str) -> None:
     try:
-        names = safe_directory.parts(path)
+        names = safe_directory.split_path(path)
     except ApiError:
         return
     top = Path("/top/folder")

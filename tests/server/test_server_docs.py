@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from servers import Running, running
+from servers import RunningServer, running
 
-from mendpix.inpainting import api
+from mendpix.inpainting import filling
+from mendpix.inpainting.options import MaskOptions
 from mendpix.io import files
 from mendpix.server import api_errors, settings
 
@@ -25,14 +26,14 @@ LINES = re.findall(r"^curl .*$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Running]:
+def server() -> Iterator[RunningServer]:
     with running(folder=ROOT / "examples") as found:
         yield found
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("line", LINES)
-def test_curl_lines_work(server: Running, line: str, tmp_path: Path) -> None:
+def test_curl_lines_work(server: RunningServer, line: str, tmp_path: Path) -> None:
     assert "http://127.0.0.1:8000/" in line
     words = shlex.split(line.replace("http://127.0.0.1:8000", server.url))
     out = None
@@ -52,25 +53,25 @@ def test_there_are_lines_to_run() -> None:
     assert len(LINES) >= 5
 
 
-def test_the_python_client_works_and_is_short(server: Running) -> None:
+def test_the_python_client_works_and_is_short(server: RunningServer) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     body = block[block.index("def tries") :].rstrip().splitlines()
     assert len(body) <= 20
     names: dict[str, Any] = {}
     exec(compile(block, "serving.md", "exec"), names)
     photo, mask = ROOT / "examples/temple.png", ROOT / "examples/temple-mask.png"
-    made = names["tries"](server.url, photo, mask, 2)
-    assert len(made) == 2 and made[0] != made[1]
+    results = names["tries"](server.url, photo, mask, 2)
+    assert len(results) == 2 and results[0] != results[1]
     before = np.asarray(Image.open(photo).convert("RGB"))
-    hole = api.reading_of(mask, files.read(photo), api.MaskOptions()).hole
-    for content in made:
+    hole = filling.read_hole(mask, files.read(photo), MaskOptions()).hole
+    for content in results:
         after = files.parse(content, "filled.png").pixels
         assert (after[~hole] == before[~hole]).all()
 
 
 def test_every_option_and_every_code_is_on_the_page() -> None:
     names = {"hosts": "HOST_NAME"}
-    for field in fields(settings.Settings):
+    for field in fields(settings.ServerSettings):
         name = names.get(field.name, field.name.upper())
         assert f"`MENDPIX_{name}`" in PAGE, name
     for code in {"mask", "not_a_picture", "gone", "busy", "too_large", "too_slow"}:

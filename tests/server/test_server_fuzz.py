@@ -10,20 +10,20 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from servers import HOLE, PHOTO, Running, code, png, running
+from servers import HOLE, PHOTO, RunningServer, code, png, running
 
 from mendpix.server import app
-from mendpix.server.middleware import Guards
-from mendpix.server.settings import Settings
+from mendpix.server.middleware import SecurityMiddleware
+from mendpix.server.settings import ServerSettings
 
 METHODS = ("get", "post", "delete", "put", "patch")
 
 
 def description() -> dict[str, Any]:
     """The OpenAPI description."""
-    guards = app.make(Settings())
-    assert isinstance(guards, Guards)
-    found: dict[str, Any] = guards.app.openapi()  # type: ignore[attr-defined]
+    middleware = app.create_app(ServerSettings())
+    assert isinstance(middleware, SecurityMiddleware)
+    found: dict[str, Any] = middleware.app.openapi()  # type: ignore[attr-defined]
     return found
 
 
@@ -44,14 +44,14 @@ STRANGE = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("photos")
     (folder / "a.png").write_bytes(png(PHOTO))
     with running(folder=folder, megabytes=1, megapixels=0.5, seconds=20) as found:
         yield found
 
 
-def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+def resolve_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema with its reference followed."""
     while "$ref" in schema:
         schema = API["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
@@ -60,7 +60,7 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 def values(schema: dict[str, Any], ids: list[str]) -> st.SearchStrategy[Any]:
     """Values that a schema allows, more or less."""
-    schema = resolved(schema)
+    schema = resolve_schema(schema)
     kinds = schema.get("anyOf")
     if kinds:
         return st.one_of([values(kind, ids) for kind in kinds])
@@ -72,7 +72,7 @@ def values(schema: dict[str, Any], ids: list[str]) -> st.SearchStrategy[Any]:
     if kind == "number":
         return st.floats(schema.get("minimum", 0), schema.get("maximum", 1))
     if kind == "array":
-        items = resolved(schema.get("items", {}))
+        items = resolve_schema(schema.get("items", {}))
         least, most = schema.get("minItems", 0), min(schema.get("maxItems", 3), 4)
         each = values(schema["prefixItems"][0] if "prefixItems" in schema else items, ids)
         return st.lists(each, min_size=least, max_size=most)
@@ -85,7 +85,7 @@ def values(schema: dict[str, Any], ids: list[str]) -> st.SearchStrategy[Any]:
     return simple.get(str(kind), st.sampled_from([*ids, "telea", "a.png", "mean-colour"]))
 
 
-def strange(draw: st.DrawFn, value: Any) -> Any:
+def replace_by_chance(draw: st.DrawFn, value: Any) -> Any:
     """The value, or now and then something that no schema allows."""
     return draw(STRANGE) if draw(st.integers(0, 4)) == 0 else value
 
@@ -95,7 +95,7 @@ def calls(draw: st.DrawFn, operation: dict[str, Any], path: str, ids: list[str])
     """Address, parameters and body of a call."""
     params = {}
     for one in operation.get("parameters", []):
-        value = strange(draw, draw(values(one["schema"], ids)))
+        value = replace_by_chance(draw, draw(values(one["schema"], ids)))
         if one["in"] == "path":
             path = path.replace(f"{{{one['name'].split(':')[0]}}}", quote(str(value), safe=""))
         elif one.get("required") or draw(st.booleans()):
@@ -108,7 +108,7 @@ def bodies(draw: st.DrawFn, operation: dict[str, Any], ids: list[str]) -> dict[s
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" in content:
         body = draw(values(content["application/json"]["schema"], ids))
-        return {"json": {key: strange(draw, value) for key, value in body.items()}}
+        return {"json": {key: replace_by_chance(draw, value) for key, value in body.items()}}
     if not content:
         return {}
     photo = draw(st.sampled_from([png(PHOTO), png(PHOTO)[:300], b"", b"\x00" * 50, png(HOLE)]))
@@ -116,7 +116,7 @@ def bodies(draw: st.DrawFn, operation: dict[str, Any], ids: list[str]) -> dict[s
         kind = draw(st.sampled_from(["image/png", "application/octet-stream", "text/plain", ""]))
         return {"content": photo, "headers": {"Content-Type": kind}}
     files = {"photo": ("p.png", photo), "mask": ("m.png", draw(st.sampled_from([png(HOLE), b"x"])))}
-    return {"files": files, "data": {"model": strange(draw, "telea")}}
+    return {"files": files, "data": {"model": replace_by_chance(draw, "telea")}}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def bodies(draw: st.DrawFn, operation: dict[str, Any], ids: list[str]) -> dict[s
     ids=[f"{method} {path}" for method, path, _ in OPERATIONS],
 )
 def test_no_call_makes_the_server_fail(
-    server: Running, method: str, path: str, operation: dict[str, Any]
+    server: RunningServer, method: str, path: str, operation: dict[str, Any]
 ) -> None:
     picture, mask = server.upload(png(PHOTO)), server.upload(png(HOLE))
 
@@ -150,7 +150,7 @@ def test_no_call_makes_the_server_fail(
 
 
 @pytest.mark.parametrize("path", sorted(API["paths"]))
-def test_methods_that_are_not_described_are_refused(server: Running, path: str) -> None:
+def test_methods_that_are_not_described_are_refused(server: RunningServer, path: str) -> None:
     for method in set(METHODS) - set(API["paths"][path]):
         answer = server.client.request(method, path.replace("{", "").replace("}", ""))
         assert (answer.status_code, code(answer)) == (405, "not_allowed")

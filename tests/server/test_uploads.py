@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mendpix.server import uploads
 from mendpix.server.api_errors import ApiError
-from mendpix.server.uploads import Parts, Upload
+from mendpix.server.uploads import MultipartReader, Upload
 
 BOUNDARY = b"--dull-wall"
 NAMES = st.text(st.characters(min_codepoint=32, exclude_categories=["C"]), max_size=40)
@@ -40,12 +40,12 @@ def body(photo: bytes, mask: bytes, seed: str) -> bytes:
     )
 
 
-def parsed(content: bytes, cuts: list[int]) -> Upload:
-    parts = Parts(BOUNDARY)
+def parse_in_pieces(content: bytes, cuts: list[int]) -> Upload:
+    parts = MultipartReader(BOUNDARY)
     edges = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
     for start, stop in pairwise(edges):
         parts.feed(content[start:stop])
-    return parts.done()
+    return parts.finish()
 
 
 @settings(deadline=None)
@@ -60,7 +60,7 @@ def test_any_cut_of_a_body_reads_the_same(
 ) -> None:
     if b"\r\n--" + BOUNDARY in photo + mask + seed.encode():
         return
-    upload = parsed(body(photo, mask, seed), cuts)
+    upload = parse_in_pieces(body(photo, mask, seed), cuts)
     assert {name: file.content for name, file in upload.files.items()} == {
         "photo": photo,
         "mask": mask,
@@ -74,7 +74,7 @@ def test_a_body_cut_short_is_refused(photo: bytes, length: int) -> None:
     whole = body(photo, b"mask", "1")
     short = whole[: length % (len(whole) - 4)]
     with pytest.raises(ApiError, match=r"cut short|damaged") as refused:
-        parsed(short, [])
+        parse_in_pieces(short, [])
     assert refused.value.status_code == 400
 
 
@@ -84,12 +84,12 @@ def test_bytes_that_mean_nothing_do_no_more_than_fail(
     chunks: list[bytes], begins_well: bool, boundary: bytes
 ) -> None:
     try:
-        parts = Parts(boundary)
+        parts = MultipartReader(boundary)
         if begins_well:
             parts.feed(b"--" + boundary + b'\r\nContent-Disposition: form-data; name="photo"; ')
         for chunk in chunks:
             parts.feed(chunk)
-        parts.done()
+        parts.finish()
     except ApiError as refused:
         assert refused.status_code == 400
 
@@ -102,7 +102,7 @@ def test_a_request_reads_or_is_refused(kind: str, chunks: list[bytes], name: str
             yield chunk
 
     try:
-        upload = asyncio.run(uploads.read(kind, pieces(), name))
+        upload = asyncio.run(uploads.read_body(kind, pieces(), name))
     except ApiError as refused:
         assert refused.status_code in (400, 415)
         return
@@ -113,11 +113,11 @@ def test_a_request_reads_or_is_refused(kind: str, chunks: list[bytes], name: str
 @settings(deadline=None)
 @given(NAMES)
 def test_names_become_plain(name: str) -> None:
-    safe = uploads.safe_name(name)
+    safe = uploads.sanitize_name(name)
     assert safe and safe.isprintable()
     assert not set(safe) & set('/\\<>:"|?*;')
     assert safe not in (".", "..")
-    assert len(safe) <= uploads.LONGEST_NAME
+    assert len(safe) <= uploads.MAX_NAME_LENGTH
 
 
 def test_a_form_has_limits() -> None:
@@ -135,7 +135,8 @@ def test_a_form_has_limits() -> None:
         (field("x" * 9000, b"1"), "damaged"),
     ):
         with pytest.raises(ApiError, match=part):
-            parsed(content + end, [])
+            parse_in_pieces(content + end, [])
     assert (
-        len(parsed(field("photo", b"1" * 70000, "a.png") + end, []).files["photo"].content) == 70000
+        len(parse_in_pieces(field("photo", b"1" * 70000, "a.png") + end, []).files["photo"].content)
+        == 70000
     )

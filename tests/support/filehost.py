@@ -54,11 +54,11 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def hosting(body: bytes) -> Iterator[Host]:
-    with Host(body) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+    with Host(body) as host:
+        thread = threading.Thread(target=host.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield made
+            yield host
         finally:
-            made.shutdown()
+            host.shutdown()
             thread.join()

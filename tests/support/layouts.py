@@ -95,13 +95,13 @@ def _partial(widths: list[int]) -> dict[str, tuple[int, ...]]:
     return shapes | {"dec_1.conv.input_conv.bias": (3,)}
 
 
-def drawn(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, Tensor]:
+def draw_weights(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, Tensor]:
     torch.manual_seed(seed)
-    made = {}
+    weights = {}
     for key, shape in shapes.items():
-        made[key] = torch.rand(shape) + 0.5 if key.endswith("var") else torch.randn(shape) * 0.1
+        weights[key] = torch.rand(shape) + 0.5 if key.endswith("var") else torch.randn(shape) * 0.1
         if "mask_conv" in key:
-            made[key] = torch.ones(shape)
+            weights[key] = torch.ones(shape)
         if key.endswith("tracked"):
-            made[key] = torch.zeros(shape, dtype=torch.int64)
-    return made
+            weights[key] = torch.zeros(shape, dtype=torch.int64)
+    return weights

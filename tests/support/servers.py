@@ -14,9 +14,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from mendpix.server.middleware import Guards
-from mendpix.server.runner import Server, bind, built
-from mendpix.server.settings import Settings
+from mendpix.server.middleware import SecurityMiddleware
+from mendpix.server.settings import ServerSettings
+from mendpix.server.uvicorn_server import DrainingServer, build_server, open_listener
 
 PHOTO = (np.random.default_rng(7).random((48, 64, 3)) * 80 + 90).astype(np.uint8)
 HOLE = np.zeros((48, 64), np.uint8)
@@ -46,17 +46,17 @@ def big() -> bytes:
     return png(noise.astype(np.uint8), compress_level=1)
 
 
-class Running:
+class RunningServer:
     """A server that runs, and a client for it."""
 
-    def __init__(self, server: Server, port: int, settings: Settings) -> None:
+    def __init__(self, server: DrainingServer, port: int, settings: ServerSettings) -> None:
         self.server, self.port, self.settings = server, port, settings
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=60)
         self.jobs, self.store = server.context.jobs, server.context.store
         app = server.config.app
-        assert isinstance(app, Guards)
-        self.guards = app
+        assert isinstance(app, SecurityMiddleware)
+        self.middleware = app
 
     def upload(self, content: bytes, name: str = "photo.png") -> str:
         """Upload a picture; its id."""
@@ -107,20 +107,20 @@ class Running:
 
 
 @contextmanager
-def running(**changes: Any) -> Iterator[Running]:
+def running(**changes: Any) -> Iterator[RunningServer]:
     """A server with these settings, stopped at the end of the block."""
-    settings = Settings(port=0, log="none", **changes)
-    listening = bind(settings)
-    server = built(settings)
+    settings = ServerSettings(port=0, log="none", **changes)
+    listening = open_listener(settings)
+    server = build_server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        found = Running(server, listening.getsockname()[1], settings)
+        found = RunningServer(server, listening.getsockname()[1], settings)
         found.until(lambda: server.started)
         with found.client:
             yield found
     finally:
-        for job in server.context.jobs.running():
+        for job in server.context.jobs.list_running():
             job.stop()
         server.should_exit = True
         thread.join()
@@ -129,9 +129,9 @@ def running(**changes: Any) -> Iterator[Running]:
 
 def code(answer: httpx.Response) -> str:
     """The code of an error."""
-    said = answer.json()["error"]
-    assert set(said) == {"code", "message", "retry_after"}
-    assert "\n" not in said["message"]
+    body = answer.json()["error"]
+    assert set(body) == {"code", "message", "retry_after"}
+    assert "\n" not in body["message"]
     assert "Traceback" not in answer.text
     assert str(Path(__file__).parents[2]) not in answer.text
-    return str(said["code"])
+    return str(body["code"])

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mendpix.training import parse
+from mendpix.training import Recipe, parse_recipe
 
 
 def draw_pictures(folder: Path, count: int, size: tuple[int, int] = (80, 96)) -> None:
@@ -19,8 +19,9 @@ def draw_pictures(folder: Path, count: int, size: tuple[int, int] = (80, 96)) ->
         cv2.imwrite(str(folder / f"p{number:03d}.png"), smooth)
 
 
-def refinement_recipe(**changes: Any) -> Any:
-    said: dict[str, Any] = {
+def refinement_recipe(**changes: Any) -> Recipe:
+    """A small recipe of the network that mends a first fill."""
+    tables: dict[str, Any] = {
         "network": {"name": "mender", "options": {"width": 4, "start": "telea"}},
         "losses": {"pixel": {"kind": "l1"}},
         "holes": [{"kind": "lama-medium"}],
@@ -29,4 +30,4 @@ def refinement_recipe(**changes: Any) -> Any:
         "steps": 4,
         "data": {"short_side": 80},
     }
-    return parse({**said, **changes})
+    return parse_recipe({**tables, **changes})

@@ -1,4 +1,4 @@
-"""The data doctor: a folder in which everything that can be wrong is wrong once."""
+"""The check of a folder: a folder in which everything that can be wrong is wrong once."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,10 @@ import torch
 from mendpix import training
 from mendpix.errors import RecipeError, TrainingError
 from mendpix.training import dataset_check, profiling, sources
-from mendpix.training.samples import gather
+from mendpix.training.photos import read_photos
 
 
-def recipe(**changes: Any) -> training.Recipe:
+def make_recipe(**changes: Any) -> training.Recipe:
     tables: dict[str, Any] = {
         "network": {"name": "partial-unet", "options": {"levels": 4, "width": 4}},
         "losses": {"l1": 1.0},
@@ -24,7 +24,7 @@ def recipe(**changes: Any) -> training.Recipe:
         "batch": 8,
         "steps": 30,
     }
-    return training.parse({**tables, **changes})
+    return training.parse_recipe({**tables, **changes})
 
 
 def photo(number: int, height: int = 96, width: int = 128) -> np.ndarray:
@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_everything_wrong_is_found(folder: Path) -> None:
-    report = dataset_check.check(folder, recipe())
+    report = dataset_check.check(folder, make_recipe())
     assert report.files == 12
     assert report.usable == 9
     assert report.corrupt == ("cut.png", "empty.jpg")
@@ -66,15 +66,17 @@ def test_everything_wrong_is_found(folder: Path) -> None:
 
 
 def test_what_it_calls_usable_is_what_training_uses(folder: Path) -> None:
-    report, photos = dataset_check.check(folder, recipe()), gather(folder, recipe())
+    report, photos = dataset_check.check(folder, make_recipe()), read_photos(folder, make_recipe())
     assert report.usable == len(photos.train) + len(photos.held_out)
     assert set(photos.skipped) == {*report.corrupt, *report.too_small}
     kept = sum(picture.shape[0] * picture.shape[1] for picture in photos.pictures.values())
     looks = [
-        dataset_check.look(i) for i in sources.origin(folder).items() if i.file in photos.pictures
+        dataset_check.inspect_picture(i)
+        for i in sources.find_origin(folder).iterate_items()
+        if i.file in photos.pictures
     ]
-    assert dataset_check.usable_pixels(looks, recipe()) == pytest.approx(kept, rel=0.02)
-    assert dataset_check.usable_pixels(looks, recipe(data={"cache": "none"})) == 0
+    assert dataset_check.count_usable_pixels(looks, make_recipe()) == pytest.approx(kept, rel=0.02)
+    assert dataset_check.count_usable_pixels(looks, make_recipe(data={"cache": "none"})) == 0
 
 
 def test_a_good_folder_has_nothing_to_say(tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_a_good_folder_has_nothing_to_say(tmp_path: Path) -> None:
     rows = "".join(f"{number}.png,CC0\n" for number in range(120))
     (tmp_path / "manifest.csv").write_text("file,licence\n" + rows)
     (tmp_path / "LICENSE.txt").write_text("CC0")
-    report = dataset_check.check(tmp_path, recipe())
+    report = dataset_check.check(tmp_path, make_recipe())
     assert report.problems == {}
     assert (report.licensed, report.licence_files) == (120, ("LICENSE.txt",))
     assert all(advice == "" for _, _, advice in report.rows())
@@ -94,14 +96,14 @@ def test_flat_pictures_are_no_copies_of_each_other(tmp_path: Path) -> None:
         sky = np.full((80, 80, 3), level, np.uint8)
         sky[..., 0] += np.random.default_rng(level).integers(0, 4, (80, 80), np.uint8)
         cv2.imwrite(str(tmp_path / f"{level}.png"), sky)
-    assert dataset_check.check(tmp_path, recipe()).near == ()
+    assert dataset_check.check(tmp_path, make_recipe()).near == ()
 
 
 def test_a_report_is_json_and_a_table(folder: Path) -> None:
-    report = dataset_check.check(folder, recipe())
-    said = json.loads(json.dumps(report.as_dict()))
-    assert said["corrupt"] == ["cut.png", "empty.jpg"]
-    assert said["forecast"]["steps"] == 30
+    report = dataset_check.check(folder, make_recipe())
+    table = json.loads(json.dumps(report.as_dict()))
+    assert table["corrupt"] == ["cut.png", "empty.jpg"]
+    assert table["forecast"]["steps"] == 30
     rows = {what: (value, advice) for what, value, advice in report.rows()}
     assert rows["pictures"] == ("12", "")
     assert rows["usable"][1] == "few: start from weights by --from"
@@ -118,27 +120,27 @@ def test_without_a_recipe_nothing_is_foretold(folder: Path) -> None:
 
 
 def test_a_forecast_grows_with_batch_and_steps() -> None:
-    small, large = profiling.rehearse(recipe(batch=2)), profiling.rehearse(recipe(batch=16))
+    small, large = profiling.profile(make_recipe(batch=2)), profiling.profile(make_recipe(batch=16))
     assert small.parameters == large.parameters > 0
     kept = [forecast.memory - 1.3 * 16 * forecast.parameters for forecast in (small, large)]
     assert kept[1] == pytest.approx(8 * kept[0], rel=0.25)
     assert large.seconds > small.seconds
     assert large.hours == pytest.approx(large.seconds * 30 / 3600)
-    cached = profiling.rehearse(recipe(batch=2), cached_pixels=10**9)
+    cached = profiling.profile(make_recipe(batch=2), cached_pixels=10**9)
     assert (cached.memory, cached.pictures) == (small.memory, 3 * 10**9)
 
 
-def test_a_rehearsal_knows_discriminators_and_leaves_the_random_numbers() -> None:
-    game = {
+def test_a_profile_knows_discriminators_and_leaves_the_random_numbers() -> None:
+    adversarial = {
         "kind": "adversarial",
         "weight": 0.01,
         "discriminator": {"name": "patchgan", "options": {"width": 4}},
     }
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    both = profiling.rehearse(recipe(losses={"l1": 1.0, "game": game}))
+    both = profiling.profile(make_recipe(losses={"l1": 1.0, "game": adversarial}))
     assert torch.equal(torch.get_rng_state(), before)
-    assert both.parameters > profiling.rehearse(recipe()).parameters
+    assert both.parameters > profiling.profile(make_recipe()).parameters
 
 
 def test_mistakes_are_said_in_one_line(tmp_path: Path) -> None:

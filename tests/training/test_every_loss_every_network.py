@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mendpix.losses import LOSSES
 from mendpix.networks import NETWORKS, features
-from mendpix.training import objective, parse
-from mendpix.training.gan_step import Game, StepResult
-from mendpix.training.hole_sampling import drawer
-from mendpix.training.optimizers import optimiser
+from mendpix.training import objective, parse_recipe
+from mendpix.training.gan_step import AdversarialStep, StepResult
+from mendpix.training.hole_sampling import make_hole_sampler
+from mendpix.training.models import Models, prepare_step
 from mendpix.training.samples import Batch
 
 NETWORK_OPTIONS: dict[str, tuple[dict[str, Any], int]] = {
@@ -44,21 +44,21 @@ def fabric() -> Fabric:
     return Fabric(accelerator="cpu", devices=1)
 
 
-def term(loss: str, network: str) -> dict[str, Any]:
+def make_term(loss: str, network: str) -> dict[str, Any]:
     """The loss as a recipe's term; PAN's judge must tap as many layers as it has weights."""
-    made: dict[str, Any] = {"weight": WEIGHTS.get(loss, 0.1)}
+    table: dict[str, Any] = {"weight": WEIGHTS.get(loss, 0.1)}
     if loss == "pan":
-        made["discriminator"] = {"name": "pan", "options": {"width": 4, "part": "whole"}}
+        table["discriminator"] = {"name": "pan", "options": {"width": 4, "part": "whole"}}
     if loss == "adversarial":
-        made["discriminator"] = {"name": "patchgan", "options": {"width": 4}}
+        table["discriminator"] = {"name": "patchgan", "options": {"width": 4}}
     if loss == "contextual" and network != "crfill":
-        made["options"] = {"part": "image"}
-    return made
+        table["options"] = {"part": "image"}
+    return table
 
 
-def game(network: str, terms: dict[str, Any]) -> tuple[Game, Batch]:
+def build_step(network: str, terms: dict[str, Any]) -> tuple[AdversarialStep, Batch]:
     options, size = NETWORK_OPTIONS[network]
-    recipe = parse(
+    recipe = parse_recipe(
         {
             "network": {"name": network, "options": options},
             "losses": terms,
@@ -70,38 +70,38 @@ def game(network: str, terms: dict[str, Any]) -> tuple[Game, Batch]:
         }
     )
     torch.manual_seed(1)
-    net = objective.network(recipe)
+    net = objective.build_network(recipe)
     torch.manual_seed(2)
-    goal = objective.build(recipe)
+    goal = objective.build_objective(recipe)
     torch.manual_seed(3)
-    hole = torch.from_numpy(drawer(recipe, net)(0)).float().expand(2, 1, -1, -1)
+    sample_hole = make_hole_sampler(recipe, net)
+    hole = torch.from_numpy(sample_hole(0)).float().expand(2, 1, -1, -1)
     photo = torch.rand(2, 3, size, size)
-    started = torch.where(hole > 0, torch.rand_like(photo), photo) if _mends(net) else None
-    batch = Batch(photo, hole, ["a", "b"], started)
-    judges = torch.nn.ModuleList(goal.judges())
-    maker = optimiser(fabric(), net, recipe.optimiser)
-    other = optimiser(fabric(), judges, recipe.discriminators) if len(judges) else None
-    return Game(fabric(), net, goal, maker, other), batch
+    fill = torch.where(hole > 0, torch.rand_like(photo), photo) if _refines(net) else None
+    batch = Batch(photo, hole, ["a", "b"], fill)
+    return prepare_step(recipe, Models(net, goal, sample_hole), fabric()), batch
 
 
-def _mends(net: torch.nn.Module) -> bool:
-    """Whether it is shown a first fill; before it has learned anything it gives that back."""
+def _refines(net: torch.nn.Module) -> bool:
+    """Whether it is shown an initial fill; untrained it gives that back."""
     return bool(getattr(net, "start", ""))
 
 
-def play(network: str, terms: dict[str, Any]) -> tuple[list[StepResult], dict[str, Tensor]]:
+def train_two_steps(
+    network: str, terms: dict[str, Any]
+) -> tuple[list[StepResult], dict[str, Tensor]]:
     """Two steps; what they came to, and the weights after them."""
-    made, batch = game(network, terms)
-    made.network.train()
-    weights = {name: said["weight"] for name, said in terms.items()}
-    turns = [made.step([batch], weights, look=True) for _ in range(2)]
-    return turns, {k: v.clone() for k, v in made.network.named_parameters()}
+    gan_step, batch = build_step(network, terms)
+    gan_step.network.train()
+    weights = {name: term["weight"] for name, term in terms.items()}
+    results = [gan_step.run([batch], weights, measure_shares=True) for _ in range(2)]
+    return results, {k: v.clone() for k, v in gan_step.network.named_parameters()}
 
 
 @cache
-def without(network: str) -> dict[str, Tensor]:
+def train_without(network: str) -> dict[str, Tensor]:
     """The weights after two steps of the pixel term alone."""
-    return play(network, {"base": {"kind": "l1", "weight": 1.0}})[1]
+    return train_two_steps(network, {"base": {"kind": "l1", "weight": 1.0}})[1]
 
 
 def test_no_network_is_left_out() -> None:
@@ -117,17 +117,17 @@ def test_two_steps(network: str, loss: str) -> None:
     """
     if loss in FEATURES and features.find(FEATURES[loss]) is None:
         pytest.skip(f"{FEATURES[loss]} is not at hand")
-    said = term(loss, network)
-    turns, weights = play(
-        network, {"base": {"kind": "l1", "weight": 1.0}, "term": {"kind": loss, **said}}
+    table = make_term(loss, network)
+    results, weights = train_two_steps(
+        network, {"base": {"kind": "l1", "weight": 1.0}, "term": {"kind": loss, **table}}
     )
-    for turn in turns:
-        assert turn.losses["term"] != 0
-        assert turn.shares["term"] > 0
-        assert sum(turn.shares.values()) == pytest.approx(1)
-        assert all(torch.isfinite(norm) for norm in turn.norms.values())
-    if "discriminator" in said:
-        assert turns[0].norms["discriminators"] > 0
-        assert turns[0].losses["term/discriminator"] != turns[1].losses["term/discriminator"]
-    before = without(network)
+    for result in results:
+        assert result.losses["term"] != 0
+        assert result.shares["term"] > 0
+        assert sum(result.shares.values()) == pytest.approx(1)
+        assert all(torch.isfinite(norm) for norm in result.norms.values())
+    if "discriminator" in table:
+        assert results[0].norms["discriminators"] > 0
+        assert results[0].losses["term/discriminator"] != results[1].losses["term/discriminator"]
+    before = train_without(network)
     assert any(not torch.equal(before[name], weights[name]) for name in before)

@@ -17,19 +17,17 @@ from mendpix import training
 from mendpix.errors import TrainingError
 from mendpix.training import (
     device_cache,
-    photos,
     picture_cache,
     sources,
     system_memory,
 )
-from mendpix.training import (
-    samples as data,
-)
-from mendpix.training.hole_sampling import centre
+from mendpix.training.hole_sampling import centre_square
+from mendpix.training.photos import PhotoSet, read_photos
+from mendpix.training.samples import Samples, iterate_held_out
 from mendpix.weights import cards
 
 
-def recipe(**changes: Any) -> training.Recipe:
+def make_recipe(**changes: Any) -> training.Recipe:
     tables: dict[str, Any] = {
         "network": {"name": "partial-unet", "options": {"levels": 4, "width": 4}},
         "losses": {"l1": 1.0},
@@ -38,11 +36,11 @@ def recipe(**changes: Any) -> training.Recipe:
         "batch": 4,
         "steps": 3,
     }
-    return training.parse({**tables, **changes})
+    return training.parse_recipe({**tables, **changes})
 
 
-def kept(how: str, **options: Any) -> training.Recipe:
-    return recipe(data={"held_out": 0.3, "short_side": 36, "cache": how, **options})
+def make_cached_recipe(how: str, **options: Any) -> training.Recipe:
+    return make_recipe(data={"held_out": 0.3, "short_side": 36, "cache": how, **options})
 
 
 def picture(number: int) -> np.ndarray:
@@ -69,7 +67,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home" / "pictures"
 
 
-def same(one: photos.Photos, two: photos.Photos) -> None:
+def assert_same(one: PhotoSet, two: PhotoSet) -> None:
     assert (one.train, one.held_out, one.skipped) == (two.train, two.held_out, two.skipped)
     assert one.pictures.keys() == two.pictures.keys() != set()
     for file, found in one.pictures.items():
@@ -84,90 +82,93 @@ def rewrite(path: Path, content: bytes) -> None:
 
 
 def test_disk_holds_what_memory_holds(folder: Path) -> None:
-    in_memory, on_disk = (photos.gather(folder, kept(how)) for how in ("ram", "disk"))
-    same(in_memory, on_disk)
+    in_memory, on_disk = (read_photos(folder, make_cached_recipe(how)) for how in ("ram", "disk"))
+    assert_same(in_memory, on_disk)
     assert len({found.shape for found in on_disk.pictures.values()}) == 10
     assert not any(found.flags.writeable for found in on_disk.pictures.values())
-    square = centre(32, 16)
+    square = centre_square(32, 16)
     one, two = (
-        data.Samples(p, kept("ram"), lambda _: square).batch(range(9)) for p in (in_memory, on_disk)
+        Samples(p, make_cached_recipe("ram"), lambda _: square).load_batch(range(9))
+        for p in (in_memory, on_disk)
     )
     assert torch.equal(one.photo, two.photo)
 
 
 def test_pictures_are_decoded_once(folder: Path) -> None:
-    before = photos.gather(folder, kept("disk"))
+    before = read_photos(folder, make_cached_recipe("disk"))
     for path in folder.rglob("*.png"):
         rewrite(path, b"no picture")
-    same(before, photos.gather(folder, kept("disk")))
+    assert_same(before, read_photos(folder, make_cached_recipe("disk")))
 
 
 def test_what_changes_is_read_anew_and_the_rest_taken_over(folder: Path, home: Path) -> None:
-    photos.gather(folder, kept("disk"))
+    read_photos(folder, make_cached_recipe("disk"))
     cv2.imwrite(str(folder / "p0.png"), picture(3))
     cv2.imwrite(str(folder / "p20.png"), picture(7))
     (folder / "p2.png").unlink()
     (folder / "p4.png").rename(folder / "p44.png")
     os.utime(folder / "p6.png", (5, 5))
-    wanted = photos.gather(folder, kept("ram"))
+    wanted = read_photos(folder, make_cached_recipe("ram"))
     rewrite(folder / "deep" / "p1.png", b"still taken over")
-    found = photos.gather(folder, kept("disk"))
-    same(wanted, found)
+    found = read_photos(folder, make_cached_recipe("disk"))
+    assert_same(wanted, found)
     assert "p2.png" not in found.pictures
     assert len(list(home.glob("*"))) == 1
 
 
 def test_bytes_that_were_decoded_before_are_not_again(folder: Path) -> None:
     """Known by their hash, under a new time or name; here the older pixels are marked."""
-    first = photos.gather(folder, kept("disk"))
-    (path,) = {Path(picture_cache.path_of(key)) for key in [_key(folder)]}
+    first = read_photos(folder, make_cached_recipe("disk"))
+    (path,) = {Path(picture_cache.find_cache_path(key)) for key in [_key(folder)]}
     with path.open("r+b") as file:
         file.write(b"\x07" * 30)
     marked = [
-        f for f, p in photos.gather(folder, kept("disk")).pictures.items() if (p == 7).sum() > 25
+        f
+        for f, p in read_photos(folder, make_cached_recipe("disk")).pictures.items()
+        if (p == 7).sum() > 25
     ]
     assert len(marked) == 1
     (folder / marked[0]).rename(folder / "new.png")
-    again = photos.gather(folder, kept("disk"))
+    again = read_photos(folder, make_cached_recipe("disk"))
     assert (again.pictures["new.png"].reshape(-1)[:30] == 7).all()
     assert len(again.pictures) == len(first.pictures)
 
 
 def _key(folder: Path) -> tuple[object, ...]:
-    return (folder.resolve(), sources.origin(folder).name, 32, 36)
+    return (folder.resolve(), sources.find_origin(folder).name, 32, 36)
 
 
 def test_sizes_do_not_share_a_file(folder: Path, home: Path) -> None:
     for side in (36, 38):
-        found = photos.gather(folder, kept("disk", short_side=side))
+        found = read_photos(folder, make_cached_recipe("disk", short_side=side))
         assert {min(p.shape[:2]) for p in found.pictures.values()} == {side}
     assert len(list(home.glob("*.bin"))) == 2
 
 
 def test_a_torn_file_is_written_anew(folder: Path, home: Path) -> None:
-    before = photos.gather(folder, kept("ram"))
-    photos.gather(folder, kept("disk"))
+    before = read_photos(folder, make_cached_recipe("ram"))
+    read_photos(folder, make_cached_recipe("disk"))
     (path,) = home.glob("*.bin")
     path.write_bytes(path.read_bytes()[:-5])
-    same(before, photos.gather(folder, kept("disk")))
+    assert_same(before, read_photos(folder, make_cached_recipe("disk")))
     path.write_bytes(b"")
-    same(before, photos.gather(folder, kept("disk")))
+    assert_same(before, read_photos(folder, make_cached_recipe("disk")))
 
 
 def test_what_breaks_off_leaves_the_older_file(folder: Path, home: Path) -> None:
-    photos.gather(folder, kept("disk"))
+    read_photos(folder, make_cached_recipe("disk"))
     (path,) = home.glob("*")
     before = path.read_bytes()
 
-    def broken() -> Iterator[None]:
-        with picture_cache.writing(path, {"other": (1, 2)}) as (draft, _):
+    def break_off() -> Iterator[None]:
+        with picture_cache.write_cache(path, {"other": (1, 2)}) as (draft, _):
             assert draft is not None
-            draft.add(picture_cache.Entry("a", "a", "", np.zeros((4, 5, 3), np.uint8)))
+            draft.add(picture_cache.CacheEntry("a", "a", "", np.zeros((4, 5, 3), np.uint8)))
             raise KeyboardInterrupt
         yield
 
     with pytest.raises(KeyboardInterrupt):
-        next(broken())
+        next(break_off())
     assert [p.name for p in home.iterdir()] == [path.name]
     assert path.read_bytes() == before
 
@@ -175,22 +176,22 @@ def test_what_breaks_off_leaves_the_older_file(folder: Path, home: Path) -> None
 def test_processes_wait_for_each_other(folder: Path) -> None:
     """Here threads, each with a lock of its own: one writes, all have the same pictures."""
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: photos.gather(folder, kept("disk")), range(4)))
+        found = list(pool.map(lambda _: read_photos(folder, make_cached_recipe("disk")), range(4)))
     for other in found[1:]:
-        same(found[0], other)
+        assert_same(found[0], other)
 
 
 def test_pictures_that_do_not_fit_memory_go_to_disk(folder: Path, home: Path) -> None:
-    wanted = photos.gather(folder, kept("ram"))
-    assert wanted.words == []
+    wanted = read_photos(folder, make_cached_recipe("ram"))
+    assert wanted.notices == []
     assert not home.exists()
-    found = photos.gather(folder, kept("ram"), room=20_000)
-    same(wanted, found)
-    (words,) = found.words
-    assert "more than the 1.9e-05 GiB of memory that are for them: mapped from" in words
+    found = read_photos(folder, make_cached_recipe("ram"), room=20_000)
+    assert_same(wanted, found)
+    (notice,) = found.notices
+    assert "more than the 1.9e-05 GiB of memory that are for them: mapped from" in notice
     assert len(list(home.glob("*.bin"))) == 1
-    shared = photos.gather(folder, kept("ram"), room=20_000, processes=2)
-    same(wanted, shared)
+    shared = read_photos(folder, make_cached_recipe("ram"), room=20_000, processes=2)
+    assert_same(wanted, shared)
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(
@@ -200,16 +201,16 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     monkeypatch.setenv("MENDPIX_HOME", str(folder.parent / "file"))
     with pytest.raises(
         TrainingError, match=r"cannot be kept in .*set data.cache to 'none'"
-    ) as told:
-        photos.gather(folder, kept("disk"))
-    assert "\n" not in str(told.value)
+    ) as caught:
+        read_photos(folder, make_cached_recipe("disk"))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.fixture
 def whole(folder: Path, tmp_path: Path) -> Path:
     """A run with its pictures in memory."""
     (folder / "deep" / "torn.png").unlink()
-    training.train(folder, tmp_path / "ram", kept("ram"), accelerator="cpu")
+    training.train(folder, tmp_path / "ram", make_cached_recipe("ram"), accelerator="cpu")
     return tmp_path / "ram"
 
 
@@ -217,7 +218,7 @@ def whole(folder: Path, tmp_path: Path) -> Path:
 def test_a_run_is_the_same_wherever_pictures_are(
     folder: Path, whole: Path, tmp_path: Path, how: str
 ) -> None:
-    training.train(folder, tmp_path / how, kept(how), accelerator="cpu")
+    training.train(folder, tmp_path / how, make_cached_recipe(how), accelerator="cpu")
     one, two = (load_file(out / "last.safetensors") for out in (whole, tmp_path / how))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -225,28 +226,30 @@ def test_a_run_is_the_same_wherever_pictures_are(
 def test_a_run_may_be_resumed_with_its_pictures_elsewhere(
     folder: Path, whole: Path, tmp_path: Path
 ) -> None:
-    training.train(folder, tmp_path / "run", kept("ram"), accelerator="cpu", max_minutes=0.0)
+    training.train(
+        folder, tmp_path / "run", make_cached_recipe("ram"), accelerator="cpu", max_minutes=0.0
+    )
     given: dict[str, Any] = {"resume": True, "accelerator": "cpu"}
     with pytest.raises(TrainingError, match="the run's recipe has data = "):
-        training.train(folder, tmp_path / "run", kept("device"), **given)
-    assert training.train(folder, tmp_path / "run", kept("disk"), **given).finished
+        training.train(folder, tmp_path / "run", make_cached_recipe("device"), **given)
+    assert training.train(folder, tmp_path / "run", make_cached_recipe("disk"), **given).finished
     one, two = (load_file(out / "last.safetensors") for out in (whole, tmp_path / "run"))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def samples(folder: Path, on_device: bool, **options: Any) -> data.Samples:
-    made, square = kept("device", **options), centre(32, 16)
-    found = photos.gather(folder, made)
+def samples(folder: Path, on_device: bool, **options: Any) -> Samples:
+    recipe, square = make_cached_recipe("device", **options), centre_square(32, 16)
+    found = read_photos(folder, recipe)
     held = None
     if on_device:
-        held = device_cache.placed(found.pictures, found.train, torch.device("cpu"))
+        held = device_cache.move_to_device(found.pictures, found.train, torch.device("cpu"))
         assert held is not None
         assert found.pictures.keys() == set(found.held_out)
-    return data.Samples(found, made, lambda _: square, resident=held)
+    return Samples(found, recipe, lambda _: square, on_device=held)
 
 
 def test_squares_cut_on_the_device_are_those_cut_in_memory(folder: Path) -> None:
-    ours, wanted = (samples(folder, on).batch(range(20)) for on in (True, False))
+    ours, wanted = (samples(folder, on).load_batch(range(20)) for on in (True, False))
     assert torch.equal(ours.photo, wanted.photo)
     assert torch.equal(ours.hole, wanted.hole)
     assert ours.files == wanted.files
@@ -261,7 +264,7 @@ def test_squares_resized_on_the_device_are_nearly_the_same(
         coarse = np.random.default_rng(number).integers(0, 256, (5, 6, 3), np.uint8)
         smooth = cv2.resize(coarse, (48 + number, 40), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(tmp_path / f"{number}.png"), smooth)
-    both = (samples(tmp_path, on, scale=scale).batch(range(16)).photo for on in (True, False))
+    both = (samples(tmp_path, on, scale=scale).load_batch(range(16)).photo for on in (True, False))
     ours, wanted = both
     assert (ours - wanted).abs().mean() < error
     assert (ours - wanted).abs().mean() < 0.1 * (ours - ours.roll(1, 0)).abs().mean()
@@ -270,37 +273,37 @@ def test_squares_resized_on_the_device_are_nearly_the_same(
 def test_what_does_not_fit_the_device_stays_in_memory(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = photos.gather(folder, kept("device"))
+    found = read_photos(folder, make_cached_recipe("device"))
     count = len(found.pictures)
-    monkeypatch.setattr(system_memory, "available", lambda: 1000)
-    assert device_cache.placed(found.pictures, found.train, torch.device("cpu")) is None
+    monkeypatch.setattr(system_memory, "read_available", lambda: 1000)
+    assert device_cache.move_to_device(found.pictures, found.train, torch.device("cpu")) is None
     assert len(found.pictures) == count
 
 
 def test_a_file_that_goes_bad_does_not_end_the_run(folder: Path, tmp_path: Path) -> None:
     """Without a cache files are read at every step: others take the place of one that is gone."""
     (folder / "deep" / "torn.png").unlink()
-    made = recipe(
+    recipe = make_recipe(
         data={"held_out": 0.3, "cache": "none"}, steps=12, batch=2, log_every=1, validate_every=4
     )
-    found = photos.gather(folder, made)
+    found = read_photos(folder, recipe)
     gone, unseen = found.train[0], found.held_out[0]
-    told: list[str] = []
+    messages: list[str] = []
 
-    def spoil(moment: training.TrainingEvent) -> None:
-        if moment.step == 1 and moment.losses:
+    def spoil(event: training.TrainingEvent) -> None:
+        if event.step == 1 and event.losses:
             (folder / gone).unlink()
             (folder / unseen).write_bytes(b"")
-        told.append(moment.words)
+        messages.append(event.message)
 
-    out = training.train(folder, tmp_path / "run", made, accelerator="cpu", watch=spoil)
+    out = training.train(folder, tmp_path / "run", recipe, accelerator="cpu", watch=spoil)
     assert out.finished
     log = (out.folder / "log.jsonl").read_text()
     assert f'"lost": "{gone}"' in log
-    assert any(f"{gone} can no longer be read" in words for words in told)
-    assert gone not in cards.card(out.folder / "last.safetensors")["data"]["files"]
+    assert any(f"{gone} can no longer be read" in words for words in messages)
+    assert gone not in cards.read_card(out.folder / "last.safetensors")["data"]["files"]
     shutil.rmtree(folder)
     with pytest.raises(TrainingError, match="can be read any more"):
-        data.Samples(found, made, lambda _: centre(32, 16)).batch([0])
+        Samples(found, recipe, lambda _: centre_square(32, 16)).load_batch([0])
     with pytest.raises(TrainingError, match="no held-out picture"):
-        list(data.held_out_batches(found, made, lambda _: centre(32, 16)))
+        list(iterate_held_out(found, recipe, lambda _: centre_square(32, 16)))

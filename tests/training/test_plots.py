@@ -12,7 +12,7 @@ from mendpix.errors import TrainingError
 from mendpix.training import plots
 
 
-def a_run(folder: Path, sheets: int = 6, torn: bool = False) -> Path:
+def write_run(folder: Path, sheets: int = 6, torn: bool = False) -> Path:
     """A run of 40 steps, as the trainer logs it."""
     lines: list[dict[str, object]] = [{"step": 0, "skipped": "bad.png", "why": "broken"}]
     lines.append({"step": 1, "phase": 0, "gradient_shares": {"l1": 0.75, "style": 0.25}})
@@ -33,16 +33,16 @@ def a_run(folder: Path, sheets: int = 6, torn: bool = False) -> Path:
 
 @pytest.mark.parametrize("torn", [False, True])
 def test_history_is_what_was_logged(tmp_path: Path, torn: bool) -> None:
-    told = plots.history(a_run(tmp_path / "run", torn=torn))
-    assert told.terms["style"] == ([10, 20, 30, 40], [0.2, 0.1, 2 / 30, 0.05])
-    assert told.validation["psnr"] == ([10, 20, 30, 40], [21, 22, 23, 24])
-    assert told.shares == {"l1": ([1], [0.75]), "style": ([1], [0.25])}
-    assert told.rates["lr"][1] == [1e-3] * 4
-    assert told.skipped == 1
+    history = plots.read_history(write_run(tmp_path / "run", torn=torn))
+    assert history.terms["style"] == ([10, 20, 30, 40], [0.2, 0.1, 2 / 30, 0.05])
+    assert history.validation["psnr"] == ([10, 20, 30, 40], [21, 22, 23, 24])
+    assert history.shares == {"l1": ([1], [0.75]), "style": ([1], [0.25])}
+    assert history.rates["lr"][1] == [1e-3] * 4
+    assert history.skipped == 1
 
 
 def test_curves_hold_the_logged_values(tmp_path: Path) -> None:
-    figure = plots.curves(plots.history(a_run(tmp_path / "run")))
+    figure = plots.draw_curves(plots.read_history(write_run(tmp_path / "run")))
     error, _, terms, _, _, shares = figure.axes
     network, plain = error.lines
     np.testing.assert_allclose(network.get_ydata(), [0.19, 0.18, 0.17, 0.16])
@@ -52,30 +52,30 @@ def test_curves_hold_the_logged_values(tmp_path: Path) -> None:
 
 
 def test_negative_terms_and_lpips_are_drawn(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
+    run = write_run(tmp_path / "run")
     with (run / "log.jsonl").open("a") as log:
         log.write(json.dumps({"step": 50, "losses": {"adversarial": -0.5}}) + "\n")
         log.write(json.dumps({"step": 50, "validation": {"lpips": 0.25}}) + "\n")
-    figure = plots.curves(plots.history(run))
+    figure = plots.draw_curves(plots.read_history(run))
     terms = figure.axes[2]
     assert terms.get_ylim()[0] < -0.5
     assert figure.axes[-1].lines[0].get_ydata() == [0.25]
 
 
 def test_a_picture_of_a_run(tmp_path: Path) -> None:
-    out = plots.plot(a_run(tmp_path / "run"), tmp_path / "run.png")
+    out = plots.plot(write_run(tmp_path / "run"), tmp_path / "run.png")
     picture = cv2.imread(str(out))
     assert picture is not None
     assert picture.shape[:2] == (1500, 1200)
     assert picture.std() > 10
-    blank = a_run(tmp_path / "no-sheets", sheets=0)
+    blank = write_run(tmp_path / "no-sheets", sheets=0)
     without = cv2.imread(str(plots.plot(blank, tmp_path / "without.png")))
     assert without is not None
     assert without.shape[:2] == (700, 1200)
 
 
 def test_a_page_stands_alone(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "<run>")
+    run = write_run(tmp_path / "<run>")
     out = plots.plot(run)
     assert out == run / "plot.html"
     page = out.read_text("utf-8")
@@ -89,14 +89,14 @@ def test_a_page_stands_alone(tmp_path: Path) -> None:
 
 
 def test_one_sheet_is_shown_once(tmp_path: Path) -> None:
-    page = plots.plot(a_run(tmp_path / "run", sheets=1)).read_text("utf-8")
+    page = plots.plot(write_run(tmp_path / "run", sheets=1)).read_text("utf-8")
     assert page.count("<img") == 1
 
 
 def test_mistakes_are_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"holds no log\.jsonl"):
         plots.plot(tmp_path)
-    run = a_run(tmp_path / "run")
+    run = write_run(tmp_path / "run")
     with pytest.raises(TrainingError, match=r"no \.png or \.html"):
         plots.plot(run, tmp_path / "run.pdf")
     with pytest.raises(TrainingError, match="cannot be written"):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mendpix.training.provenance import NOT_STATED, OTHER, accounted, family
+from mendpix.training.photos import is_held_out
+from mendpix.training.provenance import NOT_STATED, OTHER, classify_licence, describe_pictures
 from mendpix.weights import cards
 
 OPEN = {"CC0", "public domain", "CC BY", "CC BY-SA", "MIT"}
@@ -35,7 +36,7 @@ FREE = {"Unsplash", "Pexels", "Pixabay"}
     ],
 )
 def test_families(written: str, found: str) -> None:
-    assert family(written) == found
+    assert classify_licence(written) == found
 
 
 def test_a_list_names_source_author_and_bytes(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_list_names_source_author_and_bytes(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(
         "file,source,licence,attribution,size\na.png,walks,CC BY-SA 4.0,Ann,3\n", encoding="utf-8"
     )
-    found = accounted(tmp_path, ["a.png", "b.png", "gone.png"])
+    found = describe_pictures(tmp_path, ["a.png", "b.png", "gone.png"])
     one, two = (hashlib.sha256(x).hexdigest() for x in (b"one", b"two"))
     assert found["files"] == {
         "a.png": {
@@ -58,19 +59,19 @@ def test_a_list_names_source_author_and_bytes(tmp_path: Path) -> None:
     }
     assert found["licences"] == {NOT_STATED: 2, "CC BY-SA": 1}
     assert found["share_alike"].startswith("1 pictures are under ShareAlike")
-    assert "share_alike" not in accounted(tmp_path, ["b.png"])
+    assert "share_alike" not in describe_pictures(tmp_path, ["b.png"])
 
 
-bundled = pytest.mark.skipif("mender" not in cards.bundled(), reason="no network is bundled")
+bundled = pytest.mark.skipif("mender" not in cards.list_bundled(), reason="no network is bundled")
 
 
 @bundled
 def test_the_bundled_network_learned_only_from_pictures_it_may() -> None:
-    for path in (cards.bundled()["mender"], cards.BUNDLED / "mender.safetensors"):
-        card = cards.card(path)
+    for path in (cards.list_bundled()["mender"], cards.BUNDLED / "mender.safetensors"):
+        card = cards.read_card(path)
         files = card["data"]["files"]
         assert len(files) > 1000
-        assert {family(entry["licence"]) for entry in files.values()} <= OPEN | FREE
+        assert {classify_licence(entry["licence"]) for entry in files.values()} <= OPEN | FREE
         assert all(len(entry["sha256"]) == 64 and entry["source"] for entry in files.values())
         assert "ShareAlike" in card["data"]["share_alike"]
         assert path.stat().st_size <= 12_000_000
@@ -78,7 +79,7 @@ def test_the_bundled_network_learned_only_from_pictures_it_may() -> None:
 
 @bundled
 def test_its_pictures_are_those_at_hand(shared: Path) -> None:
-    files = cards.card(cards.bundled()["mender"])["data"]["files"]
+    files = cards.read_card(cards.list_bundled()["mender"])["data"]["files"]
     for name in sorted(files)[::20]:
         content = (shared / "photos" / name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == files[name]["sha256"], name
@@ -86,7 +87,6 @@ def test_its_pictures_are_those_at_hand(shared: Path) -> None:
 
 @bundled
 def test_nothing_held_out_was_learned_from() -> None:
-    from mendpix.training.samples import is_held_out
 
-    files = cards.card(cards.bundled()["mender"])["data"]["files"]
+    files = cards.read_card(cards.list_bundled()["mender"])["data"]["files"]
     assert not [name for name in files if is_held_out(name, 0.05)]

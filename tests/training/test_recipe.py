@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from mendpix.errors import RecipeError
 from mendpix.networks import features, serialization
 from mendpix.training import initialization, objective, recipe_io, schedule
-from mendpix.training.hole_sampling import drawer
+from mendpix.training.hole_sampling import make_hole_sampler
 from mendpix.training.recipe import Recipe
-from mendpix.training.recipe_toml import written
+from mendpix.training.recipe_io import format_recipe
 from mendpix.weights import cards
 
 FEATURES = {"partial-conv-style": "vgg16", "perceptual": "vgg19-caffe"}
@@ -36,14 +37,14 @@ def tables(**changes: Any) -> dict[str, Any]:
 def file(folder: Path, **changes: Any) -> Path:
     """A small recipe as a file."""
     path = folder / "mine.toml"
-    path.write_text(written(tables(**changes)))
+    path.write_text(tomli_w.dumps(tables(**changes)))
     return path
 
 
-@pytest.mark.parametrize("name", recipe_io.shipped())
+@pytest.mark.parametrize("name", recipe_io.list_recipes())
 def test_shipped_recipes_read_and_write_themselves(name: str) -> None:
-    recipe = recipe_io.read(name)
-    again = recipe_io.parse(tomllib.loads(written(recipe.model_dump(mode="json"))))
+    recipe = recipe_io.read_recipe(name)
+    again = recipe_io.parse_recipe(tomllib.loads(format_recipe(recipe)))
     assert again == recipe
 
 
@@ -52,44 +53,45 @@ PAPERS = ("context-encoder", "context-encoder-random", "crfill", "pan", "partial
 
 def test_every_paper_has_its_recipe_and_a_small_one() -> None:
     names = {*PAPERS, "enhance", "finetune"}
-    assert set(recipe_io.shipped()) == {"mender", "mender-finetune"} | names | {
+    assert set(recipe_io.list_recipes()) == {"mender", "mender-finetune"} | names | {
         f"{name}-tiny" for name in names
     }
-    assert all(10 < len(recipe_io.about(name)) < 100 for name in recipe_io.shipped())
+    assert all(10 < len(recipe_io.describe_recipe(name)) < 100 for name in recipe_io.list_recipes())
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in recipe_io.shipped() if name.endswith("-tiny") and "fine" not in name]
+    "name",
+    [name for name in recipe_io.list_recipes() if name.endswith("-tiny") and "fine" not in name],
 )
 def test_tiny_recipes_build(name: str) -> None:
-    recipe = recipe_io.read(name)
+    recipe = recipe_io.read_recipe(name)
     for kind, network in FEATURES.items():
         if features.find(network) is None and kind in {
             t.kind or n for n, t in recipe.losses.items()
         }:
             pytest.skip(f"{network} is not at hand")
-    network, terms = objective.network(recipe), objective.build(recipe)
-    for phase in recipe.stretches:
-        schedule.enter(phase, network)
+    network, terms = objective.build_network(recipe), objective.build_objective(recipe)
+    for phase in recipe.phase_plan:
+        schedule.enter_phase(phase, network)
         assert any(p.requires_grad for p in network.parameters())
     assert set(terms.names.values()) == set(recipe.losses)
-    assert drawer(recipe, network)(3).shape == (recipe.size, recipe.size)
+    assert make_hole_sampler(recipe, network)(3).shape == (recipe.size, recipe.size)
 
 
 def test_the_papers_numbers() -> None:
     """What the sources say, field by field."""
     centre, partial, crfill = (
-        recipe_io.read(n) for n in ("context-encoder", "partial-conv", "crfill")
+        recipe_io.read_recipe(n) for n in ("context-encoder", "partial-conv", "crfill")
     )
     assert (centre.optimiser.lr, centre.discriminators.lr) == (2e-3, 2e-4)
     assert [centre.losses[n].weight for n in ("reconstruction", "adversarial")] == [0.999, 0.001]
     assert [t.weight for t in partial.losses.values()] == [1, 6, 0.05, 120, 0.1]
-    assert [p.lr for p in partial.stretches] == [2e-4, 5e-5]
-    assert partial.stretches[1].still_norms == ("encoder",)
+    assert [p.lr for p in partial.phase_plan] == [2e-4, 5e-5]
+    assert partial.phase_plan[1].still_norms == ("encoder",)
     assert (crfill.optimiser.lr, crfill.discriminators.lr) == (1e-4, 4e-4)
     active = [
         [name for name, w in objective.weights_at(crfill, phase, 0).items() if w]
-        for phase in crfill.stretches
+        for phase in crfill.phase_plan
     ]
     assert active == [
         ["coarse"],
@@ -97,18 +99,18 @@ def test_the_papers_numbers() -> None:
         ["coarse", "fine", "adversarial"],
         ["coarse", "fine", "adversarial", "contextual", "contextual-adversarial"],
     ]
-    assert recipe_io.read("pan").losses["pan"].options["margin"] == 3
+    assert recipe_io.read_recipe("pan").losses["pan"].options["margin"] == 3
 
 
 def test_recipes_differ_by_field() -> None:
-    lines = recipe_io.diff("partial-conv", "partial-conv-tiny")
+    lines = recipe_io.diff_recipes("partial-conv", "partial-conv-tiny")
     assert "size: 512 -> 64" in lines
     assert "network.options.levels: 8 -> 6" in lines
-    assert recipe_io.diff("crfill", "crfill") == []
+    assert recipe_io.diff_recipes("crfill", "crfill") == []
 
 
 def test_every_field_is_described() -> None:
-    rows = recipe_io.fields()
+    rows = recipe_io.list_fields()
     assert len(rows) > 50
     assert all(description for _, _, description in rows)
 
@@ -138,24 +140,24 @@ def test_every_field_is_described() -> None:
 )
 def test_mistakes_are_one_line_with_the_way_out(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        recipe_io.parse(tables(**changes))
+        recipe_io.parse_recipe(tables(**changes))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_keys_are_named() -> None:
     with pytest.raises(RecipeError, match="'network' is missing"):
-        recipe_io.parse({"losses": {}, "holes": [{"kind": "centre"}], "steps": 1})
+        recipe_io.parse_recipe({"losses": {}, "holes": [{"kind": "centre"}], "steps": 1})
 
 
 def test_unknown_recipes_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no recipe 'partial-convv'"):
-        recipe_io.read("partial-convv")
+        recipe_io.read_recipe("partial-convv")
     with pytest.raises(RecipeError, match="cannot be read"):
-        recipe_io.read(tmp_path / "gone.toml")
+        recipe_io.read_recipe(tmp_path / "gone.toml")
     (tmp_path / "broken.toml").write_text("size = = 3")
     with pytest.raises(RecipeError, match="no valid TOML"):
-        recipe_io.read(tmp_path / "broken.toml")
+        recipe_io.read_recipe(tmp_path / "broken.toml")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_unknown_recipes_and_broken_files(tmp_path: Path) -> None:
 )
 def test_losses_that_do_not_exist(losses: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        objective.build(recipe_io.parse(tables(losses=losses)))
+        objective.build_objective(recipe_io.parse_recipe(tables(losses=losses)))
     assert message in str(caught.value)
 
 
@@ -195,13 +197,13 @@ def test_losses_that_do_not_exist(losses: dict[str, Any], message: str) -> None:
 )
 def test_networks_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        objective.network(recipe_io.parse(tables(**changes)))
+        objective.build_network(recipe_io.parse_recipe(tables(**changes)))
     assert message in str(caught.value)
 
 
 def test_set_changes_any_field(tmp_path: Path) -> None:
     path = file(tmp_path, phases=[{"steps": 4}, {"steps": 6, "lr": 0.1}])
-    recipe = recipe_io.read(
+    recipe = recipe_io.read_recipe(
         path,
         {"batch": 4, "seed": None},
         [
@@ -228,7 +230,7 @@ def test_a_weight_alone_keeps_the_terms_options(tmp_path: Path) -> None:
     path = file(
         tmp_path, losses={"far": {"kind": "l2", "weight": 1, "options": {"on": "composite"}}}
     )
-    far = recipe_io.read(path, sets=["losses.far=3"]).losses["far"]
+    far = recipe_io.read_recipe(path, sets=["losses.far=3"]).losses["far"]
     assert (far.weight, far.kind, far.options) == (3, "l2", {"on": "composite"})
 
 
@@ -243,7 +245,7 @@ def test_a_weight_alone_keeps_the_terms_options(tmp_path: Path) -> None:
 )
 def test_set_mistakes(tmp_path: Path, item: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        recipe_io.read(file(tmp_path), sets=[item])
+        recipe_io.read_recipe(file(tmp_path), sets=[item])
 
 
 def test_a_learning_rate_scales_all_of_them(tmp_path: Path) -> None:
@@ -253,9 +255,9 @@ def test_a_learning_rate_scales_all_of_them(tmp_path: Path) -> None:
         discriminators={"lr": 0.0002},
         phases=[{"steps": 1}, {"steps": 1, "lr": 0.001}],
     )
-    recipe = recipe_io.read(path, {"lr": 0.004})
-    assert schedule.rates(recipe, 0) == pytest.approx((0.004, 0.0004))
-    assert schedule.rates(recipe, 5) == pytest.approx((0.002, 0.0004))
+    recipe = recipe_io.read_recipe(path, {"lr": 0.004})
+    assert schedule.learning_rates(recipe, 0) == pytest.approx((0.004, 0.0004))
+    assert schedule.learning_rates(recipe, 5) == pytest.approx((0.002, 0.0004))
 
 
 @given(
@@ -263,17 +265,19 @@ def test_a_learning_rate_scales_all_of_them(tmp_path: Path) -> None:
     st.integers(5, 400),
 )
 def test_phases_fill_the_steps(lengths: list[int], steps: int) -> None:
-    recipe = recipe_io.parse(tables(steps=steps, phases=[{"steps": n} for n in lengths]))
+    recipe = recipe_io.parse_recipe(tables(steps=steps, phases=[{"steps": n} for n in lengths]))
     assert recipe.total == steps
-    assert all(phase.steps >= 1 for phase in recipe.stretches)
-    starts = [schedule.phase_at(recipe, step)[0] for step in range(steps)]
+    assert all(phase.steps >= 1 for phase in recipe.phase_plan)
+    starts = [schedule.find_phase(recipe, step)[0] for step in range(steps)]
     assert starts == sorted(starts)
     assert set(starts) == set(range(len(lengths)))
 
 
 def test_rates_follow_the_schedule() -> None:
-    recipe = recipe_io.parse(tables(steps=100, warmup=10, schedule="cosine", optimiser={"lr": 1.0}))
-    courses = [schedule.rates(recipe, step)[0] for step in range(100)]
+    recipe = recipe_io.parse_recipe(
+        tables(steps=100, warmup=10, schedule="cosine", optimiser={"lr": 1.0})
+    )
+    courses = [schedule.learning_rates(recipe, step)[0] for step in range(100)]
     assert courses[0] == pytest.approx(0.1)
     assert max(courses) == courses[9] == pytest.approx(1, abs=0.03)
     assert courses[50] == pytest.approx(0.5)
@@ -281,45 +285,45 @@ def test_rates_follow_the_schedule() -> None:
 
 
 def test_weights_rise_and_phases_change_them() -> None:
-    recipe: Recipe = recipe_io.parse(
+    recipe: Recipe = recipe_io.parse_recipe(
         tables(
             losses={"l2": {"weight": 8, "start": 2, "ramp": 4}, "l1": 1},
             phases=[{"steps": 8}, {"steps": 2, "weights": {"l2": 5, "l1": 0}}],
         )
     )
-    first, second = recipe.stretches
+    first, second = recipe.phase_plan
     rising = [objective.weights_at(recipe, first, step)["l2"] for step in range(8)]
     assert rising == [0, 0, 2, 4, 6, 8, 8, 8]
     assert objective.weights_at(recipe, second, 8) == {"l2": 5, "l1": 0}
 
 
 def test_a_phase_says_who_learns() -> None:
-    recipe = recipe_io.parse(
+    recipe = recipe_io.parse_recipe(
         tables(phases=[{"steps": 1, "train": ["body.enc"], "still_norms": ["body.encoder.1"]}])
     )
-    network = objective.network(recipe)
-    schedule.enter(recipe.stretches[0], network)
+    network = objective.build_network(recipe)
+    schedule.enter_phase(recipe.phase_plan[0], network)
     learning = {name for name, p in network.named_parameters() if p.requires_grad}
     assert learning
     assert all(name.startswith("body.encoder") for name in learning)
     assert "body.encoder.1.norm.weight" not in learning
     still = {name for name, m in network.named_modules() if name and not m.training}
     assert still == {"body.encoder.1.norm"}
-    wrong = recipe_io.parse(tables(phases=[{"steps": 1, "rest": ["bdoy"]}])).stretches[0]
+    wrong = recipe_io.parse_recipe(tables(phases=[{"steps": 1, "rest": ["bdoy"]}])).phase_plan[0]
     with pytest.raises(RecipeError, match="'bdoy' that the network lacks; did you mean 'body'"):
-        schedule.enter(wrong, network)
+        schedule.enter_phase(wrong, network)
 
 
 def test_the_page_on_recipes_holds_every_field_and_name() -> None:
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
-    assert "\n".join(recipe_io.field_lines()) in page
-    for name in recipe_io.shipped():
-        assert f"- `{name}`: {recipe_io.about(name)}\n" in page
+    assert "\n".join(recipe_io.format_field_table()) in page
+    for name in recipe_io.list_recipes():
+        assert f"- `{name}`: {recipe_io.describe_recipe(name)}\n" in page
 
 
 def test_the_bundled_network_can_be_gone_on_from_by_its_name() -> None:
-    recipe = recipe_io.read("mender-finetune").model_copy(update={"from_weights": "mender"})
-    network = objective.network(recipe)
+    recipe = recipe_io.read_recipe("mender-finetune").model_copy(update={"from_weights": "mender"})
+    network = objective.build_network(recipe)
     initialization.copy_weights(network, recipe)
     wanted, _ = serialization.load(cards.BUNDLED / "mender.safetensors")
     for name, value in wanted.state_dict().items():

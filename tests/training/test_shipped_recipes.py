@@ -11,6 +11,7 @@ from torch import nn
 from mendpix import training
 from mendpix.errors import RecipeError
 from mendpix.losses import L1, L2, Adversarial, WeightedSum
+from mendpix.losses.base import LossInputs
 from mendpix.networks import serialization
 from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
 from mendpix.networks.patch_discriminators import PatchGAN, PatchGANOptions
@@ -33,32 +34,31 @@ TAKEN = ["type", "float", "half", "train", "values", "keys", "items", "forward",
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name", list(recipe_io.shipped()))
+@pytest.mark.parametrize("name", list(recipe_io.list_recipes()))
 def test_two_steps(
     name: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two steps, or one of each phase, so that every term counts in one of them."""
     monkeypatch.setenv("MENDPIX_HOME", str(shared / "weights"))
-    whole = recipe_io.read(name)
+    whole = recipe_io.read_recipe(name)
     size = 128 if whole.network.name in ("context-encoder", "pan-inpainting") else 64
     steps = max(2, len(whole.phases))
     sets = [f"size={size}", f"data.short_side={size}", f"steps={steps}", "data.held_out=0.1"]
     sets += ["batch=2", "validate_count=1", "log_every=1", 'data.cache="none"']
     for option, value in NARROW.get(whole.network.name, {}).items():
         sets.append(f"network.options.{option}={value}")
-    recipe = recipe_io.read(name, sets=sets)
+    recipe = recipe_io.read_recipe(name, sets=sets)
     assert recipe.losses == whole.losses
     run = training.train(
-        PHOTOS, tmp_path / "run", recipe, start_from=started(name, tmp_path), accelerator="cpu"
+        PHOTOS, tmp_path / "run", recipe, start_from=choose_start(name, tmp_path), accelerator="cpu"
     )
     assert (run.step, run.finished) == (steps, True)
     lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     terms = [key for line in lines for key in line.get("losses", {}) if "/" not in key]
-    told = {key for key, term in whole.losses.items() if term.weight}
-    assert set(terms) == told
+    assert set(terms) == {key for key, term in whole.losses.items() if term.weight}
 
 
-def started(name: str, folder: Path) -> Path | str | None:
+def choose_start(name: str, folder: Path) -> Path | str | None:
     """Weights for a recipe that goes on from some."""
     if name == "mender-finetune":
         return "mender"
@@ -69,7 +69,7 @@ def started(name: str, folder: Path) -> Path | str | None:
 
 
 def test_terms_may_have_the_names_of_attributes() -> None:
-    made = training.parse(
+    made = training.parse_recipe(
         {
             "network": {"name": "partial-unet", "options": {"levels": 3, "width": 4}},
             "losses": {name: {"kind": "l1", "weight": 2.0} for name in [*TAKEN, "a.b"]},
@@ -77,12 +77,13 @@ def test_terms_may_have_the_names_of_attributes() -> None:
             "steps": 1,
         }
     )
-    terms = objective.build(made)
-    weighed = dict.fromkeys(made.losses, 2.0)
-    assert [name for name, _, _ in terms.named(weighed)] == [*TAKEN, "a.b"]
+    terms = objective.build_objective(made)
+    weights = dict.fromkeys(made.losses, 2.0)
+    assert [name for name, _, _ in terms.active_terms(weights)] == [*TAKEN, "a.b"]
     photo, hole = torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
-    judged = terms.judge(objective.scene(photo, torch.zeros_like(photo), hole), weighed)
-    assert {float(value) for value in judged.values()} == {2 * float(photo.mean())}
+    inputs = LossInputs(photo, torch.zeros_like(photo), hole)
+    values = terms.compute_terms(inputs, weights)
+    assert {float(value) for value in values.values()} == {2 * float(photo.mean())}
     total = WeightedSum({name: (1.0, L1()) for name in TAKEN})
     assert float(total(photo, torch.zeros_like(photo), hole)) == pytest.approx(
         len(TAKEN) * float(photo.mean())
@@ -90,16 +91,21 @@ def test_terms_may_have_the_names_of_attributes() -> None:
     assert total.half().train().type(torch.float32) is total
 
 
-def judges() -> dict[str, Adversarial]:
+def build_adversarial_terms() -> dict[str, Adversarial]:
     return {name: Adversarial(PatchGAN(PatchGANOptions(width=4))) for name in ("half", "game")}
 
 
 def test_states_are_those_of_an_ordinary_module_dict() -> None:
     """So the states of runs before are loaded, and what is learned is all in them."""
     ordinary = nn.Module()
-    ordinary.terms = nn.ModuleDict({f"x{name}": term for name, term in judges().items()})
+    ordinary.terms = nn.ModuleDict(
+        {f"x{name}": term for name, term in build_adversarial_terms().items()}
+    )
     before = {k.replace("terms.x", "terms."): v for k, v in ordinary.state_dict().items()}
-    for terms in (Objective(judges()), WeightedSum({n: (1.0, t) for n, t in judges().items()})):
+    for terms in (
+        Objective(build_adversarial_terms()),
+        WeightedSum({n: (1.0, t) for n, t in build_adversarial_terms().items()}),
+    ):
         assert list(terms.state_dict()) == list(before)
         terms.load_state_dict(before)
         for name, value in terms.state_dict().items():

@@ -19,7 +19,7 @@ from onnx import helper
 import mendpix
 from mendpix.errors import DownloadError, MendError
 from mendpix.weights import cards, catalogue, download
-from mendpix.weights.catalogue import CATALOGUE, Cut, Entry
+from mendpix.weights.catalogue import CATALOGUE, CatalogueEntry, GraphPart
 
 
 def pipeline(folder: Path) -> bytes:
@@ -37,8 +37,8 @@ def pipeline(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-ENTRY = Entry("a test", "double.onnx", "", "", 1, "MIT", "CC0", "nothing", "here")
-CUT = Cut("package/whole.onnx", ("before",), ("after",), {"inputs": {"before": ["photo"]}})
+ENTRY = CatalogueEntry("a test", "double.onnx", "", "", 1, "MIT", "CC0", "nothing", "here")
+CUT = GraphPart("package/whole.onnx", ("before",), ("after",), {"inputs": {"before": ["photo"]}})
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_part_is_cut_out_and_fills(packed: Host, home: Path) -> None:
     hole[3:5, 2:6] = True
     filler = mendpix.load("double")
     np.testing.assert_allclose(filler(photo, hole)[hole], 0.6, atol=1e-6)
-    assert filler.card["licence"] == "CC0" and filler.card == cards.card(path)
+    assert filler.card["licence"] == "CC0" and filler.card == cards.read_card(path)
     assert catalogue.get("double") == path and packed.asked == [None]
 
 
@@ -177,7 +177,7 @@ def test_scripts_give_the_hash(unhashed: Host, home: Path) -> None:
 
 def test_names() -> None:
     with pytest.raises(MendError, match="did you mean 'migan'"):
-        catalogue.entry("megan")
+        catalogue.find_entry("megan")
     with pytest.raises(MendError, match="did you mean migan"):
         mendpix.load("megan")
 
@@ -188,12 +188,12 @@ def test_entries_say_all(name: str) -> None:
     assert all((entry.about, entry.code, entry.weights, entry.data, entry.source, entry.size))
     assert entry.url.startswith("https://")
     assert len(entry.sha256) in (0, 64)
-    assert json.loads(json.dumps(catalogue.card(name)))["licence"] == entry.weights
+    assert json.loads(json.dumps(catalogue.make_card(name)))["licence"] == entry.weights
 
 
 def test_migan_fills() -> None:
     """Where it has been fetched already: the whole picture at once, and no leak of the hole."""
-    if not catalogue.place("migan").is_file():
+    if not catalogue.locate("migan").is_file():
         pytest.skip("MI-GAN has not been fetched here")
     photo = np.random.default_rng(0).random((512, 512, 3), dtype=np.float32)
     photo[:] = photo.mean()

@@ -119,20 +119,20 @@ def test_a_folder_that_cannot_be_made(server: Host, tmp_path: Path) -> None:
 
 def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MENDPIX_HOME", str(tmp_path))
-    assert download.home() == tmp_path
+    assert download.cache_folder() == tmp_path
     monkeypatch.delenv("MENDPIX_HOME")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert download.home() == tmp_path / "cache" / "mendpix"
+    assert download.cache_folder() == tmp_path / "cache" / "mendpix"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert download.home().parts[-3:] == ("Library", "Caches", "mendpix")
+    assert download.cache_folder().parts[-3:] == ("Library", "Caches", "mendpix")
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert download.home() == tmp_path / "local" / "mendpix" / "Cache"
+    assert download.cache_folder() == tmp_path / "local" / "mendpix" / "Cache"
 
 
 def test_the_bar_says_nothing_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    with download.bar("weights") as progress:
+    with download.show_progress("weights") as progress:
         progress(5, 0)
         progress(10, 10)
     assert capfd.readouterr() == ("", "")

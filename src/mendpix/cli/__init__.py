@@ -1,4 +1,4 @@
-"""The command line: verbs that parse, call the library and print. Nothing else prints or exits."""
+"""The command line: verbs parse options, call the library and print; only they print or exit."""
 
 import sys
 from typing import Any, NoReturn
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 USAGE: Any = typer.BadParameter.__base__
-"""What typer raises for words that it cannot take."""
+"""The base of typer's usage errors."""
 
 for verbs in (
     picture_commands,
@@ -37,7 +37,7 @@ for verbs in (
     verbs.add_to(app)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"mendpix {__version__}")
         raise typer.Exit
@@ -46,18 +46,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """What comes before every verb."""
+    """Options before the verb."""
 
 
 def main() -> None:
-    """Run the command; what the user can put right is one line and exit code 2."""
+    """Run the command; errors that the user can fix are one line, with exit code 2."""
     try:
         code = app(prog_name="mendpix", standalone_mode=False)
     except USAGE as mistake:
-        _refuse(mistake)
+        _report_usage_error(mistake)
     except MendError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
@@ -70,10 +70,10 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _refuse(mistake: Any) -> NoReturn:
-    """Say which words of the command are wrong; where there are none, help has been shown."""
-    said = " ".join(mistake.format_message().split()).rstrip(".")
+def _report_usage_error(mistake: Any) -> NoReturn:
+    """Print a usage error; it has no text where typer has printed the help."""
+    text = " ".join(mistake.format_message().split()).rstrip(".")
     command = mistake.ctx.command_path if mistake.ctx else "mendpix"
-    if said:
-        typer.echo(f"error: {said}; see {command} --help", err=True)
+    if text:
+        typer.echo(f"error: {text}; see {command} --help", err=True)
     sys.exit(2)

@@ -10,23 +10,23 @@ from typer import Argument, Option
 
 from mendpix.cli import options as o
 from mendpix.cli import terminal
-from mendpix.cli.weight_commands import learning
+from mendpix.cli.weight_commands import require_learning
 from mendpix.errors import MendError
 
 if TYPE_CHECKING:
     from mendpix.evaluation.results import Results
 
-Shown = Annotated[
+PicturesShown = Annotated[
     int, Option("--pictures", min=0, help="Pictures of each bucket in the page, best to worst.")
 ]
-By = Annotated[str | None, Option("--by", metavar="METRIC", help="By which they are ranked.")]
+RankedBy = Annotated[str | None, Option("--by", metavar="METRIC", help="By which they are ranked.")]
 
 REPORTS = (".html", ".md", ".tex", ".json", ".csv")
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    app.command()(evaluate)
+    app.command(context_settings=o.accept_old_name("--processes", "--workers"))(evaluate)
     app.command()(compare)
 
 
@@ -64,31 +64,32 @@ def evaluate(
         Option("--manifest", help="Repeat an evaluation and say what differs."),
     ] = None,
     limit: Annotated[int | None, Option(min=1, help="Only the first pictures, by name.")] = None,
-    processes: Annotated[
-        int, Option("--processes", min=1, help="Work side by side; the numbers are the same.")
+    workers: Annotated[
+        int,
+        Option("--workers", "-j", min=1, help="Processes at once; the numbers are the same."),
     ] = 1,
     threads: Annotated[int, Option(min=1, help="Threads of each filler.")] = 1,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     trust: o.Trust = False,
     invert: o.Invert = False,
-    pictures: Shown = 3,
-    by: By = None,
+    pictures: PicturesShown = 3,
+    by: RankedBy = None,
     as_json: o.Json = False,
 ) -> None:
     """Measure fillers on PHOTOS as papers do, so that anybody gets the same numbers."""
-    with learning("mendpix evaluate"):
+    with require_learning("mendpix evaluate"):
         from mendpix.evaluation import api
     if manifest is not None:
         places = (photos, masks, tuple(results or ()))
-        wanted = (tuple(model or ()), _listed(metrics), limit)
-        _repeat(manifest, out, places, wanted, trust, processes)
+        wanted = (tuple(model or ()), _split_names(metrics), limit)
+        _reproduce(manifest, out, places, wanted, trust, workers)
         return
     if photos is None or out is None:
         raise MendError("evaluate needs PHOTOS and --out, or a --manifest to repeat")
-    folder, report = _place(out)
-    with _interruptible(), terminal.bar("evaluating") as progress:
-        found = api.evaluate(
+    folder, report = _resolve_output(out)
+    with _explain_interrupt(), terminal.progress_bar("evaluating") as progress:
+        measured = api.evaluate(
             photos,
             folder,
             tuple(model or (() if results else ("auto",))),
@@ -96,18 +97,18 @@ def evaluate(
             results=tuple(results or ()),
             protocol=protocol,
             size=size,
-            metrics=_listed(metrics),
-            also=_listed(also),
+            metrics=_split_names(metrics),
+            also=_split_names(also),
             invert=invert,
             limit=limit,
             seed=seed,
             device=device,
             threads=threads,
             trust=trust,
-            processes=processes,
+            processes=workers,
             progress=progress,
         )
-    _show(found, folder, report, (pictures, by), as_json)
+    _write_report(measured, folder, report, (pictures, by), as_json)
 
 
 def compare(
@@ -121,8 +122,8 @@ def compare(
     force: Annotated[
         bool, Option("--force", help="Join them even where they were measured differently.")
     ] = False,
-    pictures: Shown = 3,
-    by: By = None,
+    pictures: PicturesShown = 3,
+    by: RankedBy = None,
     as_json: o.Json = False,
 ) -> None:
     """Join earlier RESULTS in one table."""
@@ -132,33 +133,33 @@ def compare(
     if out is None:
         _print(joined, as_json)
         return
-    folder, report = _place(out)
-    merging.bring_pictures(folders, joined, folder)
+    folder, report = _resolve_output(out)
+    merging.copy_pictures(folders, joined, folder)
     joined.write(folder)
-    _show(joined, folder, report, (pictures, by), as_json)
+    _write_report(joined, folder, report, (pictures, by), as_json)
 
 
-def _listed(names: str | None) -> tuple[str, ...]:
+def _split_names(names: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (names or "").split(",") if name.strip())
 
 
-def _place(out: Path) -> tuple[Path, Path]:
+def _resolve_output(out: Path) -> tuple[Path, Path]:
     """The folder of results and the report that an output means."""
     if out.suffix.lower() in REPORTS and not out.is_dir():
         return out.with_suffix(""), out
     return out, out / "report.html"
 
 
-def _show(
-    results: "Results", folder: Path, report: Path, shown: tuple[int, str | None], as_json: bool
+def _write_report(
+    results: "Results", folder: Path, report: Path, selection: tuple[int, str | None], as_json: bool
 ) -> None:
     """Write the report, print the table, and say where both are."""
     from mendpix.evaluation import report as reports
 
     _print(results, as_json)
-    options = reports.Options(pictures=shown[0], by=shown[1])
-    written = reports.write(results, folder, report, options)
-    terminal.remark(f"{written}; everything behind it: {folder}")
+    options = reports.ReportOptions(pictures=selection[0], by=selection[1])
+    path = reports.write(results, folder, report, options)
+    terminal.remark(f"{path}; everything behind it: {folder}")
 
 
 def _print(results: "Results", as_json: bool) -> None:
@@ -167,12 +168,12 @@ def _print(results: "Results", as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from mendpix.evaluation.report import terminal as shown
+    from mendpix.evaluation.report import render_terminal
 
-    Console().print(shown(results))
+    Console().print(render_terminal(results))
 
 
-def _repeat(
+def _reproduce(
     manifest: Path,
     out: Path | None,
     places: tuple[Path | None, Path | None, tuple[str, ...]],
@@ -186,10 +187,10 @@ def _repeat(
         places: of photos, masks and other tools' pictures now.
         wanted: models, metrics, and how many pictures.
     """
-    from mendpix.evaluation import reproduce
+    from mendpix.evaluation import reproduction
 
-    with _interruptible(), terminal.bar("repeating") as progress:
-        found = reproduce.repeat(
+    with _explain_interrupt(), terminal.progress_bar("repeating") as progress:
+        again = reproduction.reproduce(
             manifest,
             out,
             photos=places[0],
@@ -202,19 +203,19 @@ def _repeat(
             processes=processes,
             progress=progress,
         )
-    for note in found.notes:
+    for note in again.notes:
         terminal.remark(note)
-    for line in found.differences:
+    for line in again.differences:
         typer.echo(f"differs: {line}")
-    if found.differences:
+    if again.differences:
         raise typer.Exit(1)
-    pictures = len(found.results.pictures)
-    told = f"{found.compared} numbers" if found.compared else "all numbers"
-    typer.echo(f"{pictures} pictures, {told}: the same to the last digit")
+    pictures = len(again.results.pictures)
+    numbers = f"{again.compared} numbers" if again.compared else "all numbers"
+    typer.echo(f"{pictures} pictures, {numbers}: the same to the last digit")
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _explain_interrupt() -> Iterator[None]:
     """Say after Ctrl-C that nothing is lost."""
     try:
         yield

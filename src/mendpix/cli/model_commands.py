@@ -1,4 +1,4 @@
-"""The verbs on what can fill: models, models get, export."""
+"""The verbs on models: models, models get, export."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from mendpix.cli import options as o
-from mendpix.cli.weight_commands import learning
+from mendpix.cli.weight_commands import require_learning
 
 models = typer.Typer(help="List what can fill, and fetch well-known networks of others.")
 
@@ -34,48 +34,48 @@ def list_(
     """List what fill --model takes: built-in fillers, trained runs, and the catalogue."""
     if context.invoked_subcommand is not None:
         return
-    found = {
-        "built in": _built_in(),
-        "trained runs": list(_runs(runs)),
-        "catalogue": list(_catalogue()),
+    groups = {
+        "built in": _list_built_in(),
+        "trained runs": list(_list_runs(runs)),
+        "catalogue": list(_list_catalogue()),
     }
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(groups, indent=2))
         return
-    for heading, entries in found.items():
+    for heading, entries in groups.items():
         typer.echo(f"{heading}:")
         for entry in entries or [{"name": f"none in {runs}"}]:
-            typer.echo("\n".join(_lines(entry)))
+            typer.echo("\n".join(_format_entry(entry)))
 
 
-def _built_in() -> list[dict[str, Any]]:
+def _list_built_in() -> list[dict[str, Any]]:
     from mendpix.inpainting.registry import BUILT_IN
-    from mendpix.weights.cards import bundled
+    from mendpix.weights.cards import list_bundled
 
-    ours = [{"name": name, "file": str(path)} for name, path in bundled().items()]
-    return [*({"name": name} for name in BUILT_IN), *ours]
+    bundled = [{"name": name, "file": str(path)} for name, path in list_bundled().items()]
+    return [*({"name": name} for name in BUILT_IN), *bundled]
 
 
-def _runs(folder: Path) -> Iterator[dict[str, Any]]:
-    from mendpix.weights import cards as files
+def _list_runs(folder: Path) -> Iterator[dict[str, Any]]:
+    from mendpix.weights import cards
 
-    for path in files.runs(folder):
-        card = files.card(files.resolve(path))
+    for path in cards.find_runs(folder):
+        card = cards.read_card(cards.resolve(path))
         yield {"name": str(path), "network": card.get("network"), "step": card.get("step")}
 
 
-def _catalogue() -> Iterator[dict[str, Any]]:
-    from mendpix.weights.catalogue import CATALOGUE, place
+def _list_catalogue() -> Iterator[dict[str, Any]]:
+    from mendpix.weights.catalogue import CATALOGUE, locate
 
     for name, entry in CATALOGUE.items():
-        path = place(name)
-        said = asdict(entry)
-        del said["cut"], said["program"], said["file"]
+        path = locate(name)
+        table = asdict(entry)
+        del table["cut"], table["program"], table["file"]
         here = str(path) if path.is_file() else f"not here; mendpix models get {name}"
-        yield {"name": name, **said, "size": f"{entry.size / 1e6:.0f} MB", "here": here}
+        yield {"name": name, **table, "size": f"{entry.size / 1e6:.0f} MB", "here": here}
 
 
-def _lines(entry: dict[str, Any]) -> Iterator[str]:
+def _format_entry(entry: dict[str, Any]) -> Iterator[str]:
     yield f"  {entry['name']}"
     for key, value in entry.items():
         if key != "name" and value not in (None, ""):
@@ -95,12 +95,12 @@ def get(
     from mendpix.weights import catalogue, download
 
     def confirm(digest: str) -> bool:
-        typer.echo(f"{catalogue.entry(name).url} has sha256 {digest}", err=True)
+        typer.echo(f"{catalogue.find_entry(name).url} has sha256 {digest}", err=True)
         typer.echo("nobody could check that hash for this catalogue", err=True)
         return yes or typer.confirm("keep the file?", err=True)
 
     asks = yes or sys.stdin.isatty()
-    with download.bar(name) as progress:
+    with download.show_progress(name) as progress:
         path = catalogue.get(
             name, sha256=sha256, confirm=confirm if asks else None, progress=progress
         )
@@ -121,10 +121,10 @@ def export(
     ] = None,
 ) -> None:
     """Write a network as ONNX, which fills without PyTorch; kept only if it fills the same."""
-    with learning("mendpix export"):
+    with require_learning("mendpix export"):
         from mendpix.inpainting.onnx import export
 
     parity = export.export(source, out, half=half, photos=photos)
-    said = f"differs from PyTorch by at most {parity.largest:.1e} on {parity.photos} photos"
+    differs = f"differs from PyTorch by at most {parity.largest:.1e} on {parity.photos} photos"
     halved = f"; half precision changed fills by {parity.rounding:.1e} on average" if half else ""
-    typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {said}{halved}")
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {differs}{halved}")

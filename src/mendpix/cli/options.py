@@ -1,7 +1,7 @@
-"""Options that several verbs share, each written once."""
+"""Options that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -41,6 +41,9 @@ Threads = Annotated[
     ),
 ]
 Trust = Annotated[bool, Option("--trust", help="Run a TorchScript file, which is a program, too.")]
+Workers = Annotated[
+    int, Option("--workers", "-j", min=1, metavar="N", help="Pictures to fill at once.")
+]
 Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]
 Quality = Annotated[
     str,
@@ -54,3 +57,9 @@ Tries = Annotated[
     int,
     Option("--tries", min=1, metavar="N", help="Write N fills to choose from: NAME-1.png, ..."),
 ]
+
+
+def accept_old_name(old: str, new: str) -> dict[str, Any]:
+    """Context settings of a verb that still accepts an option's old name, absent from its help."""
+    names = {old.lstrip("-"): new.lstrip("-")}
+    return {"token_normalize_func": lambda name: names.get(name, name)}

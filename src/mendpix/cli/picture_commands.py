@@ -1,7 +1,7 @@
 """The verbs on pictures: fill, verify and holes."""
 
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +14,13 @@ from mendpix.cli import options as o
 from mendpix.cli import terminal
 
 if TYPE_CHECKING:
-    from mendpix.inpainting.batch import Outcome, Settings
+    from mendpix.inpainting.filling import FillOutcome, FillTask
+    from mendpix.inpainting.options import FillSettings
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    app.command()(fill)
+    app.command(context_settings=o.accept_old_name("--jobs", "--workers"))(fill)
     app.command()(verify)
     app.command()(holes)
 
@@ -42,7 +43,7 @@ def fill(
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
-    jobs: Annotated[int, Option("--jobs", "-j", min=1, help="Pictures to fill at once.")] = 1,
+    workers: o.Workers = 1,
     trust: o.Trust = False,
     as_json: o.Json = False,
 ) -> None:
@@ -50,71 +51,100 @@ def fill(
 
     Without --out the result lies beside the photo as STEM-filled. Folders are paired by stem.
     """
-    from mendpix.inpainting import batch
-    from mendpix.inpainting.api import MaskOptions
-    from mendpix.io import pairing  # here, so that --help never waits for NumPy
+    from mendpix.inpainting.filling import FillTask, fill_file
+    from mendpix.inpainting.options import FillOptions, FillSettings, Runtime
+    from mendpix.inpainting.registry import open_filler  # here: --help never waits for NumPy
 
-    settings = batch.Settings(
-        model=model,
-        seed=seed,
-        device=device,
-        mask=MaskOptions(grow=grow, invert=invert, fit=fit_mask, from_alpha=from_alpha),
-        keep_palette=keep_palette,
-        force=force,
-        threads=threads,
-        trust=trust,
-        quality=quality,
-        tries=tries,
-    )
+    options = FillOptions(grow, invert, fit_mask, from_alpha, quality, tries, keep_palette)
+    settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust)
+    outcomes: list[FillOutcome] = []
+    skipped: tuple[Path, ...] = ()
+    if photo.is_file() and (mask is None or mask.is_file()) and not (out and out.is_dir()):
+        many = False
+        with _show_progress(settings, 1) as progress, _catch_interrupt(outcomes, 1):
+            filler = open_filler(settings)
+            outcomes.append(fill_file(FillTask(photo, mask, out), settings, filler, progress))
+            _report_outcome(outcomes[0], as_json)
+    else:
+        tasks, skipped, many = _plan(photo, mask, out, force)
+        _fill_many(tasks, settings, workers, outcomes, as_json)
+    if as_json:
+        typer.echo(json.dumps(_summarize(outcomes, settings, skipped), indent=2, default=str))
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(1 if many else 2)
+
+
+def _plan(
+    photo: Path, mask: Path | None, out: Path | None, force: bool
+) -> "tuple[list[FillTask], tuple[Path, ...], bool]":
+    """What to fill, the files that nothing pairs with, and whether a folder was given."""
+    from mendpix.inpainting import batch
+    from mendpix.io import pairing
+
     pairs = pairing.pair(photo, mask)
     tasks = batch.plan(pairs, out, force)
     for path in pairs.skipped:
         terminal.remark(f"skipped {path}: nothing pairs with it")
-    with _shown(settings, len(tasks)) as progress:
-        outcomes = _gathered(batch.run(tasks, settings, jobs, progress), len(tasks), as_json)
-    if as_json:
-        typer.echo(json.dumps(_summary(outcomes, settings, pairs.skipped), indent=2, default=str))
-    _leave(outcomes, pairs.many)
+    return tasks, pairs.skipped, pairs.many
+
+
+def _fill_many(
+    tasks: "list[FillTask]",
+    settings: "FillSettings",
+    workers: int,
+    outcomes: "list[FillOutcome]",
+    quiet: bool,
+) -> None:
+    """Add the outcome of each task as it comes, and report it."""
+    from mendpix.inpainting import batch
+
+    with (
+        _show_progress(settings, len(tasks)) as progress,
+        _catch_interrupt(outcomes, len(tasks)),
+        closing(batch.run(tasks, settings, workers, progress)) as fills,
+    ):
+        for outcome in fills:
+            outcomes.append(outcome)
+            _report_outcome(outcome, quiet)
 
 
 @contextmanager
-def _shown(settings: "Settings", count: int) -> Iterator[Callable[[float], None]]:
-    """A progress bar; and a word about compiling, which happens once per installation."""
-    if settings.model in ("auto", "patchmatch"):
-        from mendpix.inpainting import patchmatch
-
-        if not patchmatch.compiled():
-            terminal.remark("compiling PatchMatch for this machine, once; it takes a while")
-    with terminal.remarks(), terminal.bar("filling" if count == 1 else f"{count} photos") as bar:
-        yield bar
-
-
-def _gathered(fills: "Generator[Outcome, None, None]", count: int, quiet: bool) -> "list[Outcome]":
-    """All outcomes, each said as it comes; Ctrl-C says how many there are."""
-    outcomes: list[Outcome] = []
+def _catch_interrupt(outcomes: "list[FillOutcome]", count: int) -> Iterator[None]:
+    """Ctrl-C prints how many of ``count`` pictures are filled, and ends the command."""
     try:
-        with closing(fills):
-            for outcome in fills:
-                outcomes.append(outcome)
-                _tell(outcome, quiet)
+        yield
     except KeyboardInterrupt:
         filled = sum(not outcome.error for outcome in outcomes)
         pictures = "picture" if count == 1 else "pictures"
         terminal.remark(f"stopped: {filled} of {count} {pictures} filled")
         raise typer.Exit(130) from None
-    return outcomes
 
 
-def _tell(outcome: "Outcome", quiet: bool) -> None:
+@contextmanager
+def _show_progress(settings: "FillSettings", count: int) -> Iterator[Callable[[float], None]]:
+    """Progress bar, after a remark on compiling, which happens once per installation."""
+    if settings.model in ("auto", "patchmatch"):
+        from mendpix.inpainting import patchmatch
+
+        if not patchmatch.compiled():
+            terminal.remark("compiling PatchMatch for this machine, once; it takes a while")
+    with (
+        terminal.show_log(),
+        terminal.progress_bar("filling" if count == 1 else f"{count} photos") as bar,
+    ):
+        yield bar
+
+
+def _report_outcome(outcome: "FillOutcome", quiet: bool) -> None:
     for text in outcome.warnings:
         terminal.warn(f"{outcome.photo}: {text}")
     if outcome.error:
         terminal.remark(f"error: {outcome.error}")
     elif not quiet:
-        typer.echo(_line(outcome))
+        typer.echo(_format_outcome(outcome))
 
 
-def _line(outcome: "Outcome") -> str:
+def _format_outcome(outcome: "FillOutcome") -> str:
     named = f"{outcome.out} to {outcome.others[-1].name}" if outcome.others else f"{outcome.out}"
     line = (
         f"{named}: {100 * outcome.hole_ratio:.3g} % of {outcome.width}x{outcome.height} "
@@ -128,22 +158,16 @@ def _line(outcome: "Outcome") -> str:
     )
 
 
-def _summary(
-    outcomes: "list[Outcome]", settings: "Settings", skipped: tuple[Path, ...]
+def _summarize(
+    outcomes: "list[FillOutcome]", settings: "FillSettings", skipped: tuple[Path, ...]
 ) -> dict[str, Any]:
     return {
         "model": settings.model,
-        "seed": settings.seed,
+        "seed": settings.runtime.seed,
         "fills": [asdict(outcome) for outcome in outcomes],
         "skipped": list(skipped),
         "failed": sum(bool(outcome.error) for outcome in outcomes),
     }
-
-
-def _leave(outcomes: "list[Outcome]", many: bool) -> None:
-    """Exit code 2 where the only picture failed, 1 where any of many did."""
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1 if many else 2)
 
 
 def verify(
@@ -160,13 +184,14 @@ def verify(
 
     Exit code 0 only if there are none, else 1.
     """
-    from mendpix.inpainting.api import MaskOptions, reading_of
-    from mendpix.io import conversion
+    from mendpix.inpainting.filling import read_hole
+    from mendpix.inpainting.options import MaskOptions
+    from mendpix.io import conversion, files
 
-    picture, filled = conversion.read(before), conversion.read(after)
-    how = MaskOptions(grow=grow, invert=invert, fit=fit_mask, from_alpha=from_alpha)
-    hole = reading_of(mask, picture, how).hole
-    count, known = conversion.changed(picture, filled, hole), int((~hole).sum())
+    picture, filled = files.read(before), files.read(after)
+    options = MaskOptions(grow, invert, fit_mask, from_alpha)
+    hole = read_hole(mask, picture, options).hole
+    count, known = conversion.count_changes(picture, filled, hole), int((~hole).sum())
     if as_json:
         typer.echo(json.dumps({"changed": count, "known": known}))
     else:

@@ -32,14 +32,14 @@ def serve(
     token: Annotated[
         str,
         Option(
-            help="What every request must carry; auto makes one.",
+            help="Access token of every request; auto generates one.",
             envvar="MENDPIX_TOKEN",
             show_envvar=True,
         ),
     ] = "",
     open_: Annotated[
         bool,
-        Option("--open", help="Let other machines in without a token.", envvar="MENDPIX_OPEN"),
+        Option("--open", help="Accept other machines without a token.", envvar="MENDPIX_OPEN"),
     ] = False,
     host_name: Annotated[
         list[str] | None,
@@ -56,7 +56,7 @@ def serve(
         Option(min=1, help="Of each fill; all processors without it.", envvar="MENDPIX_THREADS"),
     ] = None,
     queue: Annotated[
-        int, Option(min=0, help="Fills that may wait; more are told to.", envvar="MENDPIX_QUEUE")
+        int, Option(min=0, help="Fills that may wait; more are refused.", envvar="MENDPIX_QUEUE")
     ] = 16,
     megabytes: Annotated[
         int, Option(min=1, help="Of the largest upload.", envvar="MENDPIX_MEGABYTES")
@@ -69,7 +69,7 @@ def serve(
     ] = 600.0,
     patience: Annotated[
         float,
-        Option(min=1, help="Seconds an upload may stand still.", envvar="MENDPIX_PATIENCE"),
+        Option(min=1, help="Seconds an upload may stall.", envvar="MENDPIX_PATIENCE"),
     ] = 20.0,
     keep: Annotated[
         int, Option(min=1, help="Megabytes of pictures kept in memory.", envvar="MENDPIX_KEEP")
@@ -78,10 +78,10 @@ def serve(
         Literal["text", "json", "none"], Option(help="How to log.", envvar="MENDPIX_LOG")
     ] = "text",
 ) -> None:
-    """Open a page to brush out what you don't want, and an HTTP API, on this machine."""
+    """Serve a page to brush out what you don't want, and an HTTP API, on this machine."""
     from mendpix import server
 
-    settings = server.Settings(
+    settings = server.ServerSettings(
         folder=folder,
         runs=runs,
         host=host,
@@ -114,15 +114,14 @@ def find_scratches(
     """Find specks, hairs and scratches in PHOTO and write them as a mask."""
     import numpy as np
 
-    from mendpix.io import conversion
+    from mendpix.io import files
+    from mendpix.io.picture import Picture
     from mendpix.masks import holes, scratches
 
-    picture = conversion.read(photo)
-    found = holes.dilate(scratches.find(picture, sensitivity), grow)
-    conversion.write(
-        out, conversion.Picture(np.where(found, np.uint8(255), np.uint8(0))[..., None])
-    )
-    count, share = len(holes.components(found)), 100 * holes.ratio(found)
+    picture = files.read(photo)
+    hole = holes.dilate(scratches.find(picture, sensitivity), grow)
+    files.write(out, Picture(np.where(hole, np.uint8(255), np.uint8(0))[..., None]))
+    count, share = len(holes.components(hole)), 100 * holes.ratio(hole)
     typer.echo(f"{out}: {count} parts, {share:.2g} % of {photo}")
     if not count:
         terminal.remark("nothing was found; try a higher --sensitivity")

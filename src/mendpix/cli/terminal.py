@@ -1,4 +1,4 @@
-"""What the verbs show while they work: a progress bar, and remarks on standard error."""
+"""Progress bar, remarks and warnings on standard error."""
 
 import logging
 import sys
@@ -9,27 +9,27 @@ import typer
 
 
 def remark(text: str) -> None:
-    """Say something beside the result."""
+    """Print a remark on standard error."""
     typer.echo(text, err=True)
 
 
 def warn(text: str) -> None:
-    """Say what looks wrong but does not stop the work."""
+    """Print a warning on standard error."""
     remark(f"warning: {text}")
 
 
-class Remarks(logging.Handler):
-    """What the library logs, as remarks."""
+class RemarkHandler(logging.Handler):
+    """Prints log records of the library as remarks and warnings."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say = warn if record.levelno >= logging.WARNING else remark
-        say(record.getMessage())
+        show = warn if record.levelno >= logging.WARNING else remark
+        show(record.getMessage())
 
 
 @contextmanager
-def remarks() -> Iterator[None]:
-    """Show what the library logs while the block runs."""
-    log, handler = logging.getLogger("mendpix"), Remarks()
+def show_log() -> Iterator[None]:
+    """Print the library's log while the block runs."""
+    log, handler = logging.getLogger("mendpix"), RemarkHandler()
     before = log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -41,8 +41,8 @@ def remarks() -> Iterator[None]:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on standard error if that is a terminal; yields what takes the share done."""
+def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
+    """Progress bar on standard error, if it is a terminal; yields a function of the share done."""
     if not sys.stderr.isatty():
         yield lambda share: None
         return

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from mendpix.cli import options as o
 from mendpix.cli import terminal
-from mendpix.cli.weight_commands import learning
+from mendpix.cli.weight_commands import require_learning
 
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -19,7 +19,7 @@ recipes = typer.Typer(help="List, print and compare the recipes that ship with t
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command()(check)
-    app.command()(train)
+    app.command(context_settings=o.accept_old_name("--devices", "--workers"))(train)
     app.command()(plot)
     recipes.callback(invoke_without_command=True)(list_)
     recipes.command("print")(print_)
@@ -51,11 +51,20 @@ def train(
         float | None, Option(help="Stop cleanly after so long, with the state saved.")
     ] = None,
     device: Annotated[Accelerator, Option(help="Where to train.")] = "auto",
-    devices: Annotated[int, Option(min=1, help="Devices or processes on each machine.")] = 1,
+    workers: Annotated[
+        int, Option(min=1, help="Training processes on each machine, each on a device of its own.")
+    ] = 1,
     nodes: Annotated[int, Option(min=1, help="Machines.")] = 1,
+    tensorboard: Annotated[
+        bool | None,
+        Option(
+            "--tensorboard/--no-tensorboard",
+            help="TensorBoard event files; without it: where TensorBoard is installed.",
+        ),
+    ] = None,
 ) -> None:
     """Train a recipe's network on PHOTOS; what comes out fills: fill --model RUN."""
-    with learning("mendpix train"):
+    with require_learning("mendpix train"):
         from mendpix import training
     from rich.console import Console
 
@@ -67,8 +76,8 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    with terminal.remarks(), training.Display(Console(stderr=True)) as watch:
-        outcome = training.train(
+    with terminal.show_log(), training.ProgressDisplay(Console(stderr=True)) as watch:
+        result = training.train(
             photos,
             out,
             recipe,
@@ -77,13 +86,14 @@ def train(
             resume=resume,
             start_from=start_from,
             max_minutes=max_minutes,
-            devices=devices,
+            devices=workers,
             nodes=nodes,
             accelerator=device,
+            tensorboard=tensorboard,
             watch=watch,
         )
-    typer.echo(f"{outcome.folder}: step {outcome.step}, {outcome.why or 'finished'}")
-    if outcome.why == "interrupted":
+    typer.echo(f"{result.folder}: step {result.step}, {result.reason or 'finished'}")
+    if result.reason == "interrupted":
         raise typer.Exit(130)
 
 
@@ -95,7 +105,7 @@ def check(
     as_json: o.Json = False,
 ) -> None:
     """Look at PHOTOS before training: counts, sizes, corrupt, duplicates, licences."""
-    with learning("mendpix check"):
+    with require_learning("mendpix check"):
         from mendpix.training import dataset_check
     report = dataset_check.check(photos, recipe)
     if as_json:
@@ -116,7 +126,7 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a run's curves and sample sheets."""
-    with learning("mendpix plot"):
+    with require_learning("mendpix plot"):
         from mendpix.training import plots
     typer.echo(plots.plot(run, out))
 
@@ -125,19 +135,19 @@ def list_(context: typer.Context) -> None:
     """List, print and compare the recipes that ship with the package."""
     if context.invoked_subcommand is not None:
         return
-    with learning("mendpix recipes"):
+    with require_learning("mendpix recipes"):
         from mendpix import training
 
-    for name in training.shipped():
-        typer.echo(f"{name:24} {training.about(name)}")
+    for name in training.list_recipes():
+        typer.echo(f"{name:24} {training.describe_recipe(name)}")
 
 
 def print_(name: Annotated[str, Argument(help="A recipe's name, or FILE.toml.")]) -> None:
     """Print a recipe; save it, change a line, and train with --recipe FILE.toml."""
-    with learning("mendpix recipes"):
+    with require_learning("mendpix recipes"):
         from mendpix import training
 
-    typer.echo(training.text(name))
+    typer.echo(training.read_recipe_text(name))
 
 
 def diff(
@@ -145,8 +155,8 @@ def diff(
     two: Annotated[str, Argument(help="Another.")],
 ) -> None:
     """Print where two recipes differ, field by field."""
-    with learning("mendpix recipes"):
+    with require_learning("mendpix recipes"):
         from mendpix import training
 
-    for line in training.diff(one, two):
+    for line in training.diff_recipes(one, two):
         typer.echo(line)

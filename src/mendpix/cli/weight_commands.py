@@ -26,8 +26,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 @contextmanager
-def learning(verb: str) -> Iterator[None]:
-    """Answer a missing PyTorch, or what comes with it, with one line."""
+def require_learning(verb: str) -> Iterator[None]:
+    """Turn a missing package of ``mendpix[train]`` into a `MendError` that names the extra."""
     try:
         yield
     except ModuleNotFoundError as missing:
@@ -50,10 +50,10 @@ def list_(context: typer.Context) -> None:
     """List the frozen feature networks that losses and metrics look through, or get one."""
     if context.invoked_subcommand is not None:
         return
-    with learning("mendpix weights"):
-        from mendpix.networks.features import find, table
+    with require_learning("mendpix weights"):
+        from mendpix.networks.features import find, list_sources
 
-    for name, source in table().items():
+    for name, source in list_sources().items():
         place = find(name)
         typer.echo(f"{name:12} {source.licence}; {place or 'not on this machine'}")
 
@@ -62,10 +62,10 @@ def get(
     name: Annotated[str, Argument(help="vgg16, vgg19, vgg19-caffe, alexnet or inception.")],
 ) -> None:
     """Fetch a feature network's weights once, so that training needs no network."""
-    with learning("mendpix weights get"):
+    with require_learning("mendpix weights get"):
         from mendpix.networks.features import fetch
 
-    with terminal.remarks():
+    with terminal.show_log():
         typer.echo(fetch(name))
 
 
@@ -74,7 +74,7 @@ def convert(
     out: Annotated[Path, Option("--out", "-o", help="The .safetensors file to write.")],
 ) -> None:
     """Write another project's checkpoint as weights of this one, with a card."""
-    with learning("mendpix convert"):
+    with require_learning("mendpix convert"):
         from mendpix.networks import serialization
 
     typer.echo(serialization.convert(other, out))
@@ -94,39 +94,39 @@ def info(
     """Print a weights file's card: network, recipe, training data with licences, hash."""
     from mendpix.weights import cards, catalogue
 
-    if weights in catalogue.CATALOGUE:  # what is said of it holds whether it is here or not
-        card = catalogue.card(weights)
+    if weights in catalogue.CATALOGUE:  # known without the file
+        card = catalogue.make_card(weights)
     else:
-        card = _card_of(cards.bundled().get(weights) or cards.resolve(weights))
-    typer.echo(json.dumps(card, indent=2) if as_json else "\n".join(_lines(card)))
+        card = _read_card(cards.list_bundled().get(weights) or cards.resolve(weights))
+    typer.echo(json.dumps(card, indent=2) if as_json else "\n".join(_format_card(card)))
 
 
-def _card_of(path: Path) -> dict[str, Any]:
+def _read_card(path: Path) -> dict[str, Any]:
     from mendpix.weights import cards
 
     try:
-        return cards.card(path)
+        return cards.read_card(path)
     except WeightsError:
         if path.suffix == ".onnx":
             raise
-        return _described(path)
+        return _describe(path)
 
 
-def _described(path: Path) -> dict[str, Any]:
-    """The card of a file that carries none, found out by loading it."""
-    with learning(f"reading {path}, which carries no card,"):
+def _describe(path: Path) -> dict[str, Any]:
+    """Describe a file without a card by loading it."""
+    with require_learning(f"reading {path}, which carries no card,"):
         from mendpix.networks import serialization
 
     return dict(serialization.describe(path))
 
 
-def _lines(card: dict[str, Any], indent: str = "") -> Iterator[str]:
+def _format_card(card: dict[str, Any], indent: str = "") -> Iterator[str]:
     for key, value in card.items():
         if isinstance(value, dict) and len(value) > 40:
             yield f"{indent}{key}: {len(value)} entries (--json prints them)"
         elif isinstance(value, dict):
             yield f"{indent}{key}:"
-            yield from _lines(value, indent + "  ")
+            yield from _format_card(value, indent + "  ")
         elif isinstance(value, list) and len(value) > 8:
             yield f"{indent}{key}: {len(value)} entries (--json prints them)"
         else:

@@ -1,25 +1,34 @@
-"""Evaluation: any filler measured the way papers do, with how it was measured frozen.
+"""Evaluation: measures any filler the way papers do, under a frozen protocol.
 
-The results and the statistics of an evaluation can be read without torch; measuring needs it.
+Results and statistics can be read without torch; measuring needs it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mendpix.evaluation.results import Cost, Results, Row, Sample, SetRow
+from mendpix.evaluation.results import Cost, MetricRow, Results, Sample, SetMetricRow
 
 if TYPE_CHECKING:
     from mendpix.evaluation.api import evaluate
     from mendpix.evaluation.merging import join
-    from mendpix.evaluation.reproduce import repeat
+    from mendpix.evaluation.reproduction import reproduce
 
-_HOMES = {"evaluate": "api", "join": "merging", "repeat": "reproduce"}
+_LAZY_MODULES = {"evaluate": "api", "join": "merging", "reproduce": "reproduction"}
 
-__all__ = ["Cost", "Results", "Row", "Sample", "SetRow", "evaluate", "join", "repeat"]
+__all__ = [
+    "Cost",
+    "MetricRow",
+    "Results",
+    "Sample",
+    "SetMetricRow",
+    "evaluate",
+    "join",
+    "reproduce",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Load what needs torch on first use."""
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    """Import what needs torch on first use."""
+    if name in _LAZY_MODULES:
+        return getattr(import_module(f"{__name__}.{_LAZY_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

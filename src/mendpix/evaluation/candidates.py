@@ -1,23 +1,25 @@
-"""What is measured: fillers by name, file or run folder, and pictures that other tools made."""
+"""Candidates of an evaluation: fillers by name, file or run folder, and other tools' pictures."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from mendpix import __version__
 from mendpix.errors import MendError, WeightsError
-from mendpix.evaluation.preparation import file_hash
+from mendpix.evaluation.preparation import hash_file
 from mendpix.evaluation.results import HOLE, TRUTH
 from mendpix.inpainting import registry
 from mendpix.io import pairing
 from mendpix.weights import cards
 
-_NAMED = re.compile(r"(?P<name>\w[\w.+-]*)=(?P<spec>.+)", re.DOTALL)
+_NAME_AND_SPEC = re.compile(r"(?P<name>\w[\w.+-]*)=(?P<spec>.+)", re.DOTALL)
 
 BUNDLED = "mender"
 """The network that ``auto`` works with; new weights make it another filler."""
+
+_NOT_IN_RESULTS = ("name", "trust", "filler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Candidate:
         card: what its file says of itself.
         version: of mendpix, for fillers that are part of it.
         trust: run a file that is a program; never taken from a manifest.
+        filler: the filler itself where it is loaded already; None for a folder.
     """
 
     name: str
@@ -45,24 +48,26 @@ class Candidate:
     card: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     trust: bool = False
+    filler: registry.CheckedFiller | None = field(default=None, repr=False, compare=False)
 
     def identity(self) -> dict[str, Any]:
         """What decides its fills."""
-        kept = ("kind", "seed", "device", "sha256", "version")
+        keys = ("kind", "seed", "device", "sha256", "version")
         spec = {} if self.sha256 and not self.version else {"spec": self.spec}
-        return {key: getattr(self, key) for key in kept} | spec
+        return {key: getattr(self, key) for key in keys} | spec
 
     def as_dict(self) -> dict[str, Any]:
         """For the results, which hold the name as its key."""
-        return {key: value for key, value in asdict(self).items() if key not in ("name", "trust")}
+        names = [field.name for field in fields(self) if field.name not in _NOT_IN_RESULTS]
+        return {name: getattr(self, name) for name in names}
 
     def load(self) -> registry.CheckedFiller:
-        """The filler.
+        """The filler, loaded unless it is at hand.
 
         Raises:
             MendError: it cannot be loaded, says why.
         """
-        return registry.load(
+        return self.filler or registry.load(
             self.spec,
             seed=self.seed,
             device=self.device,
@@ -70,7 +75,7 @@ class Candidate:
             trust=self.trust,
         )
 
-    def made(self) -> Mapping[str, Path]:
+    def pictures(self) -> Mapping[str, Path]:
         """The pictures of a folder, by stem.
 
         Raises:
@@ -79,66 +84,72 @@ class Candidate:
         return pairing.by_stem(Path(self.spec))
 
 
-def enter(
-    wanted: Sequence[str],
+def load_candidates(
+    models: Sequence[str],
     folders: Sequence[str] = (),
     *,
     seed: int = 0,
     device: str = "auto",
     threads: int = 1,
     trust: bool = False,
+    keep_loaded: bool = True,
 ) -> list[Candidate]:
-    """The entrants of an evaluation, each loaded once to see that it can be.
+    """The candidates of an evaluation; each filler is loaded, to see that it can be.
 
     Args:
-        wanted: what :func:`mendpix.load` takes, or ``NAME=`` and that; without a name, a file or
+        models: what :func:`mendpix.load` takes, or ``NAME=`` and that; without a name, a file or
             folder is called by its stem.
         folders: pictures made elsewhere, named likewise.
+        keep_loaded: the candidates hold their fillers; else whoever fills loads them again, as
+            worker processes must.
 
     Raises:
         MendError: something that cannot be loaded, or two of one name.
     """
-    found = [_filler(text, seed, device, threads, trust) for text in wanted]
-    found += [_folder(text) for text in folders]
-    names = [one.name for one in found]
+    candidates = [_load_filler(text, seed, device, threads, trust) for text in models]
+    if not keep_loaded:
+        candidates = [replace(candidate, filler=None) for candidate in candidates]
+    candidates += [_open_folder(text) for text in folders]
+    names = [candidate.name for candidate in candidates]
     for name in names:
         if names.count(name) > 1:
             raise MendError(f"two models are called {name}; name one by NAME=MODEL")
         if name in (TRUTH, HOLE):
             raise MendError(f"no model can be called {name}; name it by NAME=MODEL")
-    return found
+    return candidates
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split_name(text: str) -> tuple[str, str]:
     """Name and spec; the text itself may hold ``=`` where it is a path that exists."""
-    named = _NAMED.fullmatch(text)
-    if named is None or Path(text).exists():
+    match = _NAME_AND_SPEC.fullmatch(text)
+    if match is None or Path(text).exists():
         return (text if text in registry.BUILT_IN else Path(text).stem or text), text
-    return named["name"], named["spec"]
+    return match["name"], match["spec"]
 
 
-def _filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Candidate:
-    name, spec = _split(text)
+def _load_filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Candidate:
+    name, spec = _split_name(text)
     built_in = spec in registry.BUILT_IN
     device = "cpu" if built_in else device
-    entrant = Candidate(name, "filler", spec, seed, device, threads, trust=trust)
-    card = entrant.load().card
-    sha256 = _file_hash(BUNDLED if spec == "auto" else spec) or str(card.get("sha256", ""))
+    candidate = Candidate(name, "filler", spec, seed, device, threads, trust=trust)
+    filler = candidate.load()
+    card = filler.card
+    sha256 = _hash_weights(BUNDLED if spec == "auto" else spec) or str(card.get("sha256", ""))
     version = __version__ if built_in or not sha256 else ""
-    return replace(entrant, card=card, sha256=sha256, version=version)
+    return replace(candidate, card=card, sha256=sha256, version=version, filler=filler)
 
 
-def _file_hash(spec: str) -> str:
+def _hash_weights(spec: str) -> str:
     try:
-        return file_hash(cards.resolve(spec))
+        return hash_file(cards.resolve(spec))
     except WeightsError:
         return ""
 
 
-def _folder(text: str) -> Candidate:
-    name, spec = _split(text)
+def _open_folder(text: str) -> Candidate:
+    name, spec = _split_name(text)
     if not Path(spec).is_dir():
         raise MendError(f"{spec} is no folder of pictures; check the path")
-    entrant = Candidate(name, "folder", spec, device="", threads=0)
-    entrant.made()
-    return entrant
+    candidate = Candidate(name, "folder", spec, device="", threads=0)
+    candidate.pictures()  # raises where there are none
+    return candidate

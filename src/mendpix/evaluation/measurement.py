@@ -1,4 +1,4 @@
-"""Pictures as tensors, and metrics told of them: the one place here that needs torch."""
+"""Metrics of each fill: pixels become tensors here, and nowhere else in the evaluation."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,37 +15,37 @@ Values = dict[str, float]
 
 
 @cache
-def of_pictures(names: tuple[str, ...]) -> dict[str, metrics.PictureMetric]:
-    """The metrics of each picture, made once.
+def load_picture_metrics(names: tuple[str, ...]) -> dict[str, metrics.PictureMetric]:
+    """The metrics with a value per picture, built once per process.
 
     Raises:
-        MendError: weights that a metric looks through are not at hand.
+        MendError: feature weights of a metric are missing.
     """
     return {name: metrics.METRICS[name]() for name in names if not METRICS[name].of_sets}
 
 
-def measure(names: Sequence[str], made: Pixels, truth: Pixels, hole: Hole) -> Values:
+def measure(names: Sequence[str], fill: Pixels, truth: Pixels, hole: Hole) -> Values:
     """A value of each metric of one fill.
 
     Args:
-        made, truth: ``(H, W, 3)``.
+        fill, truth: ``(H, W, 3)``.
         hole: ``(H, W)``.
     """
-    chosen = of_pictures(tuple(names))
-    if not chosen:
+    picture_metrics = load_picture_metrics(tuple(names))
+    if not picture_metrics:
         return {}
-    where = torch.from_numpy(hole)[None, None]
-    rows = metrics.measure(chosen, _tensor(made), _tensor(truth), where)
+    hole_tensor = torch.from_numpy(hole)[None, None]
+    rows = metrics.measure(picture_metrics, _to_tensor(fill), _to_tensor(truth), hole_tensor)
     return {name: values[0] for name, values in rows.items()}
 
 
-def _tensor(pixels: Pixels) -> torch.Tensor:
+def _to_tensor(pixels: Pixels) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """One thread for torch: sums that no number of threads or processes changes."""
+def use_one_thread() -> Iterator[None]:
+    """One thread for torch: sums whose last digits depend on no number of threads or processes."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes."""
+"""Peak memory of a piece of work."""
 
 import ctypes
 import sys
@@ -8,32 +8,34 @@ from pathlib import Path
 
 
 @contextmanager
-def growth() -> Iterator[list[float]]:
+def measure_peak() -> Iterator[list[float]]:
     """Measures by how many MiB the process's memory peaks above what it holds now.
 
-    Linux forgets the peak of before when told so; elsewhere only a new peak of the process shows.
-    What a library keeps to itself for its next work does not show a second time.
+    Linux resets the peak (``VmHWM``) on request; elsewhere only a new peak of the process shows.
+    What a library keeps in its own pools for later work does not show a second time.
+
+    Yields: a list of one number, which holds the MiB once the block has ended.
     """
-    grown = [0.0]
+    growth = [0.0]
     reset = Path("/proc/self/clear_refs")
     _trim()
     try:
-        reset.write_text("5")
-        held, name = _status("VmRSS"), "VmHWM"
+        reset.write_text("5")  # sets VmHWM to VmRSS, see proc_pid_clear_refs(5)
+        before, name = _read_status("VmRSS"), "VmHWM"
     except OSError:
-        held, name = _peak(), ""
-    yield grown
-    grown[0] = max(0.0, (_status(name) if name else _peak()) - held)
+        before, name = _read_peak(), ""
+    yield growth
+    growth[0] = max(0.0, (_read_status(name) if name else _read_peak()) - before)
 
 
 def _trim() -> None:
-    """Give back what was freed but is kept, as glibc does when told so: it would hide a peak."""
+    """Return freed memory that glibc holds to the system: it would hide a peak."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
 
 
-def _status(name: str) -> float:
+def _read_status(name: str) -> float:
     """A line of this process's memory, MiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
@@ -41,8 +43,8 @@ def _status(name: str) -> float:
     raise OSError(f"no {name}")
 
 
-def _peak() -> float:
-    """Most memory that this process ever held, MiB."""
+def _read_peak() -> float:
+    """The largest resident set this process ever had, MiB."""
     try:
         import resource
     except ImportError:  # Windows

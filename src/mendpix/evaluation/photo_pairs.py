@@ -1,13 +1,13 @@
-"""Which photo is measured with which mask: by name or by a manifest, never by sort order."""
+"""Pairing of photos with masks: by stem or by a manifest, never by sort order."""
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mendpix.errors import MendError
-from mendpix.evaluation.protocols import Protocol
+from mendpix.evaluation.protocols import EvaluationProtocol
 from mendpix.evaluation.results import Sample
 from mendpix.io import pairing
 
@@ -17,13 +17,13 @@ known ``source``, ``licence``, ``photo_sha256`` and ``mask_sha256``. Without a c
 only tells sources and licences."""
 
 SPACING = 1000
-"""Numbers of holes that belong to one picture: as many attempts it has."""
+"""Hole indices reserved for each picture: the number of attempts at drawing its hole."""
 
-_DRAWN = re.compile(r"drawn: (?P<kind>.+), seed \d+, index (?P<index>\d+)")
+_DRAWN_HOLE = re.compile(r"drawn: (?P<kind>.+), seed \d+, index (?P<index>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PhotoPair:
     """A photo with its mask, or with what its hole is drawn from.
 
     Attributes:
@@ -48,7 +48,7 @@ class Pair:
     mask_sha256: str = ""
 
 
-def gather(photos: Path, masks: Path | None, protocol: Protocol) -> list[Pair]:
+def find_pairs(photos: Path, masks: Path | None, protocol: EvaluationProtocol) -> list[PhotoPair]:
     """The pairs of an evaluation, sorted by name.
 
     Args:
@@ -63,15 +63,15 @@ def gather(photos: Path, masks: Path | None, protocol: Protocol) -> list[Pair]:
     for path in (photos, masks):
         if path is not None and not path.exists():
             raise MendError(f"{path} does not exist; check the path")
-    table = _table(photos, masks)
+    table = _find_table(photos, masks)
     if table is not None:
-        return _listed(table)
+        return _read_table(table)
     if masks is None:
-        return _drawn(photos, protocol)
-    return _by_stem(photos, masks)
+        return _pair_with_drawn_holes(photos, protocol)
+    return _pair_by_stem(photos, masks)
 
 
-def bases(photos: Path, masks: Path | None) -> tuple[Path, Path | None]:
+def base_folders(photos: Path, masks: Path | None) -> tuple[Path, Path | None]:
     """The folders that the labels of photos and of masks are relative to."""
     if masks is not None and masks.suffix.lower() == ".csv":
         return masks.parent, masks.parent
@@ -82,15 +82,15 @@ def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _table(photos: Path, masks: Path | None) -> Path | None:
+def _find_table(photos: Path, masks: Path | None) -> Path | None:
     """The manifest.csv that pairs, if one does."""
     if masks is not None:
         return masks if masks.suffix.lower() == ".csv" else None
     beside = photos / MANIFEST
-    return beside if beside.is_file() and {"photo", "mask"} <= set(_rows(beside)[0]) else None
+    return beside if beside.is_file() and {"photo", "mask"} <= set(_read_rows(beside)[0]) else None
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _read_rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -101,15 +101,16 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _listed(table: Path) -> list[Pair]:
-    rows = _rows(table)
+def _read_table(table: Path) -> list[PhotoPair]:
+    rows = _read_rows(table)
     if not {"photo", "mask"} <= set(rows[0]):
         raise MendError(f"{table} has columns {', '.join(rows[0])} but needs photo and mask")
-    pairs = [_of_row(table, row) for row in rows]
-    return _placed(_unique(pairs, table))
+    pairs = [_pair_from_row(table, row) for row in rows]
+    _check_names_unique(pairs, table)
+    return _number_pairs(pairs)
 
 
-def _of_row(table: Path, row: dict[str, str]) -> Pair:
+def _pair_from_row(table: Path, row: dict[str, str]) -> PhotoPair:
     photo, mask = row["photo"] or "", row["mask"] or ""
     for what, file in (("photo", photo), ("mask", mask)):
         if not file:
@@ -117,7 +118,7 @@ def _of_row(table: Path, row: dict[str, str]) -> Pair:
             raise MendError(f"{table} has no {what} beside {partner}; complete the line")
         if not (table.parent / file).is_file():
             raise MendError(f"{table} names the {what} {file}, which is not there")
-    return Pair(
+    return PhotoPair(
         Path(photo).stem,
         table.parent / photo,
         photo,
@@ -130,90 +131,92 @@ def _of_row(table: Path, row: dict[str, str]) -> Pair:
     )
 
 
-def _by_stem(photos: Path, masks: Path) -> list[Pair]:
+def _pair_by_stem(photos: Path, masks: Path) -> list[PhotoPair]:
     if photos.is_file() and masks.is_file():
-        return [Pair(photos.stem, photos, photos.name, masks, masks.name)]
+        return [PhotoPair(photos.stem, photos, photos.name, masks, masks.name)]
     if photos.is_file() or masks.is_file():
         raise MendError(f"one of {photos} and {masks} is a folder; give two files or two folders")
     files, partners = pairing.by_stem(photos), pairing.by_stem(masks)
-    alone = [path for stem, path in files.items() if stem not in partners]
-    alone += [path for stem, path in partners.items() if stem not in files]
-    if alone:
-        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+    unpaired = [path for stem, path in files.items() if stem not in partners]
+    unpaired += [path for stem, path in partners.items() if stem not in files]
+    if unpaired:
+        more = f" (and {len(unpaired) - 1} more)" if len(unpaired) > 1 else ""
         raise MendError(
-            f"{alone[0]}{more} has no partner of its stem in the other folder; "
+            f"{unpaired[0]}{more} has no partner of its stem in the other folder; "
             f"rename or add files, or pair them in a {MANIFEST}"
         )
-    return _placed(
-        Pair(stem, path, path.name, partners[stem], partners[stem].name)
+    return _number_pairs(
+        PhotoPair(stem, path, path.name, partners[stem], partners[stem].name)
         for stem, path in files.items()
     )
 
 
-def _drawn(photos: Path, protocol: Protocol) -> list[Pair]:
+def _pair_with_drawn_holes(photos: Path, protocol: EvaluationProtocol) -> list[PhotoPair]:
     files = {photos.stem: photos} if photos.is_file() else pairing.by_stem(photos)
-    said = _said(photos)
-    plain = _placed(
-        Pair(stem, path, path.name, source=said(path, "source"), licence=said(path, "licence"))
-        for stem, path in files.items()
+    rows = _read_sources(photos)
+    pairs = _number_pairs(
+        _pair_without_mask(stem, path, rows.get(path.name, {})) for stem, path in files.items()
     )
     if protocol.draw == "turn":
-        return plain
+        return pairs
     return [
         replace(pair, name=f"{pair.name}.{kind.label}", kind=kind.label)
-        for pair in plain
+        for pair in pairs
         for kind in protocol.kinds
     ]
 
 
-def _said(photos: Path) -> Callable[[Path, str], str]:
-    """What a manifest.csv that pairs nothing says of a photo."""
+def _read_sources(photos: Path) -> dict[str, dict[str, str]]:
+    """Photo -> its row of a manifest.csv that pairs nothing, with its source and licence."""
     table = photos / MANIFEST
-    rows = _rows(table) if table.is_file() else []
-    lines = {row.get("photo") or "": row for row in rows}
-    return lambda photo, key: lines.get(photo.name, {}).get(key) or ""
+    rows = _read_rows(table) if table.is_file() else []
+    return {row.get("photo") or "": row for row in rows}
 
 
-def _placed(pairs: Iterable[Pair]) -> list[Pair]:
+def _pair_without_mask(stem: str, path: Path, row: dict[str, str]) -> PhotoPair:
+    source, licence = row.get("source") or "", row.get("licence") or ""
+    return PhotoPair(stem, path, path.name, source=source, licence=licence)
+
+
+def _number_pairs(pairs: Iterable[PhotoPair]) -> list[PhotoPair]:
     ordered = sorted(pairs, key=lambda pair: pair.name)
     return [replace(pair, place=place) for place, pair in enumerate(ordered)]
 
 
-def _unique(pairs: Sequence[Pair], where: Path) -> Sequence[Pair]:
-    seen: dict[str, Pair] = {}
+def _check_names_unique(pairs: Sequence[PhotoPair], where: Path) -> None:
+    by_name: dict[str, PhotoPair] = {}
     for pair in pairs:
-        if pair.name in seen:
-            other = seen[pair.name].label
+        if pair.name in by_name:
+            other = by_name[pair.name].label
             raise MendError(f"{where}: {other} and {pair.label} share a stem; rename one of them")
-        seen[pair.name] = pair
-    return pairs
+        by_name[pair.name] = pair
 
 
-def from_shots(shots: Sequence[Sample], photos: Path, masks: Path | None) -> list[Pair]:
+def rebuild_pairs(samples: Sequence[Sample], photos: Path, masks: Path | None) -> list[PhotoPair]:
     """The pairs that an earlier evaluation measured, with the hashes that their files had.
 
     Raises:
         MendError: a file that is not there.
     """
-    return [_of_shot(shot, photos, masks) for shot in shots]
+    return [_pair_from_sample(sample, photos, masks) for sample in samples]
 
 
-def _of_shot(shot: Sample, photos: Path, masks: Path | None) -> Pair:
-    drawn = _DRAWN.fullmatch(shot.mask)
-    mask = None if drawn else (masks or photos) / shot.mask
-    for path in (photos / shot.photo, mask):
+def _pair_from_sample(sample: Sample, photos: Path, masks: Path | None) -> PhotoPair:
+    match = _DRAWN_HOLE.fullmatch(sample.mask)
+    mask = None if match else (masks or photos) / sample.mask
+    for path in (photos / sample.photo, mask):
         if path is not None and not path.is_file():
             raise MendError(f"{path} is not there; say where the photos (and masks) lie now")
-    return Pair(
-        shot.name,
-        photos / shot.photo,
-        shot.photo,
+    return PhotoPair(
+        sample.name,
+        photos / sample.photo,
+        sample.photo,
         mask,
-        "" if drawn else shot.mask,
-        place=int(drawn["index"]) // SPACING if drawn else 0,
-        kind=drawn["kind"] if drawn and shot.name.endswith(f".{drawn['kind']}") else "",
-        source=shot.source,
-        licence=shot.licence,
-        photo_sha256=shot.photo_sha256,
-        mask_sha256=shot.mask_sha256,
+        "" if match else sample.mask,
+        place=int(match["index"]) // SPACING if match else 0,
+        kind=match["kind"] if match and sample.name.endswith(f".{match['kind']}") else "",
+        source=sample.source,
+        licence=sample.licence,
+        photo_sha256=sample.photo_sha256,
+        mask_sha256=sample.mask_sha256,
     )

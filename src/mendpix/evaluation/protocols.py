@@ -1,4 +1,4 @@
-"""Protocols: how pictures are prepared, holed, filled and measured, named and frozen.
+"""Evaluation protocols: named, versioned settings of how pictures are prepared and measured.
 
 A protocol is data. Two evaluations whose protocols are equal can be compared; a protocol whose
 settings change gets a new version, and the tests hold every one of them to its hash. Where a
@@ -7,10 +7,9 @@ paper does not say how something was done, the choice is this project's, and ``n
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any, Literal
 
-from mendpix.errors import MendError
+from mendpix.errors import MendError, did_you_mean
 from mendpix.evaluation.metric_table import METRICS
 
 Kernel = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
@@ -20,8 +19,8 @@ Buckets = Literal["", "sixths", "tenths", "kind"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """Holes that are drawn: a generator of :mod:`mendpix.masks.generate`, with options changed."""
+class HoleKind:
+    """A kind of synthetic hole: a generator of :mod:`mendpix.masks.generate` and its options."""
 
     label: str
     generator: str
@@ -29,8 +28,8 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """One way to measure.
+class EvaluationProtocol:
+    """One way to prepare, fill and measure pictures.
 
     Attributes:
         name, size: what it is chosen by; the side in pixels at which pictures are measured.
@@ -49,8 +48,7 @@ class Protocol:
             the border, or keeps ``frame`` (a share of the side) free of it, in turn.
         seed: of the holes.
         buckets: ``"sixths"``: the six of :data:`mendpix.masks.holes.BUCKETS`; ``"tenths"``: ten
-        equal
-            ones of all ratios; ``"kind"``: the kind of hole (tenths for masks from files).
+            equal ones of all ratios; ``"kind"``: the kind of hole (tenths for masks from files).
         borders: buckets are told apart by whether the hole touches the picture's border.
         composite: known pixels are the photo's own before measuring.
         bits: how values become 8 bits: ``"round"`` or ``"truncate"``.
@@ -61,7 +59,7 @@ class Protocol:
     name: str
     size: int
     about: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[HoleKind, ...]
     metrics: tuple[str, ...]
     version: int = 1
     note: str = ""
@@ -85,13 +83,13 @@ class Protocol:
         }
 
 
-THIN = Kind("thin", "lama-thin")
-MEDIUM = Kind("medium", "lama-medium")
-THICK = Kind("thick", "lama-thick")
-COMOD = Kind("comod", "comod")
-CENTRE = Kind("centre", "centre")
+THIN = HoleKind("thin", "lama-thin")
+MEDIUM = HoleKind("medium", "lama-medium")
+THICK = HoleKind("thick", "lama-thick")
+COMOD = HoleKind("comod", "comod")
+CENTRE = HoleKind("centre", "centre")
 
-OWN = Protocol(
+OWN = EvaluationProtocol(
     name="own",
     size=512,
     about="this project's own",
@@ -100,7 +98,7 @@ OWN = Protocol(
     metrics=("l1", "l2", "psnr", "ssim", "ms-ssim", "lpips-alex"),
 )
 
-PARTIAL_CONV = Protocol(
+PARTIAL_CONV = EvaluationProtocol(
     name="partial-conv",
     size=512,
     about="Liu et al. 2018, https://arxiv.org/abs/1804.07723",
@@ -115,7 +113,7 @@ PARTIAL_CONV = Protocol(
     metrics=("l1", "psnr", "ssim"),
 )
 
-LAMA = Protocol(
+LAMA = EvaluationProtocol(
     name="lama",
     size=512,
     about="Suvorov et al. 2022, https://arxiv.org/abs/2109.07161",
@@ -126,7 +124,7 @@ LAMA = Protocol(
     metrics=("lpips-alex", "ssim-padded", "fid-pytorch"),
 )
 
-MAT = Protocol(
+MAT = EvaluationProtocol(
     name="mat",
     size=512,
     about="Li et al. 2022, https://arxiv.org/abs/2203.15270",
@@ -135,20 +133,20 @@ MAT = Protocol(
         "Drawn holes: small is up to 40 % of the picture, large is more."
     ),
     kinds=(
-        Kind("small", "mat", {"area": [0.0, 0.4]}),
-        Kind("large", "mat", {"area": [0.4, 1.0]}),
+        HoleKind("small", "mat", {"area": [0.0, 0.4]}),
+        HoleKind("large", "mat", {"area": [0.4, 1.0]}),
     ),
     draw="each",
     buckets="kind",
     metrics=("l1", "psnr", "ssim", "lpips-alex", "fid-stylegan", "p-ids", "u-ids"),
 )
 
-PROTOCOLS: tuple[Protocol, ...] = (
+PROTOCOLS: tuple[EvaluationProtocol, ...] = (
     OWN,
     replace(OWN, size=256, shrink=2),
     PARTIAL_CONV,
     replace(PARTIAL_CONV, size=256),
-    Protocol(
+    EvaluationProtocol(
         name="context-encoder",
         size=128,
         about="Pathak et al. 2016, https://arxiv.org/abs/1604.07379",
@@ -158,7 +156,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         buckets="",
         metrics=("l1-hole", "l2-hole", "psnr-hole"),
     ),
-    Protocol(
+    EvaluationProtocol(
         name="crfill",
         size=256,
         about="Zeng et al. 2021, https://arxiv.org/abs/2011.12836",
@@ -177,8 +175,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
 """All of them; the first of a name is the one that the name alone means."""
 
 
-def names() -> list[str]:
-    """Of the protocols, each once."""
+def protocol_names() -> list[str]:
+    """The names of the protocols, each once."""
     return list(dict.fromkeys(protocol.name for protocol in PROTOCOLS))
 
 
@@ -187,7 +185,7 @@ def choose(
     size: int | None = None,
     metrics: Sequence[str] = (),
     also: Sequence[str] = (),
-) -> Protocol:
+) -> EvaluationProtocol:
     """A protocol by name.
 
     Args:
@@ -198,50 +196,46 @@ def choose(
     Raises:
         MendError: an unknown name, size or metric.
     """
-    known = [protocol for protocol in PROTOCOLS if protocol.name == name]
-    if not known:
-        raise MendError(f"there is no protocol {name!r}; {_near(name, names())}")
-    sized = [protocol for protocol in known if size in (None, protocol.size)]
-    if not sized:
-        sizes = " or ".join(str(protocol.size) for protocol in known)
+    of_name = [protocol for protocol in PROTOCOLS if protocol.name == name]
+    if not of_name:
+        raise MendError(f"there is no protocol {name!r}; {did_you_mean(name, protocol_names())}")
+    of_size = [protocol for protocol in of_name if size in (None, protocol.size)]
+    if not of_size:
+        sizes = " or ".join(str(protocol.size) for protocol in of_name)
         raise MendError(f"protocol {name} measures at {sizes} pixels, not at {size}")
-    wanted = [*(metrics or sized[0].metrics), *also]
+    wanted = [*(metrics or of_size[0].metrics), *also]
     for metric in wanted:
         if metric not in METRICS:
-            raise MendError(f"there is no metric {metric!r}; {_near(metric, list(METRICS))}")
-    return replace(sized[0], metrics=tuple(name for name in METRICS if name in wanted))
+            raise MendError(f"there is no metric {metric!r}; {did_you_mean(metric, METRICS)}")
+    return replace(of_size[0], metrics=tuple(name for name in METRICS if name in wanted))
 
 
-def restored(held: dict[str, Any]) -> Protocol:
+def restore(settings: dict[str, Any]) -> EvaluationProtocol:
     """The protocol of a manifest, if it is still one of ours.
 
     Raises:
         MendError: it is not; says which settings differ.
     """
-    found = choose(str(held.get("name")), held.get("size"), held.get("metrics", ()))
-    told = differences(found.as_dict(), held)
-    if told:
-        raise MendError(f"protocol {found.name} is another one by now: {'; '.join(told)}")
-    return found
+    name, size = str(settings.get("name")), settings.get("size")
+    protocol = choose(name, size, settings.get("metrics", ()))
+    changes = list_differences(protocol.as_dict(), settings)
+    if changes:
+        raise MendError(f"protocol {protocol.name} is another one by now: {'; '.join(changes)}")
+    return protocol
 
 
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def list_differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """How two protocols differ, setting by setting; what is measured does not count."""
     keys = [key for key in {**one, **other} if key != "metrics"]
     return [
-        f"{key} is {_short(one.get(key))} and {_short(other.get(key))}"
+        f"{key} is {_format_setting(one.get(key))} and {_format_setting(other.get(key))}"
         for key in keys
         if one.get(key) != other.get(key)
     ]
 
 
-def _short(value: Any) -> str:
+def _format_setting(value: Any) -> str:
     if isinstance(value, list):
         labels = [one.get("label", one) if isinstance(one, dict) else one for one in value]
         return "[" + ", ".join(map(str, labels)) + "]"
     return repr(value)
-
-
-def _near(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"

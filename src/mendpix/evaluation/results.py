@@ -1,4 +1,4 @@
-"""Results: everything that an evaluation found and everything that fixes how it was found.
+"""Results of an evaluation: the data model and its files.
 
 A results folder holds ``results.json`` (all of it), ``results.csv`` (one row per picture, model
 and metric), ``manifest.json`` (what it takes to repeat it) and ``pictures/``: ``truth/``,
@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mendpix.errors import MendError, PictureError
+from mendpix.io.atomic import atomic_write
 
 FORMAT = 1
 """Of the files; readers refuse what they were not written for."""
@@ -58,8 +59,8 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What one metric says of one model's fill of one picture, in float64."""
+class MetricRow:
+    """The value of one metric for one model's fill of one picture, in float64."""
 
     picture: str
     model: str
@@ -68,8 +69,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class SetRow:
-    """What one metric says of all of a model's fills of a bucket at once.
+class SetMetricRow:
+    """The value of one metric for all of a model's fills of a bucket at once.
 
     Attributes:
         bucket: a label, or :data:`ALL`.
@@ -87,7 +88,7 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one fill took; no part of what is promised to repeat.
+    """Time and memory of one fill; not reproducible, and not part of the digest.
 
     Attributes:
         seconds: of the fill alone.
@@ -126,8 +127,8 @@ class Results:
     metrics: dict[str, dict[str, Any]]
     models: dict[str, dict[str, Any]]
     pictures: list[Sample]
-    rows: list[Row]
-    sets: list[SetRow] = field(default_factory=list)
+    rows: list[MetricRow]
+    sets: list[SetMetricRow] = field(default_factory=list)
     costs: list[Cost] = field(default_factory=list)
     fills: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -136,17 +137,19 @@ class Results:
 
     def buckets(self) -> list[str]:
         """The labels of the buckets that hold pictures, in order of size, without :data:`ALL`."""
-        return sorted({shot.bucket for shot in self.pictures if shot.bucket}, key=_bounds)
+        return sorted(
+            {sample.bucket for sample in self.pictures if sample.bucket}, key=_lower_bound
+        )
 
     def values(self, model: str, metric: str, bucket: str = ALL) -> dict[str, float]:
         """By picture, in the order of their names."""
-        within = {s.name for s in self.pictures if bucket in (ALL, s.bucket)}
-        found = {
+        members = {s.name for s in self.pictures if bucket in (ALL, s.bucket)}
+        values = {
             row.picture: row.value
             for row in self.rows
-            if row.model == model and row.metric == metric and row.picture in within
+            if row.model == model and row.metric == metric and row.picture in members
         }
-        return dict(sorted(found.items()))
+        return dict(sorted(values.items()))
 
     def digest(self) -> str:
         """The sha256, in hex, of the rows and what metrics of sets say, to the last digit."""
@@ -161,7 +164,7 @@ class Results:
             "protocol": self.protocol,
             "inputs": self.inputs,
             "models": self.models,
-            "pictures": [asdict(shot) for shot in self.pictures],
+            "pictures": [asdict(sample) for sample in self.pictures],
             "metrics": self.metrics,
             "fills": self.fills,
             "versions": self.versions,
@@ -170,19 +173,19 @@ class Results:
 
     def as_csv(self) -> str:
         """One row per picture, model and metric."""
-        shots = {shot.name: shot for shot in self.pictures}
+        samples = {sample.name: sample for sample in self.pictures}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in self.rows:
-            shot = shots[row.picture]
-            values = (row.picture, shot.bucket, shot.ratio, row.model, row.metric, row.value)
+            sample = samples[row.picture]
+            values = (row.picture, sample.bucket, sample.ratio, row.model, row.metric, row.value)
             writer.writerow(values)
         return text.getvalue()
 
     def as_json(self) -> str:
         """All of it; numbers that JSON does not know are text."""
-        return _json({"format": FORMAT, **asdict(self)})
+        return _to_json({"format": FORMAT, **asdict(self)})
 
     def write(self, folder: Path | str) -> None:
         """Write ``results.json``, ``results.csv`` and ``manifest.json`` into a folder.
@@ -193,9 +196,9 @@ class Results:
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _store(folder / "results.json", self.as_json())
-            _store(folder / "results.csv", self.as_csv())
-            _store(folder / "manifest.json", _json(self.manifest()))
+            _write_text(folder / "results.json", self.as_json())
+            _write_text(folder / "results.csv", self.as_csv())
+            _write_text(folder / "manifest.json", _to_json(self.manifest()))
         except OSError as problem:
             raise PictureError(f"{folder} cannot be written: {problem.strerror}") from None
 
@@ -207,14 +210,14 @@ class Results:
             MendError: there are none, or of another format.
         """
         path = Path(folder)
-        held = read_json(path / "results.json" if path.is_dir() else path)
+        content = read_json(path / "results.json" if path.is_dir() else path)
         try:
             return cls(
-                pictures=[Sample(**shot) for shot in held.pop("pictures")],
-                rows=[Row(**_numbers(row)) for row in held.pop("rows")],
-                sets=[SetRow(**_numbers(row)) for row in held.pop("sets")],
-                costs=[Cost(**cost) for cost in held.pop("costs")],
-                **{name: value for name, value in held.items() if name != "format"},
+                pictures=[Sample(**sample) for sample in content.pop("pictures")],
+                rows=[MetricRow(**_parse_value(row)) for row in content.pop("rows")],
+                sets=[SetMetricRow(**_parse_value(row)) for row in content.pop("sets")],
+                costs=[Cost(**cost) for cost in content.pop("costs")],
+                **{name: value for name, value in content.items() if name != "format"},
             )
         except (KeyError, TypeError) as problem:
             raise MendError(f"{path} holds no results of an evaluation: {problem}") from None
@@ -226,8 +229,8 @@ def picture_file(folder: Path | str, model: str, name: str) -> Path:
 
 
 def file_name(name: str) -> str:
-    """A name as one part of a path: what is no letter, digit, or one of ``-_.`` is written as
-    ``%`` and its code, as is a dot that comes first."""
+    """A name as one part of a path, percent-encoded but for letters, digits and ``-_.~``; a dot
+    that comes first is encoded too, so that no file is hidden or leaves its folder."""
     safe = quote(name, safe="")
     return "%2E" + safe[1:] if safe.startswith(".") else safe
 
@@ -239,46 +242,47 @@ def read_json(path: Path) -> dict[str, Any]:
         MendError: it is not there, no JSON, or of another format.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise MendError(f"{path} cannot be read: {problem.strerror}") from None
     except ValueError as problem:
         raise MendError(f"{path} is no JSON: {problem}") from None
-    found = held.get("format") if isinstance(held, dict) else None
-    if not isinstance(held, dict) or found != FORMAT:
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or found != FORMAT:
         raise MendError(f"{path} has format {found} but {FORMAT} is what can be read here")
-    return held
+    return content
 
 
-def _bounds(label: str) -> tuple[float, str]:
-    """Where a bucket begins, to sort by."""
+def _lower_bound(label: str) -> tuple[float, str]:
+    """A bucket's lower bound, then its label, to sort by."""
     try:
         return float(label.strip("([").split(",")[0]), label
     except ValueError:
         return float("inf"), label
 
 
-def _store(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _json(held: dict[str, Any]) -> str:
-    return json.dumps(_plain(held), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+def _to_json(content: dict[str, Any]) -> str:
+    return (
+        json.dumps(_replace_nonfinite(content), indent=1, allow_nan=False, ensure_ascii=False)
+        + "\n"
+    )
 
 
-def _plain(value: Any) -> Any:
-    """With numbers that JSON does not know as text: "inf", "-inf", "nan"."""
+def _replace_nonfinite(value: Any) -> Any:
+    """The value with floats that JSON lacks as text: "inf", "-inf", "nan"."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _replace_nonfinite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_replace_nonfinite(one) for one in value]
     if isinstance(value, float) and not float("-inf") < value < float("inf"):
         return str(value)
     return value
 
 
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+def _parse_value(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "value": float(row["value"])}

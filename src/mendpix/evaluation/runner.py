@@ -1,4 +1,4 @@
-"""An evaluation from beginning to end, in one process or several: the digits are the same."""
+"""Runs an evaluation, in one process or several; the results do not depend on how many."""
 
 import contextlib
 import os
@@ -12,23 +12,22 @@ from mendpix import __version__
 from mendpix.errors import MendError, PictureError
 from mendpix.evaluation import measurement, set_metrics
 from mendpix.evaluation.metric_table import METRICS
-from mendpix.evaluation.photo_pairs import Pair
-from mendpix.evaluation.results import Cost, Results, Row
-from mendpix.evaluation.scoring import Plan, Scored, Scorer
+from mendpix.evaluation.photo_pairs import PhotoPair
+from mendpix.evaluation.results import Cost, MetricRow, Results
+from mendpix.evaluation.scoring import EvaluationPlan, ScoredSample, Scorer
 from mendpix.inpainting import workers
-from mendpix.inpainting.registry import portion
-from mendpix.types import Progress
+from mendpix.types import Progress, sub_range
 
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "torch", "numba", "onnxruntime")
-"""What an evaluation computes with; their versions are written down."""
+"""Libraries whose versions the results record: what an evaluation computes with."""
 
-MOST = 20
-"""Remarks on single pictures that are kept; the rest is counted."""
+MAX_REMARKS = 20
+"""Remarks on single pictures that are listed; the rest is counted."""
 
 
 def run(
-    pairs: Sequence[Pair],
-    plan: Plan,
+    pairs: Sequence[PhotoPair],
+    plan: EvaluationPlan,
     inputs: dict[str, Any],
     processes: int = 1,
     progress: Progress | None = None,
@@ -39,16 +38,16 @@ def run(
 
     Args:
         inputs: what was given, for the manifest.
-        progress: told the share of the work that is done; may raise to stop it.
+        progress: called with the share of the work that is done; may raise to stop it.
 
     Raises:
         MendError: what the user can put right, before any work where that can be known.
     """
     _check_writable(plan.folder)
-    measurement.of_pictures(plan.protocol.metrics)
-    set_metrics.conventions(plan.protocol.metrics)
-    scored = sorted(_scored(pairs, plan, processes, progress), key=lambda one: one.shot.name)
-    results = collected(scored, plan, inputs)
+    measurement.load_picture_metrics(plan.protocol.metrics)
+    set_metrics.load_conventions(plan.protocol.metrics)
+    scored = sorted(_score_all(pairs, plan, processes, progress), key=lambda item: item.sample.name)
+    results = collect_results(scored, plan, inputs)
     results.write(plan.folder)
     return results
 
@@ -62,18 +61,18 @@ def _check_writable(folder: Path) -> None:
         raise PictureError(f"{folder} cannot be written: it is read-only")
 
 
-def _scored(
-    pairs: Sequence[Pair], plan: Plan, processes: int, progress: Progress | None
-) -> Iterator[Scored]:
+def _score_all(
+    pairs: Sequence[PhotoPair], plan: EvaluationPlan, processes: int, progress: Progress | None
+) -> Iterator[ScoredSample]:
     processes = min(processes, len(pairs))
     if processes <= 1:
         scorer = Scorer(plan)
         for place, pair in enumerate(pairs):
-            yield scorer.score(pair, portion(progress, place, len(pairs)))
+            yield scorer.score(pair, sub_range(progress, place / len(pairs), 1 / len(pairs)))
             if progress is not None:
                 progress((place + 1) / len(pairs))
         return
-    results = workers.share_out(_begin, plan, pairs, processes)
+    results = workers.share_out(_create_scorer, plan, pairs, processes)
     with contextlib.closing(results):
         for count, (pair, result) in enumerate(results, 1):
             if isinstance(result, workers.Death):
@@ -86,84 +85,86 @@ def _scored(
                 progress(count / len(pairs))
 
 
-def _begin(plan: Plan) -> Callable[[Pair], Scored]:
-    """What each process does with its pairs."""
+def _create_scorer(plan: EvaluationPlan) -> Callable[[PhotoPair], ScoredSample]:
+    """What each worker process calls with its pairs."""
     return Scorer(plan).score
 
 
-def collected(scored: Sequence[Scored], plan: Plan, inputs: dict[str, Any]) -> Results:
-    """Results of what was scored, in the order of pictures' names."""
-    protocol, entrants = plan.protocol, plan.entrants
-    shots = [one.shot for one in scored]
+def collect_results(
+    scored: Sequence[ScoredSample], plan: EvaluationPlan, inputs: dict[str, Any]
+) -> Results:
+    """The results of scored samples, which are sorted by name."""
+    protocol, candidates = plan.protocol, plan.candidates
+    samples = [item.sample for item in scored]
     fills = {
-        entrant.name: {one.shot.name: one.parts[entrant.name].fill for one in scored}
-        for entrant in entrants
+        candidate.name: {item.sample.name: item.records[candidate.name].fill for item in scored}
+        for candidate in candidates
     }
     return Results(
         protocol=protocol.as_dict(),
         metrics={name: METRICS[name].as_dict() for name in protocol.metrics},
-        models={one.name: _placed(one.as_dict(), plan.folder) for one in entrants},
-        pictures=shots,
-        rows=list(_rows(scored, plan)),
-        sets=set_metrics.rows(plan.folder, protocol.metrics, shots, fills),
+        models={item.name: _relocate(item.as_dict(), plan.folder) for item in candidates},
+        pictures=samples,
+        rows=list(_metric_rows(scored, plan)),
+        sets=set_metrics.measure_sets(plan.folder, protocol.metrics, samples, fills),
         costs=list(_costs(scored, plan)),
         fills=fills,
-        versions=versions(),
+        versions=collect_versions(),
         inputs=inputs,
-        remarks=_remarks(scored),
+        remarks=_list_remarks(scored),
     )
 
 
-def _rows(scored: Iterable[Scored], plan: Plan) -> Iterator[Row]:
-    for one in scored:
-        for entrant in plan.entrants:
-            values = one.parts[entrant.name].values
+def _metric_rows(scored: Iterable[ScoredSample], plan: EvaluationPlan) -> Iterator[MetricRow]:
+    for item in scored:
+        for candidate in plan.candidates:
+            values = item.records[candidate.name].values
             for metric in plan.protocol.metrics:
                 if metric in values:
-                    yield Row(one.shot.name, entrant.name, metric, values[metric])
+                    yield MetricRow(item.sample.name, candidate.name, metric, values[metric])
 
 
-def _costs(scored: Iterable[Scored], plan: Plan) -> Iterator[Cost]:
-    for one in scored:
-        for entrant in plan.entrants:
-            if entrant.kind == "filler":
-                part = one.parts[entrant.name]
-                yield Cost(one.shot.name, entrant.name, part.seconds, part.megabytes)
+def _costs(scored: Iterable[ScoredSample], plan: EvaluationPlan) -> Iterator[Cost]:
+    for item in scored:
+        for candidate in plan.candidates:
+            if candidate.kind == "filler":
+                record = item.records[candidate.name]
+                yield Cost(item.sample.name, candidate.name, record.seconds, record.megabytes)
 
 
-def _remarks(scored: Iterable[Scored]) -> list[str]:
-    found = [remark for one in scored for remark in one.remarks]
-    more = [f"and {len(found) - MOST} more remarks"] if len(found) > MOST else []
-    return found[:MOST] + more
+def _list_remarks(scored: Iterable[ScoredSample]) -> list[str]:
+    remarks = [remark for item in scored for remark in item.remarks]
+    rest = len(remarks) - MAX_REMARKS
+    return remarks[:MAX_REMARKS] + ([f"and {rest} more remarks"] if rest > 0 else [])
 
 
-def _placed(model: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A model whose path is written as seen from the results, so that both can be moved."""
+def _relocate(model: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A model with its path relative to the results, so that both can be moved together."""
     path = Path(model["spec"])
     is_file = (model["sha256"] or model["kind"] == "folder") and path.exists()
-    return {**model, "spec": relative(path, folder)} if is_file else model
+    return {**model, "spec": relative_path(path, folder)} if is_file else model
 
 
-def given(photos: Path, masks: Path | None, folder: Path, invert: bool) -> dict[str, Any]:
-    """The inputs of a manifest: where photos and masks lie, as seen from the results."""
-    told: dict[str, Any] = {"photos": relative(photos, folder), "invert": invert}
-    return told if masks is None else {**told, "masks": relative(masks, folder)}
+def describe_inputs(photos: Path, masks: Path | None, folder: Path, invert: bool) -> dict[str, Any]:
+    """The inputs of a manifest: where photos and masks lie, relative to the results."""
+    inputs: dict[str, Any] = {"photos": relative_path(photos, folder), "invert": invert}
+    return inputs if masks is None else {**inputs, "masks": relative_path(masks, folder)}
 
 
-def relative(path: Path, folder: Path) -> str:
-    """A path as seen from a folder, with slashes; as it is where there is no way."""
+def relative_path(path: Path, folder: Path) -> str:
+    """A path relative to a folder, with slashes; absolute where it is on another drive."""
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # another drive
         return path.resolve().as_posix()
 
 
-def versions() -> dict[str, str]:
-    """Of mendpix and what it computes with, and the kind of processor."""
-    found = {"mendpix": __version__, "python": platform.python_version()}
+def collect_versions() -> dict[str, str]:
+    """Versions of mendpix and what it computes with, and the kind of processor."""
+    versions = {"mendpix": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {**found, "machine": platform.machine()}
+    return {**versions, "machine": platform.machine()}

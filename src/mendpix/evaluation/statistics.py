@@ -1,8 +1,8 @@
-"""Means, intervals and paired differences of rows: the same digits in whatever order they came.
+"""Means, bootstrap intervals and paired differences, independent of the order of the rows.
 
-A value is a picture's; pictures are what is drawn again in a bootstrap (Efron 1979,
-https://doi.org/10.1214/aos/1176344552): percentiles of the means of 10,000 samples with
-replacement, by a fixed seed. Two models are compared picture by picture on the same holes.
+Each value belongs to a picture. Intervals are percentile bootstrap (Efron 1979,
+https://doi.org/10.1214/aos/1176344552) over pictures: percentiles of the means of 10,000 samples
+with replacement, with a fixed seed. Two models are compared in pairs, on the same holes.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from mendpix.evaluation.results import ALL, Results
 
 LEVEL = 0.95
-DRAWS = 10_000
+DRAWS = 10_000  # leaves 250 means beyond each end of a 95 % interval
 SEED = 0
 
 FEWEST = 6
 """Pictures below which no claim is made: an interval from fewer is too narrow to be believed."""
 
-_BLOCK = 1 << 22  # values that are held at once while drawing
+_BLOCK = 1 << 22  # values in memory at once while drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,19 @@ class Difference:
         if not self.count:
             return f"{self.a} and {self.b} share no picture measured by {what}{where}"
         if not self.winner:
-            between = _span(self.mean, self.low, self.high, unit, digits)
+            interval_text = _format_interval(self.mean, self.low, self.high, unit, digits)
             reason = " (too few to tell)" if self.count < FEWEST else ""
             return (
                 f"{pictures}{reason} do not show whether {self.a} or {self.b} is better by "
-                f"{what}{where}: difference {between}"
+                f"{what}{where}: difference {interval_text}"
             )
         loser = self.b if self.winner == self.a else self.a
-        by = sorted((abs(self.low), abs(self.high)))
-        size = _span(abs(self.mean), by[0], by[1], unit, digits)
+        low, high = sorted((abs(self.low), abs(self.high)))
+        size = _format_interval(abs(self.mean), low, high, unit, digits)
         return f"{self.winner} beats {loser} by {what}{where}: by {size}, {pictures}"
 
 
-def _span(mean: float, low: float, high: float, unit: str, digits: int) -> str:
+def _format_interval(mean: float, low: float, high: float, unit: str, digits: int) -> str:
     tail = f" {unit}" if unit else ""
     percent = f"{100 * LEVEL:g} %"
     return f"{mean:.{digits}f}{tail} ({percent}: {low:.{digits}f} to {high:.{digits}f})"
@@ -98,12 +98,16 @@ def interval(values: Mapping[str, float], seed: int = SEED) -> tuple[float, floa
     if ordered.size < 2 or np.isnan(ordered).any():
         return nan, nan
     means = np.sort(_means(ordered, seed))
-    tail = round(DRAWS * (1 - LEVEL) / 2)
+    tail = round(DRAWS * (1 - LEVEL) / 2)  # means beyond each end
     return float(means[tail]), float(means[-tail - 1])
 
 
 def _means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """The means of samples with replacement; values of one number draw the same pictures."""
+    """The means of samples with replacement.
+
+    The indices depend on the seed and the number of values alone, so that two models measured on
+    the same pictures are resampled alike.
+    """
     random = np.random.default_rng(seed)
     rows = max(1, _BLOCK // values.size)
     blocks = [min(rows, DRAWS - start) for start in range(0, DRAWS, rows)]
@@ -113,10 +117,10 @@ def _means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
 
 def estimate(results: Results, model: str, metric: str, bucket: str = ALL) -> Estimate:
     """A cell of the table: of a metric of each picture."""
-    return estimated(results.values(model, metric, bucket))
+    return estimate_mean(results.values(model, metric, bucket))
 
 
-def estimated(values: Mapping[str, float]) -> Estimate:
+def estimate_mean(values: Mapping[str, float]) -> Estimate:
     """The mean of values by picture, with its interval."""
     return Estimate(mean(values), *interval(values), len(values))
 
@@ -124,29 +128,32 @@ def estimated(values: Mapping[str, float]) -> Estimate:
 def difference(results: Results, a: str, b: str, metric: str, bucket: str = ALL) -> Difference:
     """``a`` minus ``b`` over the pictures that both have."""
     ours, theirs = results.values(a, metric, bucket), results.values(b, metric, bucket)
-    found = paired(ours, theirs)
+    gap = paired_difference(ours, theirs)
     better = str(results.metrics[metric]["better"])
-    return Difference(a, b, metric, bucket, found.mean, found.low, found.high, found.count, better)
+    return Difference(a, b, metric, bucket, gap.mean, gap.low, gap.high, gap.count, better)
 
 
-def paired(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
+def paired_difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Estimate:
     """Of the first values minus the second, by picture, over the pictures that both have."""
-    return estimated({name: _minus(ours[name], theirs[name]) for name in ours if name in theirs})
+    return estimate_mean(
+        {name: _subtract(ours[name], theirs[name]) for name in ours if name in theirs}
+    )
 
 
-def _minus(a: float, b: float) -> float:
-    """Equal infinities differ by nothing."""
+def _subtract(a: float, b: float) -> float:
+    """Equal infinities (the PSNR of perfect fills) differ by nothing, not by NaN."""
     return 0.0 if a == b else a - b
 
 
 def verdicts(results: Results, a: str, b: str, bucket: str = ALL) -> list[str]:
     """One sentence for each metric of pictures."""
-    found = []
-    for metric, about in results.metrics.items():
-        if not about.get("set"):
-            told = difference(results, a, b, metric, bucket)
-            found.append(told.verdict(about["label"], about["unit"], about["digits"]))
-    return found
+    return [
+        difference(results, a, b, name, bucket).verdict(
+            metric["label"], metric["unit"], metric["digits"]
+        )
+        for name, metric in results.metrics.items()
+        if not metric.get("set")
+    ]
 
 
 def rank(results: Results, metric: str, bucket: str = ALL) -> list[str]:
@@ -158,7 +165,7 @@ def rank(results: Results, metric: str, bucket: str = ALL) -> list[str]:
 
 def summary(results: Results) -> dict[str, Any]:
     """Model -> metric -> bucket -> :class:`Estimate`, of metrics of each picture."""
-    names = [name for name, about in results.metrics.items() if not about.get("set")]
+    names = [name for name, metric in results.metrics.items() if not metric.get("set")]
     buckets = [ALL, *results.buckets()]
     return {
         model: {

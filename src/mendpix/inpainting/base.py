@@ -7,7 +7,7 @@ import numpy as np
 
 from mendpix.errors import MaskError, MendError, TensorError
 from mendpix.inpainting import windows
-from mendpix.types import Hole, Photo, Progress
+from mendpix.types import Hole, Photo, Progress, sub_range
 
 SLACK = 1e-3
 """How far outside [0, 1] a known value may lie: the rounding of resizing."""
@@ -71,21 +71,18 @@ class CheckedFiller:
         return filled
 
     def missing(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """Only the values ``(N, C)`` of the missing pixels, without a second copy of the photo.
+        """Only the values ``(N, C)`` of the missing pixels; overwrites ``photo``, to save a copy.
 
-        ``photo`` is used up: it is changed. Raises what a call raises, except for wrong arrays,
-        which are not looked for.
+        Raises what a call raises, except for wrong arrays, which are not looked for.
         """
-        gap = self._hidden(photo, hole)
-        if not (np.isfinite(photo[..., 0]) & ~gap).any():
-            raise MaskError(
-                f"all {hole.size} pixels are missing or unusable, so nothing is left to fill "
-                "from; leave some known, or invert the mask"
-            )
-        made = self._by_channels(photo, gap, progress)[hole]
-        if not np.isfinite(made).all():
+        gap = self._hide(photo, hole)
+        if self.inner.channels == "any" or photo.shape[2] == 3:
+            values = self.inner(photo, gap, progress)[hole]
+        else:
+            values = self._fill_planes(photo, gap, progress)[hole]
+        if not np.isfinite(values).all():
             raise MendError(f"{type(self.inner).__name__} gave values that are no numbers")
-        return made
+        return values
 
     def tries(
         self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
@@ -99,14 +96,23 @@ class CheckedFiller:
         if candidates is None:
             name = type(self.inner).__name__
             raise MendError(f"{name} has 1 fill, not {count}; ask the model 'auto' for more")
-        gap = self._hidden(photo, hole)
-        for made in candidates(photo, gap, count, progress):
-            yield made[hole]
+        gap = self._hide(photo, hole)
+        for filled in candidates(photo, gap, count, progress):
+            yield filled[hole]
 
-    def _hidden(self, photo: Photo, hole: Hole) -> Hole:
-        """Leave nothing to see under the hole; what the filler is to call missing."""
-        unusable = ~windows.finite(photo) & ~hole
+    def _hide(self, photo: Photo, hole: Hole) -> Hole:
+        """Overwrite what lies under the hole and what is not finite.
+
+        Returns: what the filler is to call missing.
+        """
+        finite = windows.find_finite(photo)
+        if not (finite & ~hole).any():
+            raise MaskError(
+                f"all {hole.size} pixels are missing or unusable, so nothing is left to fill "
+                "from; leave some known, or invert the mask"
+            )
         photo[hole] = 0
+        unusable = ~finite & ~hole
         if not unusable.any():
             return hole
         if getattr(self.inner, "skips_nan", False):
@@ -115,21 +121,15 @@ class CheckedFiller:
         photo[unusable] = 0
         return hole | unusable
 
-    def _by_channels(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
+    def _fill_planes(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
+        """Fill one channel at a time, as three equal ones, with a filler for three."""
         count = photo.shape[2]
-        if self.inner.channels == "any" or count == 3:
-            return self.inner(photo, hole, progress)
         planes = []
         for index in range(count):
             grey = np.repeat(photo[..., index : index + 1], 3, axis=2)
-            told = portion(progress, index, count)
-            planes.append(self.inner(grey, hole, told).mean(axis=2))
+            part = sub_range(progress, index / count, 1 / count)
+            planes.append(self.inner(grey, hole, part).mean(axis=2))
         return np.stack(planes, axis=2)
-
-
-def portion(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """What the ``index``-th of ``count`` equal parts of a work tells its progress to."""
-    return None if progress is None else lambda share: progress((index + share) / count)
 
 
 def check(photo: Photo, hole: Hole) -> None:

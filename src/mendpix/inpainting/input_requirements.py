@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mendpix.errors import TensorError
 from mendpix.inpainting import windows
 from mendpix.inpainting.windows import Window
-from mendpix.types import Hole, Photo, Progress
+from mendpix.types import Hole, Photo, Progress, sub_range
 
 Run = Callable[[Photo, Hole, Progress | None], Photo]
 Start = Run
@@ -131,7 +131,7 @@ class _Work:
     def fill_whole(self, filled: Photo, hole: Hole) -> None:
         fits = hole.size <= self.needs.largest
         whole = [Window(0, 0, *hole.shape)]
-        parts = whole if fits else windows.around(hole, context=1.0, smallest=128)
+        parts = whole if fits else windows.find_windows(hole, context=1.0, smallest=128)
         for step, window in enumerate(parts):
             missing = hole[window.slices]
             made = self._reduced(filled[window.slices], missing, self._portion(step, len(parts)))
@@ -163,8 +163,8 @@ class _Work:
             return photo, told
         bare = photo.copy()
         bare[hole] = 0  # as any filler that is called by its name sees it
-        made = self.start(bare, hole, _half(told, 0.0))
-        return np.where(hole[..., None], made.clip(0, 1), photo), _half(told, 0.5)
+        made = self.start(bare, hole, sub_range(told, 0.0, 0.5))
+        return np.where(hole[..., None], made.clip(0, 1), photo), sub_range(told, 0.5, 0.5)
 
     def fill_squares(self, filled: Photo, hole: Hole, size: int) -> None:
         left = hole.copy()
@@ -208,26 +208,19 @@ class _Work:
         return hole
 
     def _portion(self, step: int, steps: int) -> Progress | None:
-        """What a step tells its own progress to; its end is told by :meth:`_tell`."""
-        progress = self.progress
-        if progress is None:
-            return None
-        return lambda share: progress((step + min(share, 0.99)) / steps)
+        """The callback of a step; its end is told by :meth:`_tell`."""
+        return sub_range(self.progress, step / steps, 0.99 / steps)
 
     def _tell(self, step: int, steps: int) -> None:
         if self.progress is not None:
             self.progress((step + 1) / steps)
 
 
-def _half(told: Progress | None, base: float) -> Progress | None:
-    return None if told is None else lambda share: told(base + share / 2)
-
-
 def _boxes(hole: Hole, needs: InputRequirements) -> list[Window]:
     """What is filled at once: the whole picture, or boxes of the hole's parts, top to bottom."""
     if _fits(hole.shape, needs):
         return [Window(0, 0, *hole.shape)]
-    boxes = [_box(hole, part) for part in windows.around(hole, context=0, smallest=NEAR)]
+    boxes = [_box(hole, part) for part in windows.find_windows(hole, context=0, smallest=NEAR)]
     return boxes if needs.centred else _gathered(boxes, needs.inner)
 
 
@@ -275,14 +268,8 @@ def _inside(start: int, side: int, length: int) -> int:
 
 def _box(hole: Hole, window: Window) -> Window:
     """The box of what is missing inside a window."""
-    part = hole[window.slices]
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    return Window(
-        window.top + int(rows[0]),
-        window.left + int(columns[0]),
-        int(rows[-1] - rows[0]) + 1,
-        int(columns[-1] - columns[0]) + 1,
-    )
+    box = windows.bounding_window(hole[window.slices])
+    return Window(window.top + box.top, window.left + box.left, box.height, box.width)
 
 
 def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:

@@ -2,16 +2,14 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mendpix.errors import MendError, WeightsError
-from mendpix.inpainting import devices
-from mendpix.inpainting.base import CheckedFiller, Filler, check, portion
-from mendpix.inpainting.hybrid.tiling import Refine
+from mendpix.inpainting.base import CheckedFiller, Filler, check
+from mendpix.inpainting.options import FillSettings
 from mendpix.types import Hole, Photo, Progress
 from mendpix.weights import cards, catalogue
 from mendpix.weights.catalogue import CATALOGUE
@@ -23,10 +21,10 @@ __all__ = [
     "Hole",
     "Photo",
     "Progress",
+    "attach_start",
     "check",
     "load",
-    "portion",
-    "started",
+    "open_filler",
 ]
 
 
@@ -103,85 +101,38 @@ def load(
     """
     name = str(model)
     if name in BUILT_IN:
-        return CheckedFiller(_built_in(name, device, {"seed": seed, "threads": threads}, options))
+        common = {"seed": seed, "threads": threads, "device": device}
+        return CheckedFiller(_built_in(name, common, options))
     path = _file(name)
     if path.suffix == ".onnx":
         return CheckedFiller(_exported(path, device, seed, threads, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return CheckedFiller(started(_network(path, device, threads, trust), seed, threads))
+    return CheckedFiller(attach_start(_network(path, device, threads, trust), seed, threads))
 
 
-def _built_in(name: str, device: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
-    if name == "auto" and "refine" not in options:
-        refine = _elsewhere(device, common["threads"])
-        options = options if refine is None else {"refine": refine, **options}
-    elif device not in ("auto", "cpu"):
-        raise MendError(f"{name} runs on the CPU, not on {device}; leave the device out")
-    make = BUILT_IN[name]()
-    known = _options(make)
+def open_filler(settings: FillSettings) -> CheckedFiller:
+    """The filler that the settings of a command name."""
+    options: dict[str, Any] = asdict(settings.runtime)
+    if settings.options.quality != "fast":
+        options["quality"] = settings.options.quality
+    return load(settings.model, trust=settings.trust, **options)
+
+
+def _built_in(name: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
+    """A filler by name; of ``common`` it is given what it takes."""
+    filler_class = BUILT_IN[name]()
+    known = _options(filler_class)
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "none"
             raise MendError(f"{name} has no option {option!r}; it takes {takes}")
+    device = common["device"]
+    if "device" not in known and device not in ("auto", "cpu"):
+        raise MendError(f"{name} runs on the CPU, not on {device}; leave the device out")
     common = {key: value for key, value in common.items() if key in known}
-    filler: Filler = make(**common, **options)
+    filler: Filler = filler_class(**common, **options)
     return filler
-
-
-def _elsewhere(device: str, threads: int | None) -> Refine | None:
-    """The bundled network on an accelerator; None where it is to run on the CPU.
-
-    An accelerator that is asked for by name is looked for now; else one that seems to be there is
-    tried while the picture is read, and the CPU serves where it turns out to be of no use.
-    """
-    if device == "cpu" or (device == "auto" and not _promising()):
-        return None
-    if device != "auto":
-        return accelerated(device, threads)
-    from mendpix.inpainting.hybrid import filler
-
-    return filler.awaited(lambda: _found(threads))
-
-
-def _promising() -> bool:
-    return devices.likely() and find_spec("torch") is not None
-
-
-def _found(threads: int | None) -> Refine:
-    from mendpix.inpainting.hybrid import filler
-    from mendpix.networks.serialization import choose_device
-
-    device = choose_device("auto")
-    return filler.exported(threads) if device.type == "cpu" else accelerated(str(device), threads)
-
-
-def accelerated(device: str, threads: int | None = None) -> Refine:
-    """The bundled network on a device, by PyTorch, or else by an ONNX Runtime that knows it.
-
-    Args:
-        device: as for :func:`load`, but "auto".
-
-    Raises:
-        WeightsError: PyTorch does not find the device.
-        MendError: PyTorch is not installed.
-    """
-    from mendpix.inpainting.onnx import filler
-
-    if find_spec("torch") is not None:
-        from mendpix.inpainting.torch import load_filler
-
-        try:
-            return load_filler(cards.BUNDLED / "mender.safetensors", device, threads).refine
-        except WeightsError:
-            if not filler.runs_on(device):
-                raise
-    elif not filler.runs_on(device):
-        raise MendError(
-            f"auto runs on {device} by PyTorch, which is not installed; "
-            "run: pip install 'mendpix[train]', or leave the device out"
-        )
-    return filler.OnnxFiller(cards.BUNDLED / "mender.onnx", device=device).refine
 
 
 def _options(make: type[Any]) -> list[str]:
@@ -197,14 +148,14 @@ def _file(name: str) -> Path:
     """The file or run folder that a name stands for: bundled, of the catalogue, or a path."""
     if name in CATALOGUE:
         return catalogue.find(name)
-    path = cards.bundled().get(name) or Path(name).expanduser()
+    path = cards.list_bundled().get(name) or Path(name).expanduser()
     if not path.exists():
         raise MendError(_unknown(name))
     return path
 
 
 def _unknown(name: str) -> str:
-    known = (*BUILT_IN, *cards.bundled(), *CATALOGUE)
+    known = (*BUILT_IN, *cards.list_bundled(), *CATALOGUE)
     close = get_close_matches(name, known, n=1)
     meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
     return f"{name} is neither a filler's name nor a file or run folder; {meant}"
@@ -213,20 +164,20 @@ def _unknown(name: str) -> str:
 def _network(path: Path, device: str, threads: int | None, trust: bool) -> Filler:
     try:
         from mendpix.inpainting.torch import load_filler
-        from mendpix.inpainting.torchscript import is_script, load_scripted
+        from mendpix.inpainting.torchscript import is_torchscript, load_torchscript
     except ModuleNotFoundError as missing:
         if missing.name != "torch":
             raise
         raise MendError(
             f"{path} needs PyTorch, which is not installed; run: pip install 'mendpix[train]'"
         ) from None
-    script = is_script(path)
+    script = is_torchscript(path)
     if script and not trust:
         raise WeightsError(
             f"{path} is TorchScript, a program that could do anything; "
             "if you trust who made it, allow it with --trust (trust=True)"
         )
-    filler: Filler = (load_scripted if script else load_filler)(path, device, threads)
+    filler: Filler = (load_torchscript if script else load_filler)(path, device, threads)
     return filler
 
 
@@ -238,10 +189,10 @@ def _exported(
     adapter = options.pop("adapter", None)
     if options:
         raise MendError(f"{path} has no option {', '.join(sorted(options))}; it takes adapter")
-    return started(OnnxFiller(path, adapter, threads=threads, device=device), seed, threads)
+    return attach_start(OnnxFiller(path, adapter, threads=threads, device=device), seed, threads)
 
 
-def started(filler: Any, seed: int = 0, threads: int | None = None) -> Filler:
+def attach_start(filler: Any, seed: int = 0, threads: int | None = None) -> Filler:
     """A network's filler, given the one that it wants its holes filled with first.
 
     Args:
@@ -257,7 +208,7 @@ def started(filler: Any, seed: int = 0, threads: int | None = None) -> Filler:
                 f"the network wants holes filled by {filler.starts_with!r} first, which is no "
                 f"built-in filler; known are {', '.join(BUILT_IN)}"
             )
-        common = {"seed": seed, "threads": threads}
-        filler.start = _built_in(filler.starts_with, "cpu", common, {})
+        common = {"seed": seed, "threads": threads, "device": "cpu"}
+        filler.start = _built_in(filler.starts_with, common, {})
     made: Filler = filler
     return made

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from mendpix.errors import WeightsError
-from mendpix.inpainting import input_requirements
+from mendpix.inpainting import input_requirements, windows
 from mendpix.inpainting.input_requirements import LARGEST, InputRequirements
 from mendpix.networks import serialization
 from mendpix.networks.types import Prediction
@@ -56,7 +56,7 @@ class NetworkFiller:
         self.device = serialization.choose_device(device)
         self.network = network.to(self.device)
         self.card = dict(card or {})
-        self.needs = needs_of(network, largest)
+        self.requirements = requirements_of(network, largest)
         self.starts_with = start_of(network)
         self.start: input_requirements.Start | None = None
         self._lock = Lock()
@@ -79,38 +79,57 @@ class NetworkFiller:
             )
         with self._lock:
             self.network.eval()
-            return input_requirements.fill(photo, hole, self.needs, self._run, self.start, progress)
+            return input_requirements.fill(
+                photo, hole, self.requirements, self._run, self.start, progress
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=Lock())
+        self.network.to(self.device)
 
     def refine(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """Go over the hole of a photo that is filled already; see ``input_requirements.refine``.
+        """Refine the hole of a photo ``(H, W, 3)`` that is filled already, on all of its pixels.
 
-        Raises what a call raises.
+        The network sees the fill, and needs no known pixel. A photo that it takes in one piece
+        is padded and run; another one is cut as by :func:`input_requirements.refine`.
+
+        Returns: a new photo, its pixels outside the hole as they were. Raises what a call raises.
         """
+        needs = self.requirements
         with self._lock:
             self.network.eval()
-            return input_requirements.refine(photo, hole, self.needs, self._run, progress)
+            if needs.size is not None or hole.size > needs.largest:
+                return input_requirements.refine(photo, hole, needs, self._run, progress)
+            refined = photo.copy()
+            np.clip(refined, 0, 1, out=refined, where=hole[..., None])
+            padded = windows.pad(refined, needs.multiple), windows.pad(hole, needs.multiple)
+            refined[hole] = self._run(*padded, progress)[: hole.shape[0], : hole.shape[1]][hole]
+            return refined
 
     def _run(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """The network's picture ``(H, W, 3)`` of a photo that suits it, cut to [0, 1]."""
         image = torch.from_numpy(np.ascontiguousarray(photo.transpose(2, 0, 1)))[None]
         where = torch.from_numpy(hole.astype(np.float32))[None, None]
         try:
-            with torch.inference_mode(), self._told(progress):
+            with torch.inference_mode(), self._report_layers(progress):
                 prediction: Prediction = self.network(image.to(self.device), where.to(self.device))
-                made = prediction.image[0].float().clamp(0, 1).cpu()
+                output = prediction.image[0].float().clamp(0, 1).cpu()
         except torch.OutOfMemoryError:
             height, width = hole.shape
             raise WeightsError(
                 f"{width}x{height} pixels at once do not fit the memory of {self.device}; "
                 "use --device cpu, or a NetworkFiller with a smaller 'largest'"
             ) from None
-        if not made.isfinite().all():
+        if not output.isfinite().all():
             name = type(self.network).__name__
             raise WeightsError(f"{name} gave values that are no numbers; its weights are broken")
-        return made.permute(1, 2, 0).numpy()
+        return output.permute(1, 2, 0).numpy()
 
     @contextmanager
-    def _told(self, progress: Progress | None) -> Iterator[None]:
+    def _report_layers(self, progress: Progress | None) -> Iterator[None]:
         """Tell ``progress`` of every layer that has run, so that it can stop a long pass."""
         if progress is None:
             yield
@@ -137,7 +156,7 @@ def _leaves(network: nn.Module) -> list[nn.Module]:
     return [m for m in plain if not any(child in plain for child in m.children())]
 
 
-def needs_of(network: nn.Module, largest: int = LARGEST) -> InputRequirements:
+def requirements_of(network: nn.Module, largest: int = LARGEST) -> InputRequirements:
     """What a network needs of a picture, by its attributes ``multiple``, ``size``, ..."""
     return InputRequirements(
         multiple=getattr(network, "multiple", 1),
@@ -154,8 +173,8 @@ def start_of(network: nn.Module) -> str:
     A network says so by an attribute ``start``, its own or its options'.
     """
     options = getattr(network, "options", None)
-    found = getattr(network, "start", None) or getattr(options, "start", None)
-    return found if isinstance(found, str) else ""
+    start = getattr(network, "start", None) or getattr(options, "start", None)
+    return start if isinstance(start, str) else ""
 
 
 def load_filler(

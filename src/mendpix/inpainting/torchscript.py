@@ -7,6 +7,7 @@ mask ``(N, 1, H, W)`` with 1 = missing, H and W multiples of 8, picture in [0, 1
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from mendpix.networks.types import Prediction
 from mendpix.weights import download
 
 
-class Scripted(nn.Module):
+class TorchScriptNetwork(nn.Module):
     """A loaded TorchScript program, called as any network here is.
 
     Shape:
@@ -32,6 +33,10 @@ class Scripted(nn.Module):
         self.program = program
         self.source = source
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Programs cannot be pickled: a copy opens the file again."""
+        return _reopen, (self.source,)
+
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         try:
             image = self.program(photo, hole)
@@ -39,23 +44,38 @@ class Scripted(nn.Module):
             detail = " ".join(str(problem).split())[-160:]
             raise WeightsError(f"{self.source} cannot run as (image, mask): {detail}") from None
         if not isinstance(image, Tensor) or image.shape != photo.shape:
-            said = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+            output = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
             raise WeightsError(
-                f"{self.source} made {said} of a picture {tuple(photo.shape)}; "
+                f"{self.source} made {output} of a picture {tuple(photo.shape)}; "
                 "only programs (image, mask) -> image of the same size fill"
             )
         return Prediction(image)
 
 
-def is_script(path: Path) -> bool:
+def is_torchscript(path: Path) -> bool:
     """Whether a file holds TorchScript: a zip archive with code in it."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as held:
-        return any("/code/" in f"/{name}" for name in held.namelist())
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in f"/{name}" for name in archive.namelist())
 
 
-def load_scripted(path: Path, device: str = "auto", threads: int | None = None) -> NetworkFiller:
+def _open(path: Path) -> nn.Module:
+    try:
+        with warnings.catch_warnings():  # deprecated, but the only way to open such a file
+            warnings.simplefilter("ignore", DeprecationWarning)
+            program: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            return program.eval()
+    except (RuntimeError, ValueError) as problem:
+        detail = " ".join(str(problem).split())[:160]
+        raise WeightsError(f"{path} cannot be opened as TorchScript: {detail}") from None
+
+
+def _reopen(source: str) -> TorchScriptNetwork:
+    return TorchScriptNetwork(_open(Path(source)), source)
+
+
+def load_torchscript(path: Path, device: str = "auto", threads: int | None = None) -> NetworkFiller:
     """A filler from a TorchScript file, which runs the program in it.
 
     Args:
@@ -66,13 +86,6 @@ def load_scripted(path: Path, device: str = "auto", threads: int | None = None) 
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    try:
-        with warnings.catch_warnings():  # deprecated, but the only way to open such a file
-            warnings.simplefilter("ignore", DeprecationWarning)
-            program = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as problem:
-        detail = " ".join(str(problem).split())[:160]
-        raise WeightsError(f"{path} cannot be opened as TorchScript: {detail}") from None
     card = {"kind": "network", "network": "torchscript", "file": path.name}
-    card |= {"sha256": download.digest(path)}
-    return NetworkFiller(Scripted(program, str(path)), device, card)
+    card |= {"sha256": download.hash_file(path)}
+    return NetworkFiller(TorchScriptNetwork(_open(path), str(path)), device, card)

@@ -1,16 +1,17 @@
-"""Windows around holes, padding and resizing for a filler's size, and undoing each.
+"""Windows around holes and the photo inside them; padding and resizing, and undoing each.
 
-Everything here works on arrays ``(H, W)`` or ``(H, W, C)`` of any dtype.
+The functions work on arrays ``(H, W)`` or ``(H, W, C)`` of any dtype.
 """
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.types import Hole
+from mendpix.types import Hole, Photo
 
 Array = NDArray[Any]
 
@@ -57,16 +58,72 @@ class Window:
         return Window(top, left, bottom - top, right - left)
 
 
-def finite(array: Array) -> Hole:
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A window's part of a photo while it is filled.
+
+    Attributes:
+        photo: ``(h, w, C)``; NaN where ``unusable``.
+        hole: ``(h, w)``, True = missing.
+        unusable: ``(h, w)``, known pixels that are no source.
+    """
+
+    photo: Photo
+    hole: Hole
+    unusable: Hole
+
+    @classmethod
+    def cut(cls, photo: Photo, hole: Hole, unusable: Hole, window: Window) -> "Region":
+        """The part of a photo inside a window; a view where it can be one."""
+        part = window.slices
+        return cls(photo[part], np.ascontiguousarray(hole[part]), unusable[part])
+
+    def flip(self) -> "Region":
+        """Mirror left and right."""
+        return Region(
+            np.ascontiguousarray(self.photo[:, ::-1]),
+            np.ascontiguousarray(self.hole[:, ::-1]),
+            np.ascontiguousarray(self.unusable[:, ::-1]),
+        )
+
+    def shrink(self, depth: float, deep: float) -> "Region | None":
+        """Resize the region so that its hole is ``depth`` pixels deep, rim to middle.
+
+        Returns: None where the hole is not deeper than ``deep``, or where no pixel of the smaller
+        photo would be known: one is missing as soon as any pixel under it is, so thin known parts
+        vanish.
+        """
+        if self.hole.all():
+            return None
+        deepest = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
+        if deepest <= deep:
+            return None
+        scale = depth / float(deepest)
+        height, width = (max(1, round(n * scale)) for n in self.hole.shape)
+        known = ~self.unusable & ~self.hole
+        masked = np.where(known[..., None], self.photo, np.float32(0))
+        # normalised averaging: dividing by the known share keeps hidden colours out of the mean
+        weight = resize(known[..., None].astype(np.float32), (height, width))
+        small = resize(masked, (height, width)) / np.maximum(weight, 1e-6)
+        small = np.clip(small, 0, 1)
+        hole = resize_hole(self.hole, (height, width))
+        unusable = (weight[..., 0] < 0.5) & ~hole
+        if (hole | unusable).all():
+            return None
+        small[unusable] = np.nan
+        return Region(np.asarray(small, np.float32), hole, unusable)
+
+
+def find_finite(array: Array) -> Hole:
     """Where all channels ``(H, W, C)`` are finite numbers, ``(H, W)``."""
-    found = np.ones(array.shape[:2], np.bool_)
+    known = np.ones(array.shape[:2], np.bool_)
     if np.issubdtype(array.dtype, np.floating):
         for index in range(array.shape[2]):  # much faster than all(axis=2)
-            found &= np.isfinite(array[..., index])
-    return found
+            known &= np.isfinite(array[..., index])
+    return known
 
 
-def around(hole: Hole, context: float = 1.0, smallest: int = 48) -> list[Window]:
+def find_windows(hole: Hole, context: float = 1.0, smallest: int = 48) -> list[Window]:
     """Windows that hold every hole component with its surroundings, none overlapping another.
 
     Args:
@@ -80,7 +137,24 @@ def around(hole: Hole, context: float = 1.0, smallest: int = 48) -> list[Window]
     for left, top, width, height, _ in boxes[1:].tolist():
         margin = max(smallest, round(context * max(width, height)))
         grown.append(Window(top, left, height, width).grow(margin, hole.shape))
-    return sorted(_merge(grown), key=lambda window: (window.top, window.left))
+    return sorted(_merge(grown), key=attrgetter("top", "left"))
+
+
+def plan_windows(missing: Hole, hole: Hole) -> list[tuple[float, Window]]:
+    """Windows in which a hole is filled, each with its share of the missing pixels.
+
+    A window of which nearly all is missing or unusable grows until it has some known pixels.
+
+    Args:
+        missing: ``(H, W)``, the hole and what is unusable.
+    """
+    windows = []
+    for window in find_windows(hole):
+        while missing[window.slices].mean() > 0.9 and window.area < hole.size:
+            window = window.grow(max(window.height, window.width), hole.shape)
+        windows.append(window)
+    counts = [np.count_nonzero(hole[window.slices]) for window in windows]
+    return [(count / sum(counts), window) for count, window in zip(counts, windows, strict=True)]
 
 
 def _merge(windows: list[Window]) -> list[Window]:
@@ -100,27 +174,11 @@ def _merge(windows: list[Window]) -> list[Window]:
     return done
 
 
-def square(hole: Hole, inner: float = 0.5) -> Window:
-    """The smallest square in which the hole's box takes at most ``inner`` of each side.
-
-    It is centred on the box, moved inwards at the border, and never larger than the array's
-    shorter side.
-
-    Raises:
-        ValueError: nothing is missing.
-    """
+def bounding_window(hole: Hole) -> Window:
+    """The smallest window that holds all that is missing, of which there is some."""
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    if not rows.size:
-        raise ValueError("nothing is missing: there is no hole to put a window around")
-    box = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    side = int(min(np.ceil(box / inner), *hole.shape))
-    top = _place((rows[0] + rows[-1] + 1) / 2, side, hole.shape[0])
-    left = _place((columns[0] + columns[-1] + 1) / 2, side, hole.shape[1])
-    return Window(top, left, side, side)
-
-
-def _place(centre: float, side: int, length: int) -> int:
-    return int(min(max(0, round(centre - side / 2)), length - side))
+    top, left = int(rows[0]), int(columns[0])
+    return Window(top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1)
 
 
 def pad(array: Array, multiple: int, smallest: int = 0) -> Array:

@@ -1,4 +1,4 @@
-"""Files, Pillow images and arrays to pictures and back, faithfully.
+"""Pillow images and arrays to pictures and back, and the comparison of two pictures.
 
 A `Picture` holds the values as read, in the file's own dtype, turned upright. What is written
 back differs from what was read only where a filler changed it: always for PNG, TIFF, WebP and BMP,
@@ -13,35 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mendpix.errors import PictureError
-from mendpix.io import metadata, pillow
-from mendpix.io.files import FORMATS, Written, default_extension, read, write
-from mendpix.io.picture import Array, Palette, Picture, Scale, decode, encode, turned, white
-from mendpix.io.pillow import joined
+from mendpix.io import exif, pillow
+from mendpix.io.picture import Array, Picture, turn_upright, white
 from mendpix.types import Hole
 
-__all__ = [
-    "FORMATS",
-    "Array",
-    "Hole",
-    "Palette",
-    "Picture",
-    "Scale",
-    "Written",
-    "changed",
-    "decode",
-    "default_extension",
-    "encode",
-    "from_array",
-    "from_pil",
-    "read",
-    "to_array",
-    "to_pil",
-    "white",
-    "write",
-]
 
-
-def changed(before: Picture, after: Picture, hole: Hole) -> int:
+def count_changes(before: Picture, after: Picture, hole: Hole) -> int:
     """How many pixels outside the hole differ in colour or alpha, as displayed, in any bit.
 
     Grey is compared with colour as colour, and no alpha with alpha as full opacity.
@@ -57,17 +34,17 @@ def changed(before: Picture, after: Picture, hole: Hole) -> int:
             f"{before.name} holds {before.pixels.dtype} values but {after.name} "
             f"{after.pixels.dtype}; nothing outside the hole can be the same in every bit"
         )
-    differs = (_bits(before.pixels) != _bits(after.pixels)).any(axis=-1)
-    differs |= _bits(_alpha(before)) != _bits(_alpha(after))
+    differs = (_as_bits(before.pixels) != _as_bits(after.pixels)).any(axis=-1)
+    differs |= _as_bits(_full_alpha(before)) != _as_bits(_full_alpha(after))
     return int(np.count_nonzero(differs & ~hole))
 
 
-def _bits(values: Array) -> NDArray[Any]:
-    """Floats as the integers of their bits, so that a NaN equals itself."""
+def _as_bits(values: Array) -> NDArray[Any]:
+    """Reinterpret floats as integers of their bits, so that a NaN equals itself."""
     return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
 
 
-def _alpha(picture: Picture) -> Array:
+def _full_alpha(picture: Picture) -> Array:
     if picture.alpha is not None:
         return picture.alpha
     return np.full(picture.shape, white(picture.pixels.dtype), picture.pixels.dtype)
@@ -76,8 +53,10 @@ def _alpha(picture: Picture) -> Array:
 def from_pil(image: Image.Image) -> Picture:
     """A picture from a Pillow image, turned upright where its EXIF data ask for it."""
     image.load()
-    picture = replace(pillow.planes(image, "the picture"), metadata=pillow.described(image))
-    return turned(picture, metadata.orientation(picture.metadata.exif))
+    metadata = pillow.read_metadata(image)
+    picture = replace(pillow.to_picture(image, "the picture"), metadata=metadata)
+    orientation = exif.read_orientation(metadata.exif)
+    return picture if orientation == 1 else turn_upright(picture, orientation)
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -86,10 +65,8 @@ def to_pil(picture: Picture) -> Image.Image:
     Pillow has no 16-bit and no float colour: they become 8 bits. Of more than four channels, it
     shows the first three.
     """
-    image = pillow.image(picture)
-    said = picture.metadata.upright(metadata.viewable(picture.pixels))
-    found = {"exif": said.exif, "icc_profile": said.icc, "xmp": said.xmp, "dpi": said.dpi}
-    image.info.update({key: value for key, value in found.items() if value})
+    image = pillow.to_image(picture)
+    image.info.update(pillow.describe(exif.set_upright(picture)))
     return image
 
 
@@ -106,10 +83,10 @@ def from_array(array: Array) -> Picture:
         raise PictureError(f"an array of shape {array.shape} is no picture; give HxW or HxWxC")
     if array.dtype.kind not in "uif":
         raise PictureError(f"an array of {array.dtype} is no picture; give integers or floats")
-    return pillow.split(array.astype(array.dtype.newbyteorder("="), copy=False))
+    return pillow.split_alpha(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
 def to_array(picture: Picture, like: Array) -> Array:
     """The picture's values in an array with as many axes as ``like``, which it came from."""
-    values = joined(picture)
+    values = pillow.join_alpha(picture)
     return values[..., None] if values.ndim == 2 and like.ndim == 3 else values

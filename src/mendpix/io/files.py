@@ -1,24 +1,21 @@
-"""Picture files, read into pictures and written from them: one door for all formats."""
+"""Picture files: reading and writing all formats, and the checks of their places on disk."""
 
-import contextlib
 import io
 import os
-import secrets
-import shutil
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mendpix.errors import PictureError
-from mendpix.io import jpeg, metadata, pillow, png, tiff
-from mendpix.io.metadata import Metadata
-from mendpix.io.picture import Picture, turned, white
+from mendpix.errors import MendError, PictureError
+from mendpix.io import exif, jpeg, pillow, png, tiff
+from mendpix.io.atomic import atomic_write
+from mendpix.io.picture import Metadata, Picture, turn_upright, white
 from mendpix.types import Hole
 
 FORMATS = {
@@ -34,8 +31,14 @@ FORMATS = {
 _READABLE = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What the decoders raise on damaged files, besides their own kinds of these.
-_DAMAGE: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, LookupError, TypeError)
-_DAMAGE += (
+_DECODER_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    TypeError,
+)
+_DECODER_ERRORS += (
     Image.DecompressionBombError,
     EOFError,
     ArithmeticError,
@@ -47,8 +50,8 @@ _DAMAGE += (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a picture on disk.
+class WriteResult:
+    """The file written, and how far its format changed known pixels.
 
     Attributes:
         largest_change: outside the hole, by decoding the new file, in the picture's own units.
@@ -60,6 +63,18 @@ class Written:
     mean_change: float = 0.0
 
 
+def check_outputs(outputs: Iterable[object], inputs: Iterable[object]) -> None:
+    """Refuse to write over what a fill is made from; only paths (and strings) are looked at.
+
+    Raises:
+        MendError: an output is one of the inputs, by whatever name or link.
+    """
+    taken = {os.path.realpath(path) for path in inputs if isinstance(path, str | Path)}
+    for path in outputs:
+        if isinstance(path, str | Path) and os.path.realpath(path) in taken:
+            raise MendError(f"{path} is a photo or mask of this fill; write to another file")
+
+
 def read(path: Path | str) -> Picture:
     """Read a picture file: PNG, TIFF, JPEG, WebP, AVIF, BMP, GIF with one frame, HEIC.
 
@@ -68,10 +83,10 @@ def read(path: Path | str) -> Picture:
             pixels, or a colour model that cannot be kept.
     """
     path = Path(path)
-    return parse(_content(path), str(path))
+    return parse(_read_bytes(path), str(path))
 
 
-def _content(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     if path.is_dir():
         raise PictureError(f"{path} is a folder where a picture file belongs")
     if path.is_block_device() or path.is_char_device():
@@ -95,59 +110,54 @@ def parse(content: bytes, name: str) -> Picture:
     Raises:
         PictureError: what `read` raises it for.
     """
-    with _hushed():
-        return _decoded(content, name)
-
-
-@contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Without Pillow's warnings: what they tell of becomes an error, or does not matter."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
-        yield
-
-
-def _decoded(content: bytes, name: str) -> Picture:
     try:
-        if content.startswith(tiff.MAGIC):
-            return replace(tiff.read(content, name), format="TIFF")
-        if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
-            return _heic(content, name)
-        with pillow.opened(content, name) as image:
-            return _from_file(image, content, name)
+        with warnings.catch_warnings():  # what Pillow warns of becomes an error, or is harmless
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
+            return _decode(content, name)
     except UnidentifiedImageError:
-        raise PictureError(f"{name} is not a picture, or {_broken(content)}") from None
-    except _DAMAGE as problem:
+        raise PictureError(f"{name} is not a picture, or {_guess_reason(content)}") from None
+    except _DECODER_ERRORS as problem:
         detail = " ".join(str(problem).split())[:120] or type(problem).__name__
         raise PictureError(f"{name} is damaged or cut short: {detail}") from None
 
 
-def _broken(content: bytes) -> str:
+def _guess_reason(content: bytes) -> str:
     starts = (png.SIGNATURE, b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8")
     known = content.startswith(starts) or content[4:8] == b"ftyp"
     return "is damaged or cut short at its start" if known else "of a kind that is not supported"
 
 
-def _from_file(image: Image.Image, content: bytes, name: str) -> Picture:
-    kind = image.format or "?"
-    if kind not in _READABLE:
-        raise PictureError(f"{name} is a {kind} file, which is not supported; save it as PNG first")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and kind != "MPO":  # a phone's JPEG with a depth map or a second view
-        raise PictureError(f"{name} has {frames} frames; save the one to fill as a file of its own")
-    image.load()
-    said = png.metadata(content, image) if kind == "PNG" else pillow.described(image)
-    deep = kind == "PNG" and png.is_deep(content)
-    if kind == "PNG":
-        png.scale_key(content, image)
-    picture = Picture(*png.read_deep(content)) if deep else pillow.planes(image, name)
-    kind = "JPEG" if kind == "MPO" else kind
-    picture = replace(picture, format=kind, name=name, metadata=said)
-    picture = replace(picture, content=content if kind == "JPEG" else None)
-    return turned(picture, metadata.orientation(said.exif))
+def _decode(content: bytes, name: str) -> Picture:
+    if content.startswith(tiff.MAGIC):
+        return replace(tiff.read(content, name), format="TIFF")
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
+        return _decode_heic(content, name)
+    with pillow.open_image(content, name) as image:
+        kind = image.format or "?"
+        if kind not in _READABLE:
+            raise PictureError(
+                f"{name} is a {kind} file, which is not supported; save it as PNG first"
+            )
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and kind != "MPO":  # a phone's JPEG with a depth map or a second view
+            raise PictureError(
+                f"{name} has {frames} frames; save the one to fill as a file of its own"
+            )
+        image.load()
+        if kind == "PNG":
+            picture = png.read(content, image, name)
+        else:
+            metadata = pillow.read_metadata(image)
+            picture = replace(pillow.to_picture(image, name), metadata=metadata)
+    if kind in ("JPEG", "MPO"):
+        picture = replace(picture, format="JPEG", content=content)
+    else:
+        picture = replace(picture, format=kind)
+    orientation = exif.read_orientation(picture.metadata.exif) if picture.metadata.exif else 1
+    return picture if orientation == 1 else turn_upright(picture, orientation)
 
 
-def _heic(content: bytes, name: str) -> Picture:
+def _decode_heic(content: bytes, name: str) -> Picture:
     try:
         import pi_heif
     except ImportError:
@@ -156,12 +166,12 @@ def _heic(content: bytes, name: str) -> Picture:
         ) from None
     file = pi_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=False)
     pillow.check_size(file.size[0], file.size[1], name)
-    said = pillow.described(file)
+    metadata = pillow.read_metadata(file)
     return replace(
-        pillow.split(np.asarray(file).copy(), name),
+        pillow.split_alpha(np.asarray(file).copy(), name),
         format="HEIF",
-        metadata=said,
-        orientation=metadata.orientation(said.exif),  # already applied by the decoder
+        metadata=metadata,
+        orientation=exif.read_orientation(metadata.exif),  # already applied by the decoder
     )
 
 
@@ -179,7 +189,7 @@ def default_extension(picture: Picture, keep_palette: bool = False) -> str:
 
 def write(
     path: Path | str, picture: Picture, hole: Hole | None = None, keep_palette: bool = False
-) -> Written:
+) -> WriteResult:
     """Write a picture, upright, in the format of the extension, whole or not at all.
 
     Args:
@@ -189,39 +199,48 @@ def write(
     Raises:
         PictureError: a format that cannot hold the picture, or a file that cannot be written.
     """
-    content, written = encode(path, picture, hole, keep_palette)
-    _store(Path(path), content)
-    return written
+    path = Path(path)
+    content, result = encode(path, picture, hole, keep_palette)
+    _check_place(path)
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as problem:
+        raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
+    return result
 
 
 def encode(
     path: Path | str, picture: Picture, hole: Hole | None = None, keep_palette: bool = False
-) -> tuple[bytes, Written]:
+) -> tuple[bytes, WriteResult]:
     """The bytes that `write` would put at the path, which is not touched, and what they changed.
 
     Raises:
         PictureError: a format that cannot hold the picture.
     """
     path = Path(path)
-    kind = _format(path, picture, keep_palette)
-    said = picture.metadata.upright(metadata.viewable(picture.pixels))
+    kind, metadata = _choose_format(path, picture, keep_palette), picture.metadata
+    if metadata.exif or metadata.xmp:
+        metadata = exif.set_upright(picture)
     try:
-        with _hushed():
-            content = _encoded(kind, picture, said, hole, keep_palette)
-    except _DAMAGE as problem:
+        with warnings.catch_warnings():  # see parse
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
+            content = _encode_as(kind, picture, metadata, hole, keep_palette)
+    except _DECODER_ERRORS as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
     if kind not in ("JPEG", "AVIF"):
-        return content, Written(path)
-    return content, Written(path, *_changes(picture, parse(content, str(path)), hole))
+        return content, WriteResult(path)
+    changes = _measure_changes(picture, parse(content, str(path)), hole)
+    return content, WriteResult(path, *changes)
 
 
-def _format(path: Path, picture: Picture, keep_palette: bool) -> str:
+def _choose_format(path: Path, picture: Picture, keep_palette: bool) -> str:
     """The format that the extension names; PictureError where it cannot hold the picture."""
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        ways = ", ".join(FORMATS)
+        known = ", ".join(FORMATS)
         raise PictureError(
-            f"{path} has the extension {path.suffix!r}; pictures are written as {ways}"
+            f"{path} has the extension {path.suffix!r}; pictures are written as {known}"
         )
     dtype, alpha = picture.pixels.dtype, picture.alpha
     if kind != "TIFF" and picture.pixels.shape[2] not in (1, 3):
@@ -241,39 +260,19 @@ def _format(path: Path, picture: Picture, keep_palette: bool) -> str:
     return kind
 
 
-def _encoded(
-    kind: str, picture: Picture, said: Metadata, hole: Hole | None, keep_palette: bool
+def _encode_as(
+    kind: str, picture: Picture, metadata: Metadata, hole: Hole | None, keep_palette: bool
 ) -> bytes:
     if keep_palette and picture.palette is not None:
-        indices = pillow.nearest(picture, picture.palette, hole)
-        return png.write_palette(indices, picture.palette.colours, said)
+        indices = pillow.nearest_indices(picture, picture.palette, hole)
+        return png.write_palette(indices, picture.palette.colours, metadata)
     if kind == "PNG":
-        return png.write(picture, said)
+        return png.write(picture, metadata)
     if kind == "TIFF":
-        return tiff.write(picture, said)
+        return tiff.write(picture, metadata)
     if kind == "JPEG":
-        return jpeg.write(picture, said, hole)
-    return pillow.write(kind, picture, said)
-
-
-def _store(path: Path, content: bytes) -> None:
-    """Put the bytes beside the path first and rename, so that no half a file is ever there."""
-    _check_place(path)
-    path = Path(os.path.realpath(path))  # a link stays, what it points at is replaced
-    part = path.with_name(f".mendpix-{secrets.token_hex(6)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
-    except OSError as problem:
-        raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        return jpeg.write(picture, metadata, hole)
+    return pillow.write(kind, picture, metadata)
 
 
 def _check_place(path: Path) -> None:
@@ -287,7 +286,7 @@ def _check_place(path: Path) -> None:
         raise PictureError(f"{path} cannot be written: its folder does not exist")
 
 
-def _changes(before: Picture, after: Picture, hole: Hole | None) -> tuple[float, float]:
+def _measure_changes(before: Picture, after: Picture, hole: Hole | None) -> tuple[float, float]:
     """Largest and mean absolute difference of colours outside the hole."""
     known = np.ones(before.shape, bool) if hole is None else ~hole
     if not known.any():

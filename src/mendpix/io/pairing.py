@@ -1,4 +1,4 @@
-"""Which photo goes with which mask and which output, by name and never by sort order."""
+"""Pairs photos with masks, by file stem and never by sort order."""
 
 import os
 from collections.abc import Collection
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mendpix.errors import MendError
-from mendpix.io import conversion
+from mendpix.io.files import FORMATS
 
-SUFFIXES = frozenset({*conversion.FORMATS, ".gif", ".heic", ".heif"})
+SUFFIXES = frozenset({*FORMATS, ".gif", ".heic", ".heif"})
 """Extensions of the files in a folder that count as pictures."""
 
 ENDING = "-filled"
-"""What is added to a photo's stem where its filled copy is put beside it."""
+"""The suffix of the stem of a filled copy that is written beside its photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,23 @@ def pair(photo: Path, mask: Path | None) -> Pairing:
         return Pairing(((photo, mask),))
     photos = by_stem(photo)
     if mask is None or not mask.is_dir():
-        own = [p for p in photos.values() if not _output(p, photos) and not _same(p, mask)]
+        own = [p for p in photos.values() if not _is_output(p, photos) and not _is_same(p, mask)]
         left = [p for p in photos.values() if p not in own]
         return Pairing(tuple((path, mask) for path in own), tuple(left), many=True)
     masks = by_stem(mask)
     shared = [stem for stem in photos if stem in masks]
     if not shared:
         raise MendError(f"no picture in {photo} has the stem of a mask in {mask}; rename the masks")
-    alone = [path for found in (photos, masks) for s, path in found.items() if s not in shared]
+    alone = [path for group in (photos, masks) for s, path in group.items() if s not in shared]
     return Pairing(tuple((photos[s], masks[s]) for s in shared), tuple(alone), many=True)
 
 
-def _output(path: Path, photos: Collection[str]) -> bool:
+def _is_output(path: Path, photos: Collection[str]) -> bool:
     """Whether a file is what an earlier fill put beside its photo."""
     return path.stem.endswith(ENDING) and path.stem.removesuffix(ENDING) in photos
 
 
-def _same(path: Path, other: Path | None) -> bool:
+def _is_same(path: Path, other: Path | None) -> bool:
     return other is not None and other.exists() and path.samefile(other)
 
 
@@ -71,22 +71,22 @@ def by_stem(folder: Path) -> dict[str, Path]:
     Raises:
         MendError: no picture there, two of one stem, or a folder that cannot be read.
     """
-    found: dict[str, Path] = {}
-    for path in _listed(folder):
+    pictures: dict[str, Path] = {}
+    for path in _list_folder(folder):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
             continue
-        if path.stem in found:
-            other = found[path.stem].name
+        if path.stem in pictures:
+            other = pictures[path.stem].name
             raise MendError(f"{other} and {path.name} in {folder} share a stem; rename one of them")
-        found[path.stem] = path
-    if not found:
+        pictures[path.stem] = path
+    if not pictures:
         raise MendError(
             f"no pictures in {folder}; it must hold {', '.join(sorted(SUFFIXES))} files"
         )
-    return found
+    return pictures
 
 
-def _listed(folder: Path) -> list[Path]:
+def _list_folder(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError as problem:

@@ -1,4 +1,8 @@
-"""The picture: pixels in the file's own dtype, upright, and all that is needed to write it back."""
+"""The picture: pixels in the file's own dtype, upright, and all that is needed to write it back.
+
+:func:`encode` and :func:`decode` convert its pixels to the float32 in [0, 1] of the fillers and
+back.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -6,10 +10,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.io.metadata import Metadata
 from mendpix.types import Hole
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about its picture.
+
+    Attributes:
+        exif: a TIFF block without the "Exif" prefix.
+        icc: the colour profile.
+        xmp: the packet, UTF-8.
+        dpi: dots per inch, across and down.
+        text: keys and values, as PNG has them; a JPEG's comment is ("Comment", ...).
+        chunks: a PNG's other chunks that describe colour and time, as ``(kind, data)``.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +93,25 @@ def white(dtype: np.dtype[Any]) -> float:
     return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
 
 
+def grey_to_rgb(pixels: Array) -> Array:
+    """``(H, W, 1)`` values three times, as ``(H, W, 3)``; other numbers of channels as they are."""
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def to_8_bits(pixels: Array) -> NDArray[np.uint8]:
+    """Any pixels ``(H, W, C)`` as 8 bits, for thumbnails and viewers: coarse on purpose.
+
+    Of more than four channels, the first three.
+    """
+    pixels = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] > 4 else pixels
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        return (pixels >> 8).astype(np.uint8)
+    clipped = np.nan_to_num(np.clip(pixels / white(pixels.dtype), 0, 1)) * 255
+    return clipped.round().astype(np.uint8)
+
+
 def turn(array: Array, orientation: int) -> Array:
     """Turn a stored array upright, as EXIF orientation 1 to 8 asks (EXIF 2.3, tag 0x0112)."""
     if orientation >= 5:  # rows become columns first
@@ -80,10 +123,8 @@ def turn(array: Array, orientation: int) -> Array:
     return np.ascontiguousarray(array)
 
 
-def turned(picture: Picture, orientation: int) -> Picture:
-    """The picture turned upright."""
-    if orientation == 1:
-        return picture
+def turn_upright(picture: Picture, orientation: int) -> Picture:
+    """Turn a picture as read from its file upright."""
     palette, alpha = picture.palette, picture.alpha
     if palette is not None:
         palette = replace(palette, indices=turn(palette.indices, orientation))
@@ -117,21 +158,22 @@ def encode(pixels: Array, hole: Hole) -> tuple[NDArray[np.float32], Scale]:
         hole: ``(H, W)``, True = missing.
     """
     if pixels.dtype in (np.uint8, np.uint16):
-        span = white(pixels.dtype)
+        span = float(np.iinfo(pixels.dtype).max)
         return np.divide(pixels, span, dtype=np.float32), Scale(0.0, span)
-    known = pixels[~hole].astype(np.float64)
+    known = pixels[~hole].astype(np.float64)  # float32 has no 53-bit integers, nor large floats
     known = known[np.isfinite(known)]
-    scale = _fit(known)
+    scale = _fit_scale(known)
     middle = float((known.mean() - scale.low) / scale.span) if known.size else 0.5
     values = (pixels.astype(np.float64) - scale.low) / scale.span
     values = np.nan_to_num(values, copy=False, nan=middle, posinf=1.0, neginf=0.0)
     return np.clip(values, 0.0, 1.0).astype(np.float32), scale
 
 
-def _fit(known: NDArray[np.float64]) -> Scale:
+def _fit_scale(known: NDArray[np.float64]) -> Scale:
     if not known.size or (known.min() >= 0 and known.max() <= 1):
         return Scale()
     low, span = float(known.min()), float(known.max() - known.min())
+    # a span of 0 cannot be divided by, and one beyond float64 is infinite
     return Scale(low, span if np.isfinite(span) and span > 0 else 1.0)
 
 

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mendpix.errors import PictureError, SizeError
-from mendpix.io.metadata import Metadata, viewable
-from mendpix.io.picture import Array, Palette, Picture
+from mendpix.io.picture import Array, Metadata, Palette, Picture, to_8_bits
 
-# What a mode is brought to before its values are taken; none of these changes a colour.
+# The mode that an image is converted to before its values are read; none changes a colour.
 _PLAIN = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "RGB": "RGB", "RGBX": "RGB"}
 _PLAIN |= {"RGBA": "RGBA", "RGBa": "RGBA", "PA": "RGBA", "P": "P"}
 _KEYED = {"L": "LA", "RGB": "RGBA"}
@@ -28,32 +27,30 @@ _opening = threading.Lock()
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
-def opened(content: bytes, name: str) -> Image.Image:
+def open_image(content: bytes, name: str, load: bool = False) -> Image.Image:
     """Open a file's bytes with Pillow, its size checked by our own limit and not by Pillow's.
+
+    Args:
+        load: decode it as well, for formats that Pillow measures once more then (TIFF).
 
     Raises:
         PictureError: too many pixels.
         PIL.UnidentifiedImageError: not a kind of file that Pillow knows.
     """
-    with unlimited():
-        image = Image.open(io.BytesIO(content))
-    check_size(*image.size, name)
+    with _opening:  # Pillow's limit is one for the whole process
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(io.BytesIO(content))
+            check_size(*image.size, name)
+            if load:
+                image.load()
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
     return image
 
 
 @contextlib.contextmanager
-def unlimited() -> Iterator[None]:
-    """Without Pillow's limit of pixels, which is one for the whole process."""
-    with _opening:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-@contextlib.contextmanager
-def limited(pixels: int) -> Iterator[None]:
+def limit_pixels(pixels: int) -> Iterator[None]:
     """With a lower limit of pixels for all that this thread or task opens inside the block."""
     token = _lower.set(pixels)
     try:
@@ -70,10 +67,10 @@ def check_size(width: int, height: int, name: str) -> None:
             f"{name} is {width}x{height}, {width * height / 1e6:.0f} megapixels, above the "
             f"{lower / 1e6:g} that are taken here; cut it into parts, or make it smaller"
         )
-    given = os.environ.get(_LIMIT, str(MOST_PIXELS))
-    if not given.isdecimal():
-        raise PictureError(f"{_LIMIT} is {given!r} but must be a number of pixels; unset it")
-    most = int(given)
+    value = os.environ.get(_LIMIT, str(MOST_PIXELS))
+    if not value.isdecimal():
+        raise PictureError(f"{_LIMIT} is {value!r} but must be a number of pixels; unset it")
+    most = int(value)
     if width * height > most:
         raise SizeError(
             f"{name} is {width}x{height}, {width * height / 1e6:.0f} megapixels, above the "
@@ -81,7 +78,7 @@ def check_size(width: int, height: int, name: str) -> None:
         )
 
 
-def described(image: Image.Image) -> Metadata:
+def read_metadata(image: Image.Image) -> Metadata:
     """What an image says about itself, by the names Pillow gives it in every format."""
     info = image.info
     comment = info.get("comment")
@@ -95,14 +92,14 @@ def described(image: Image.Image) -> Metadata:
     )
 
 
-def planes(image: Image.Image, name: str) -> Picture:
-    """Pixels, alpha and palette of an image as it lies in memory: its orientation is not applied.
+def to_picture(image: Image.Image, name: str) -> Picture:
+    """Pixels, alpha, palette of an image as it lies in memory: not turned, and without metadata.
 
     Raises:
         PictureError: a colour model that cannot be kept (CMYK, Lab, ...).
     """
     if image.mode in _SIXTEEN:
-        return Picture(_sixteen(image, name)[..., None], name=name)
+        return Picture(_read_16_bits(image, name)[..., None], name=name)
     if image.mode == "F":
         return Picture(np.array(image, np.float32)[..., None], name=name)
     if image.mode not in _PLAIN:
@@ -110,15 +107,15 @@ def planes(image: Image.Image, name: str) -> Picture:
             f"{name} is {image.mode}, which mendpix cannot keep; convert it to RGB first"
         )
     if image.mode == "P":
-        return _indexed(image, name)
+        return _read_palette(image, name)
     plain = _PLAIN[image.mode]
     if "transparency" in image.info and plain in _KEYED:
         plain = _KEYED[plain]
     values = np.array(image if image.mode == plain else image.convert(plain))
-    return split(values, name)
+    return split_alpha(values, name)
 
 
-def split(values: Array, name: str = "the picture") -> Picture:
+def split_alpha(values: Array, name: str = "the picture") -> Picture:
     """A picture from ``(H, W)`` or ``(H, W, C)`` values; the 2nd of 2 or 4th of 4 is alpha."""
     values = values[..., None] if values.ndim == 2 else values
     has_alpha = values.shape[2] in (2, 4)
@@ -131,14 +128,14 @@ def split(values: Array, name: str = "the picture") -> Picture:
     )
 
 
-def joined(picture: Picture) -> Array:
+def join_alpha(picture: Picture) -> Array:
     """Pixels and alpha in one array: ``(H, W)`` for grey, else ``(H, W, 2 to 4)``."""
     if picture.alpha is None:
         return picture.pixels[..., 0] if picture.pixels.shape[2] == 1 else picture.pixels
     return np.concatenate([picture.pixels, picture.alpha[..., None]], axis=-1)
 
 
-def _sixteen(image: Image.Image, name: str) -> NDArray[np.uint16]:
+def _read_16_bits(image: Image.Image, name: str) -> NDArray[np.uint16]:
     values = np.array(image)
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise PictureError(
@@ -148,17 +145,17 @@ def _sixteen(image: Image.Image, name: str) -> NDArray[np.uint16]:
     return values.astype(np.uint16)
 
 
-def _indexed(image: Image.Image, name: str) -> Picture:
+def _read_palette(image: Image.Image, name: str) -> Picture:
     indices = np.array(image)
-    colours = _colours(image, int(indices.max(initial=0)) + 1)
+    colours = _palette_colours(image, int(indices.max(initial=0)) + 1)
     values = colours[indices]
-    seen = colours[np.unique(indices)]
-    alpha = None if (seen[:, 3] == 255).all() else np.ascontiguousarray(values[..., 3])
+    used = colours[np.unique(indices)]
+    alpha = None if (used[:, 3] == 255).all() else np.ascontiguousarray(values[..., 3])
     pixels = np.ascontiguousarray(values[..., :3])
     return Picture(pixels, alpha, name=name, palette=Palette(indices, colours))
 
 
-def _colours(image: Image.Image, least: int) -> NDArray[np.uint8]:
+def _palette_colours(image: Image.Image, least: int) -> NDArray[np.uint8]:
     """The palette as ``(N, 4)`` RGBA, black where an index points behind its end."""
     rgb = np.frombuffer(bytes(image.getpalette("RGB") or b""), np.uint8).reshape(-1, 3)
     colours = np.zeros((max(len(rgb), least), 4), np.uint8)
@@ -171,27 +168,27 @@ def _colours(image: Image.Image, least: int) -> NDArray[np.uint8]:
     return colours
 
 
-def image(picture: Picture) -> Image.Image:
+def to_image(picture: Picture) -> Image.Image:
     """A Pillow image of the picture; 16-bit colour and float colour, which Pillow lacks, as 8 bits.
 
     Modes: L, LA, RGB, RGBA; I;16 for 16-bit grey, F for float grey.
     """
-    values = joined(picture)
+    values = join_alpha(picture)
     if values.ndim == 2 and values.dtype == np.uint16:
         return Image.fromarray(values)
     if values.ndim == 2 and np.issubdtype(values.dtype, np.floating):
         return Image.fromarray(values.astype(np.float32))
-    return Image.fromarray(viewable(values))
+    return Image.fromarray(to_8_bits(values))
 
 
-def nearest(picture: Picture, palette: Palette, hole: NDArray[np.bool_] | None) -> Array:
+def nearest_indices(picture: Picture, palette: Palette, hole: NDArray[np.bool_] | None) -> Array:
     """The palette's indices, those in the hole (None: everywhere) of the nearest colours."""
     where = np.ones(picture.shape, bool) if hole is None else hole
-    wanted = np.full((int(where.sum()), 4), 255, np.int32)
-    wanted[:, :3] = picture.pixels[where]
+    exact = np.full((int(where.sum()), 4), 255, np.int32)
+    exact[:, :3] = picture.pixels[where]
     if picture.alpha is not None:
-        wanted[:, 3] = picture.alpha[where]
-    kinds, back = np.unique(wanted, axis=0, return_inverse=True)
+        exact[:, 3] = picture.alpha[where]
+    kinds, back = np.unique(exact, axis=0, return_inverse=True)
     colours = palette.colours.astype(np.int32)
     parts = np.array_split(kinds, len(kinds) // 4096 + 1)  # bounds the memory
     distances = (((part[:, None] - colours) ** 2).sum(axis=-1) for part in parts)
@@ -201,18 +198,24 @@ def nearest(picture: Picture, palette: Palette, hole: NDArray[np.bool_] | None) 
     return indices
 
 
-def write(kind: str, picture: Picture, said: Metadata) -> bytes:
+def write(kind: str, picture: Picture, metadata: Metadata) -> bytes:
     """A WebP, AVIF or BMP file, without loss where the format can do without."""
     options: dict[str, Any] = {"BMP": {}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}.get(
         kind, {"lossless": True, "exact": True}
     )
-    found = {"exif": said.exif, "icc_profile": said.icc, "xmp": said.xmp, "dpi": said.dpi}
-    options |= {key: value for key, value in found.items() if value}
-    image, buffer = Image.fromarray(_opaque(picture, kind)), io.BytesIO()
+    picture = replace(picture, alpha=None) if kind == "BMP" else picture  # it has no alpha
+    image, buffer = Image.fromarray(join_alpha(picture)), io.BytesIO()
+    options |= describe(metadata)
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _opaque(picture: Picture, kind: str) -> Array:
-    """Pixels with their alpha where the format has one, and without where it has not."""
-    return joined(picture) if kind != "BMP" else joined(replace(picture, alpha=None))
+def describe(metadata: Metadata) -> dict[str, Any]:
+    """What Pillow writes or shows beside the pixels, by its own names."""
+    options = {
+        "exif": metadata.exif,
+        "icc_profile": metadata.icc,
+        "xmp": metadata.xmp,
+        "dpi": metadata.dpi,
+    }
+    return {key: value for key, value in options.items() if value}

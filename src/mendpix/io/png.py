@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mendpix.io.metadata import Metadata
-from mendpix.io.picture import Array, Picture
-from mendpix.io.pillow import described, joined
+from mendpix.io import pillow
+from mendpix.io.picture import Array, Metadata, Picture
+from mendpix.io.pillow import join_alpha
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "  # EXIF and XMP before PNG had a place for them
-_KEPT = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pHYs")
+_COPIED = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"pHYs")
 _LARGE = 6_000_000  # values
-_READ = tuple(_RAW_PROFILE + kind for kind in ("exif", "APP1"))  # EXIF has its own place
+_RAW_KEYS = tuple(_RAW_PROFILE + kind for kind in ("exif", "APP1"))  # EXIF has its own place
 
 
-def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+def read_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The kinds and data of all chunks; ValueError where one is cut short or damaged."""
     at, kind = len(SIGNATURE), b""
     while kind != b"IEND":
@@ -42,12 +42,19 @@ def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + length
 
 
-def is_deep(content: bytes) -> bool:
-    """Whether the file holds 16 bits a channel."""
-    return content[24:25] == b"\x10"
+def read(content: bytes, image: Image.Image, name: str) -> Picture:
+    """The picture; ``image`` is the same file, opened and loaded by Pillow."""
+    metadata = _read_metadata(content, image)
+    if content[24:25] == b"\x10":
+        return replace(Picture(*_read_16_bits(content)), name=name, metadata=metadata)
+    key = image.info.get("transparency")
+    if content[25] == 0 and content[24] in (2, 4) and isinstance(key, int):
+        # Pillow spreads 2 and 4 bits of grey over 8, but leaves the transparent level as it was
+        image.info["transparency"] = key * 255 // (2 ** content[24] - 1)
+    return replace(pillow.to_picture(image, name), metadata=metadata)
 
 
-def read_deep(content: bytes) -> tuple[Array, Array | None]:
+def _read_16_bits(content: bytes) -> tuple[Array, Array | None]:
     """Pixels ``(H, W, 1 or 3)`` and alpha ``(H, W)`` or None, uint16, of a 16-bit file."""
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16:
@@ -57,50 +64,46 @@ def read_deep(content: bytes) -> tuple[Array, Array | None]:
     pixels = np.ascontiguousarray(values[..., :1] if grey else values[..., 2::-1])
     if has_alpha:
         return pixels, np.ascontiguousarray(values[..., -1])
-    return pixels, _keyed(content, pixels)
+    return pixels, _transparency(content, pixels)
 
 
-def _keyed(content: bytes, pixels: Array) -> Array | None:
+def _transparency(content: bytes, pixels: Array) -> Array | None:
     """The alpha of a file that names one transparent colour."""
-    key = dict(chunks(content)).get(b"tRNS")
+    key = dict(read_chunks(content)).get(b"tRNS")
     if key is None:
         return None
-    see_through = (pixels == np.frombuffer(key, ">u2")).all(axis=-1)
-    return np.where(see_through, 0, 65535).astype(np.uint16)
+    is_key = (pixels == np.frombuffer(key, ">u2")).all(axis=-1)
+    return np.where(is_key, 0, 65535).astype(np.uint16)
 
 
-def scale_key(content: bytes, image: Image.Image) -> None:
-    """Pillow spreads 2 and 4 bits of grey over 8, but leaves the transparent level as it was."""
-    key = image.info.get("transparency")
-    if content[25] == 0 and content[24] in (2, 4) and isinstance(key, int):
-        image.info["transparency"] = key * 255 // (2 ** content[24] - 1)
-
-
-def metadata(content: bytes, image: Image.Image) -> Metadata:
-    """What the chunks say; ``image`` is the same file, opened and loaded by Pillow."""
-    said, texts = described(image), getattr(image, "text", {})
-    xmp = texts.get(_XMP) or said.xmp
-    exif = said.exif
+def _read_metadata(content: bytes, image: Image.Image) -> Metadata:
+    """What the chunks say."""
+    metadata, texts = pillow.read_metadata(image), getattr(image, "text", {})
+    xmp = texts.get(_XMP) or metadata.xmp
+    exif = metadata.exif
     if exif is None and _RAW_PROFILE + "exif" in texts:
         exif = image.getexif().tobytes().removeprefix(b"Exif\0\0")
-    kept = [one for one in texts.items() if one[0] != _XMP and one[0] not in _READ]
+    others = [one for one in texts.items() if one[0] != _XMP and one[0] not in _RAW_KEYS]
     return replace(
-        said,
+        metadata,
         exif=exif,
         xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-        text=tuple((str(key), str(value)) for key, value in kept),
-        chunks=tuple(found for found in chunks(content) if found[0] in _KEPT),
+        text=tuple((str(key), str(value)) for key, value in others),
+        chunks=tuple(chunk for chunk in read_chunks(content) if chunk[0] in _COPIED),
     )
 
 
-def write(picture: Picture, said: Metadata) -> bytes:
-    """The whole file: 8 bits by Pillow, 16 by ourselves, with the chunks of ``said``."""
-    deep = picture.pixels.dtype == np.uint16
-    bare = _deep(picture) if deep else _shallow(picture)
-    return _with(bare, _descriptions(said))
+def write(picture: Picture, metadata: Metadata) -> bytes:
+    """The whole file: 8 bits by Pillow, 16 by ourselves, with the chunks of ``metadata``."""
+    if picture.pixels.dtype == np.uint16:
+        return _insert_chunks(_encode_16_bits(picture), metadata)
+    buffer = io.BytesIO()
+    level = 6 if picture.pixels.size < _LARGE else 2  # 2: 5 % larger, four times as fast
+    Image.fromarray(join_alpha(picture)).save(buffer, "PNG", compress_level=level)
+    return _insert_chunks(buffer.getvalue(), metadata)
 
 
-def write_palette(indices: NDArray[np.uint8], colours: Array, said: Metadata) -> bytes:
+def write_palette(indices: NDArray[np.uint8], colours: Array, metadata: Metadata) -> bytes:
     """A palette file; indices ``(H, W)``, colours ``(N, 4)`` RGBA, both uint8."""
     image, buffer = Image.fromarray(indices, "L"), io.BytesIO()
     image.putpalette(np.ascontiguousarray(colours[:, :3]).tobytes())
@@ -109,18 +112,11 @@ def write_palette(indices: NDArray[np.uint8], colours: Array, said: Metadata) ->
         image.save(buffer, "PNG")
     else:
         image.save(buffer, "PNG", transparency=colours[:, 3].tobytes())
-    return _with(buffer.getvalue(), _descriptions(said))
+    return _insert_chunks(buffer.getvalue(), metadata)
 
 
-def _shallow(picture: Picture) -> bytes:
-    buffer = io.BytesIO()
-    level = 6 if picture.pixels.size < _LARGE else 2  # 2: 5 % larger, four times as fast
-    Image.fromarray(joined(picture)).save(buffer, "PNG", compress_level=level)
-    return buffer.getvalue()
-
-
-def _deep(picture: Picture) -> bytes:
-    values = joined(picture)
+def _encode_16_bits(picture: Picture) -> bytes:
+    values = join_alpha(picture)
     height, width = values.shape[:2]
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[values[0, 0].size]
     rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
@@ -140,27 +136,25 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
 
-def _with(bare: bytes, described: list[tuple[bytes, bytes]]) -> bytes:
-    """The file with further chunks behind its header."""
+def _insert_chunks(bare: bytes, metadata: Metadata) -> bytes:
+    """The file with the metadata's chunks behind its header."""
+    # a profile says all that these two do, and readers may not know which of them counts
+    added = [one for one in metadata.chunks if not (metadata.icc and one[0] in (b"sRGB", b"iCCP"))]
+    if metadata.icc:
+        added.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.dpi and b"pHYs" not in dict(added):
+        per_metre = [round(value / 0.0254) for value in metadata.dpi]
+        added.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
+    if metadata.exif:
+        added.append((b"eXIf", metadata.exif))
+    if metadata.xmp:
+        added.append((b"iTXt", _XMP.encode() + b"\0\0\0\0\0" + metadata.xmp))
+    added += [_text_chunk(key, value) for key, value in metadata.text]
     head = len(SIGNATURE) + 25
-    return bare[:head] + b"".join(_chunk(*one) for one in described) + bare[head:]
+    return bare[:head] + b"".join(_chunk(kind, data) for kind, data in added) + bare[head:]
 
 
-def _descriptions(said: Metadata) -> list[tuple[bytes, bytes]]:
-    found = [one for one in said.chunks if not (said.icc and one[0] in (b"sRGB", b"iCCP"))]
-    if said.icc:
-        found.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(said.icc)))
-    if said.dpi and b"pHYs" not in dict(found):
-        per_metre = [round(value / 0.0254) for value in said.dpi]
-        found.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
-    if said.exif:
-        found.append((b"eXIf", said.exif))
-    if said.xmp:
-        found.append((b"iTXt", _XMP.encode() + b"\0\0\0\0\0" + said.xmp))
-    return found + [_text(key, value) for key, value in said.text]
-
-
-def _text(key: str, value: str) -> tuple[bytes, bytes]:
+def _text_chunk(key: str, value: str) -> tuple[bytes, bytes]:
     with contextlib.suppress(UnicodeEncodeError):
         plain = value.encode("latin-1")
         return b"tEXt", key.encode("latin-1") + b"\0" + plain

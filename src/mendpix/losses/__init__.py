@@ -2,18 +2,18 @@
 
 Any of them trains any network. Photos are ``(N, 3, H, W)`` in [0, 1], holes ``(N, 1, H, W)``,
 1 = missing; ``prediction`` is a :class:`~mendpix.networks.types.Prediction` or its image. ``on``
-chooses the network's output or the composite, ``part`` which picture of the Prediction is judged.
+chooses the network's output or the composite, ``part`` which picture of the Prediction is compared.
 """
 
 from mendpix.losses.adversarial import Adversarial
 from mendpix.losses.base import Loss, LossInputs
-from mendpix.losses.contextual import ContextualReconstruction, CRFillSum
-from mendpix.losses.features import Content, FeatureLoss, Perceptual, Style, Texture
-from mendpix.losses.gan_objectives import GAMES
+from mendpix.losses.crfill_objective import ContextualReconstruction, CRFillSum
+from mendpix.losses.feature_losses import Content, FeatureLoss, Perceptual, Style, Texture
+from mendpix.losses.gan_objectives import GAN_OBJECTIVES
 from mendpix.losses.learned_perceptual import LearnedPerceptual
-from mendpix.losses.pan import PerceptualAdversarial
-from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
-from mendpix.losses.pixel import L1, L2, OverlapL2, Pixel, TotalVariation
+from mendpix.losses.partial_conv_terms import PartialConvPerceptual, PartialConvStyle
+from mendpix.losses.perceptual_adversarial import PerceptualAdversarial
+from mendpix.losses.pixel_losses import L1, L2, OverlapL2, PixelLoss, TotalVariation
 from mendpix.losses.weighted_sum import ContextEncoderSum, PartialConvSum, WeightedSum
 
 LOSSES: dict[str, type[Loss]] = {
@@ -36,7 +36,7 @@ LOSSES: dict[str, type[Loss]] = {
 """The losses that a recipe can name."""
 
 __all__ = [
-    "GAMES",
+    "GAN_OBJECTIVES",
     "L1",
     "L2",
     "LOSSES",
@@ -55,7 +55,7 @@ __all__ = [
     "PartialConvSum",
     "Perceptual",
     "PerceptualAdversarial",
-    "Pixel",
+    "PixelLoss",
     "Style",
     "Texture",
     "TotalVariation",

@@ -1,8 +1,8 @@
-"""What all losses share: one look at a step's pictures, checked once, and one call for all.
+"""The base class of losses, and the inputs of one training step that they share.
 
-A :class:`LossInputs` holds the pictures of one training step. It hands out the picture that a term
-judges and computes each feature pyramid once; it dies with the step, so nothing in it can be
-stale. A :class:`Loss` makes its own scene, or is given one by a ``WeightedSum``.
+:class:`LossInputs` holds the pictures of one step, checked once, and caches the features that
+several terms read; it lives for one step, so the cache is never stale. A :class:`Loss` makes its
+own, or gets the one that a ``WeightedSum`` passes to all its terms.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,20 +15,21 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks.features import FeatureNetwork
-from mendpix.networks.features.network import at_least_float32  # for every loss
+from mendpix.networks.features.feature_network import at_least_float32
 from mendpix.networks.types import Prediction, check_hole, check_photo, composite
 
 On = Literal["output", "composite"]
 Part = Literal["image", "coarse", "aux"]
 
-FAR = 10.0
-"""A network without a last squashing may leave [0, 1]; a picture of 0..255 goes further."""
+PLAUSIBLE_RANGE = 10.0
+"""How far from 0 a prediction may lie: one without a last tanh or sigmoid may leave [0, 1]; a
+picture on 0..255 goes beyond this."""
 
 
 class LossInputs:
-    """The pictures of one step: what was predicted, what is true, where the hole is.
+    """The pictures of one step: prediction, target and hole, and their features.
 
-    Pictures of half precision are handed out as float32: sums over a picture need it.
+    Pictures in half precision are converted to float32, which sums over a picture need.
 
     Args:
         prediction: a :class:`~mendpix.networks.types.Prediction`, or its image ``(N, 3, H, W)``.
@@ -37,7 +38,7 @@ class LossInputs:
         photos: False for pictures on another scale than [0, 1]: their range is not checked.
 
     Raises:
-        TensorError: shapes, kinds, values or devices that do not fit each other.
+        TensorError: shapes, dtypes, values or devices that do not fit each other.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class LossInputs:
         check_photo(target, None if photos else False, "target")
         check_hole(hole, target)
         if isinstance(prediction, Tensor):
-            check_bare(prediction, photos)
+            check_image(prediction, photos)
             prediction = Prediction(prediction)
         self.prediction = prediction
         self.target = at_least_float32(target)
@@ -56,45 +57,54 @@ class LossInputs:
         self._pyramids: dict[tuple[int, str], dict[str, Tensor]] = {}
         self._wide: dict[tuple[int, str, str], Tensor] = {}
 
-    def picture(self, part: Part = "image", on: On = "output") -> Tensor:
-        """The picture a term judges, ``(N, 3, H, W)``: as the network made it, or composited.
+    def get_picture(self, part: Part = "image", on: On = "output") -> Tensor:
+        """A predicted picture, ``(N, 3, H, W)``: the network's own, or the composite.
 
         Raises:
             TensorError: the prediction has no such part, or it does not fit the target.
         """
         if (part, on) not in self._pictures:
-            made = self._part(part)
-            filled = made if on == "output" else composite(made, self.target, self.hole)
-            self._pictures[part, on] = filled
+            picture = self._check_part(part)
+            if on == "composite":
+                picture = composite(picture, self.target, self.hole)
+            self._pictures[part, on] = picture
         return self._pictures[part, on]
 
-    def expect(self, network: FeatureNetwork, name: str, layers: Iterable[str]) -> None:
-        """Say ahead which layers will be asked for, so that one pass serves all terms."""
+    def request(self, network: FeatureNetwork, name: str, layers: Iterable[str]) -> None:
+        """Announce which layers a term will read, so that one forward pass serves all terms.
+
+        Args:
+            name: of the picture: ``"target"``, or ``part/on`` such as ``"image/output"``.
+        """
         self._wanted.setdefault((id(network), name), set()).update(layers)
 
-    def features(
+    def compute_features(
         self, network: FeatureNetwork, layers: Iterable[str], part: Part, on: On
     ) -> dict[str, Tensor]:
-        """The network's features of a picture; computed once for all terms that ask."""
-        maps = self.maps(network, layers, part, on)
-        return self._widened(network, f"{part}/{on}", maps)
+        """The network's features of a picture, in float32 at least; computed once for all terms."""
+        maps = self.compute_maps(network, layers, part, on)
+        return self._widen(network, f"{part}/{on}", maps)
 
-    def maps(
+    def compute_maps(
         self, network: FeatureNetwork, layers: Iterable[str], part: Part, on: On
     ) -> dict[str, Tensor]:
-        """The same, not widened: maybe in half precision."""
-        return self._pyramid(network, layers, f"{part}/{on}", self.picture(part, on))
+        """The same in the precision of the forward pass, which may be half."""
+        return self._compute_pyramid(network, layers, f"{part}/{on}", self.get_picture(part, on))
 
-    def target_features(self, network: FeatureNetwork, layers: Iterable[str]) -> dict[str, Tensor]:
+    def compute_target_features(
+        self, network: FeatureNetwork, layers: Iterable[str]
+    ) -> dict[str, Tensor]:
         """The network's features of the target, without gradient; computed once."""
-        return self._widened(network, "target", self.target_maps(network, layers))
+        return self._widen(network, "target", self.compute_target_maps(network, layers))
 
-    def target_maps(self, network: FeatureNetwork, layers: Iterable[str]) -> dict[str, Tensor]:
-        """The same, not widened: maybe in half precision."""
+    def compute_target_maps(
+        self, network: FeatureNetwork, layers: Iterable[str]
+    ) -> dict[str, Tensor]:
+        """The same in the precision of the forward pass, which may be half."""
         with torch.no_grad():
-            return self._pyramid(network, layers, "target", self.target)
+            return self._compute_pyramid(network, layers, "target", self.target)
 
-    def _pyramid(
+    def _compute_pyramid(
         self, network: FeatureNetwork, layers: Iterable[str], name: str, picture: Tensor
     ) -> dict[str, Tensor]:
         key, layers = (id(network), name), list(layers)
@@ -105,21 +115,21 @@ class LossInputs:
             self._pyramids[key] = known
         return {layer: known[layer] for layer in layers}
 
-    def _widened(
+    def _widen(
         self, network: FeatureNetwork, name: str, maps: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Maps in float32 at least; widened once."""
-        for layer, found in maps.items():
+        """Convert maps to float32 at least, once for all terms."""
+        for layer, features in maps.items():
             if (id(network), name, layer) not in self._wide:
-                self._wide[id(network), name, layer] = at_least_float32(found)
+                self._wide[id(network), name, layer] = at_least_float32(features)
         return {layer: self._wide[id(network), name, layer] for layer in maps}
 
-    def _part(self, part: Part) -> Tensor:
+    def _check_part(self, part: Part) -> Tensor:
         picture = getattr(self.prediction, part)
         if picture is None:
             raise TensorError(
                 f"the prediction has no {part!r} picture but part={part!r} asks for it; "
-                f"use part={self._parts()}"
+                f"use part={self._list_parts()}"
             )
         if picture.shape != self.target.shape:
             raise TensorError(
@@ -133,7 +143,7 @@ class LossInputs:
             )
         return at_least_float32(picture).to(self.target.dtype)
 
-    def _parts(self) -> str:
+    def _list_parts(self) -> str:
         names = ("image", "coarse", "aux")
         return " or ".join(repr(n) for n in names if getattr(self.prediction, n) is not None)
 
@@ -141,11 +151,11 @@ class LossInputs:
 class Loss(nn.Module):
     """A term of an objective: ``loss(prediction, target, hole) -> scalar``.
 
-    Children say in :meth:`judge` what they make of a scene; :meth:`picture` gives them the
-    picture that ``on`` and ``part`` choose.
+    Subclasses implement :meth:`compute`; :meth:`get_picture` gives them the picture that ``on``
+    and ``part`` choose.
 
     Args:
-        on: judge the network's ``"output"``, or the ``"composite"`` with the known pixels.
+        on: compare the network's ``"output"``, or the ``"composite"`` with the known pixels.
         part: which picture of the Prediction: ``"image"``, ``"coarse"`` or ``"aux"``.
     """
 
@@ -154,8 +164,8 @@ class Loss(nn.Module):
 
     def __init__(self, on: On = "output", part: Part = "image") -> None:
         super().__init__()
-        choose("on", on, ("output", "composite"))
-        choose("part", part, ("image", "coarse", "aux"))
+        check_choice("on", on, ("output", "composite"))
+        check_choice("part", part, ("image", "coarse", "aux"))
         self.on: On = on
         self.part: Part = part
 
@@ -167,44 +177,46 @@ class Loss(nn.Module):
             [0, 1]; hole ``(N, 1, H, W)``, 1 = missing.
 
         Raises:
-            TensorError: shapes, ranges, kinds or devices that do not fit.
+            TensorError: shapes, ranges, dtypes or devices that do not fit.
         """
-        return self.judge(self.scene(prediction, target, hole))
+        return self.compute(self.prepare_inputs(prediction, target, hole))
 
-    def scene(self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor) -> LossInputs:
-        """The checked pictures of one step, with every feature layer this term will read."""
-        scene = LossInputs(prediction, target, hole, self.photos)
-        self.announce(scene)
-        return scene
+    def prepare_inputs(
+        self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor
+    ) -> LossInputs:
+        """Check the pictures of one step and request every feature layer this term reads."""
+        inputs = LossInputs(prediction, target, hole, self.photos)
+        self.request_features(inputs)
+        return inputs
 
-    def announce(self, scene: LossInputs) -> None:
-        """Tell the scene which feature layers :meth:`judge` will read; most terms read none."""
+    def request_features(self, inputs: LossInputs) -> None:
+        """Request the feature layers that :meth:`compute` reads; most terms read none."""
 
-    def judge(self, scene: LossInputs) -> Tensor:
-        """The scalar loss of a scene."""
+    def compute(self, inputs: LossInputs) -> Tensor:
+        """The scalar loss of one step's inputs."""
         raise NotImplementedError
 
-    def picture(self, scene: LossInputs) -> Tensor:
+    def get_picture(self, inputs: LossInputs) -> Tensor:
         """The picture that ``part`` and ``on`` choose, ``(N, 3, H, W)``."""
-        return scene.picture(self.part, self.on)
+        return inputs.get_picture(self.part, self.on)
 
 
-class Terms(nn.ModuleDict):
-    """Losses by name, whatever they are called.
+class TermDict(nn.ModuleDict):
+    """An ``nn.ModuleDict`` of losses that takes any names.
 
-    ``nn.ModuleDict`` refuses names that its own attributes have: ``half``, ``type``, ``train``,
-    ``keys``. Here a term is an item and never an attribute; the keys of the state are the same.
+    ``nn.ModuleDict`` refuses names of its own attributes: ``half``, ``type``, ``train``, ``keys``.
+    Here a term is an item and never an attribute; the keys of the state are the same.
     """
 
     def __setitem__(self, name: str, term: nn.Module) -> None:
         self._modules[name] = term
 
 
-def check_bare(prediction: Tensor, photos: bool) -> None:
-    """Refuse a bare picture with NaN in it, or one that must be on 0..255 (looks on the CPU only).
+def check_image(prediction: Tensor, photos: bool) -> None:
+    """Check a predicted image for NaN and for the range 0..255 (on the CPU only).
 
-    What a network returns in a ``Prediction`` is not looked at: a run that diverges is the
-    training loop's to report.
+    A network's ``Prediction`` is not checked: a run that diverges is reported by the training
+    loop.
 
     Raises:
         TensorError: names the values found.
@@ -215,14 +227,14 @@ def check_bare(prediction: Tensor, photos: bool) -> None:
     low, high = (float(value) for value in prediction.detach().aminmax())
     if low != low or high != high:  # only NaN differs from itself
         raise TensorError("prediction holds NaN; find the step that made it")
-    if photos and max(-low, high) > FAR:
+    if photos and max(-low, high) > PLAUSIBLE_RANGE:
         raise TensorError(
             f"prediction spans [{low:g}, {high:g}] but photos lie in [0, 1]; divide by 255"
         )
 
 
-def choose(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse an option's value that is not among those known.
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Check that an option's value is one of those known.
 
     Raises:
         ValueError: names the value and those known.
@@ -232,18 +244,18 @@ def choose(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def full_precision(tensor: Tensor) -> Iterator[None]:
-    """Autocast off on the tensor's device: Grams pass fp16's largest number a million times."""
+def disable_autocast(tensor: Tensor) -> Iterator[None]:
+    """Turn autocast off on the tensor's device: Gram matrices exceed fp16's range by far."""
     with torch.autocast(tensor.device.type, enabled=False):
         yield
 
 
-def shared_mean(value: Tensor) -> Tensor:
-    """The mean of a count over all processes of a distributed training step.
+def average_over_processes(value: Tensor) -> Tensor:
+    """Average a count over all processes of a distributed training step.
 
     A loss divided by its own process's hole area would weigh processes with small holes more;
     divided by this mean, the averaged gradients are those of one process with the whole batch.
-    Outside training (no gradient, or one process) the value itself.
+    Without gradient or with one process, returns the value itself.
     """
     if not (torch.is_grad_enabled() and dist.is_available() and dist.is_initialized()):
         return value

@@ -1,9 +1,9 @@
-"""What the two players pay: one family of games, each with D's and G's side.
+"""GAN objectives: the losses of discriminator D and generator G, per logit.
 
-Every game is written on logits ``d`` (no sigmoid), so that nothing overflows:
+All are written on logits ``d`` (no sigmoid), so that nothing overflows:
 
 ==================  ====================  ================  =================
-game                D, real               D, fake           G
+objective           D, real               D, fake           G
 ==================  ====================  ================  =================
 ``minimax``         ``-log s(d)``         ``-log(1-s(d))``  ``log(1-s(d))``
 ``non-saturating``  the same              the same          ``-log s(d)``
@@ -27,31 +27,38 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Game:
-    """What each player pays per logit."""
+class GanObjective:
+    """The losses of D and G, per logit."""
 
     real: Callable[[Tensor, float], Tensor]
-    """D's price of a real logit, given the label that stands for real."""
+    """D's loss on a real logit, given the label of real pictures."""
     fake: Callable[[Tensor], Tensor]
-    """D's price of a fake logit."""
-    fool: Callable[[Tensor], Tensor]
-    """G's price of a fake logit."""
-    smooths: bool = False
-    """Whether a real label other than 1 has a meaning."""
+    """D's loss on a fake logit."""
+    generator: Callable[[Tensor], Tensor]
+    """G's loss on a fake logit."""
+    label_smoothing: bool = False
+    """Whether a real label other than 1 (one-sided label smoothing) has a meaning."""
 
 
 def _cross_entropy(logits: Tensor, label: float) -> Tensor:
+    """``-label log s(d) - (1 - label) log(1 - s(d))``."""
     return F.softplus(logits) - label * logits
 
 
-def _away(logits: Tensor, label: float) -> Tensor:
+def _square_distance(logits: Tensor, label: float) -> Tensor:
     return (logits - label).square()
 
 
-GAMES: dict[str, Game] = {
-    "minimax": Game(_cross_entropy, F.softplus, lambda d: -F.softplus(d), smooths=True),
-    "non-saturating": Game(_cross_entropy, F.softplus, lambda d: F.softplus(-d), smooths=True),
-    "hinge": Game(lambda d, _: F.relu(1 - d), lambda d: F.relu(1 + d), lambda d: -d),
-    "lsgan": Game(_away, torch.square, lambda d: _away(d, 1), smooths=True),
-    "wgan": Game(lambda d, _: -d, lambda d: d, lambda d: -d),
+GAN_OBJECTIVES: dict[str, GanObjective] = {
+    "minimax": GanObjective(
+        _cross_entropy, F.softplus, lambda d: -F.softplus(d), label_smoothing=True
+    ),
+    "non-saturating": GanObjective(
+        _cross_entropy, F.softplus, lambda d: F.softplus(-d), label_smoothing=True
+    ),
+    "hinge": GanObjective(lambda d, _: F.relu(1 - d), lambda d: F.relu(1 + d), lambda d: -d),
+    "lsgan": GanObjective(
+        _square_distance, torch.square, lambda d: _square_distance(d, 1), label_smoothing=True
+    ),
+    "wgan": GanObjective(lambda d, _: -d, lambda d: d, lambda d: -d),
 }

@@ -1,4 +1,4 @@
-"""Sums of named terms that share one look at each step's pictures, and the papers' ready sums."""
+"""Weighted sums of named losses that share their inputs, and the papers' objectives."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -7,14 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.losses.adversarial import Adversarial
-from mendpix.losses.base import Loss, LossInputs, Part, Terms
-from mendpix.losses.partial_conv import PartialConvPerceptual, PartialConvStyle
-from mendpix.losses.pixel import L1, L2, OverlapL2, TotalVariation
+from mendpix.losses.base import Loss, LossInputs, Part, TermDict
+from mendpix.losses.partial_conv_terms import PartialConvPerceptual, PartialConvStyle
+from mendpix.losses.pixel_losses import L1, L2, OverlapL2, TotalVariation
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.types import Prediction
 
-Named = Mapping[str, tuple[float, Loss]]
+WeightedTerms = Mapping[str, tuple[float, Loss]]
 
+# The weights of released ports (Liu et al. 2018, section 3.3).
 PARTIAL_CONV_WEIGHTS = {
     "valid": 1.0,
     "hole": 6.0,
@@ -26,9 +27,9 @@ PARTIAL_CONV_WEIGHTS = {
 
 
 class WeightedSum(Loss):
-    """``sum_i weight_i * term_i``, each feature pyramid computed once however many terms read it.
+    """``sum_i weight_i * term_i``; terms that read the same features share the forward pass.
 
-    :attr:`values` says after each call what each term came to.
+    :attr:`values` holds each term's weighted value after a call.
 
     Args:
         terms: name -> (weight, loss). A sum may hold sums; their terms are then called
@@ -41,44 +42,44 @@ class WeightedSum(Loss):
         ValueError: no terms, or a name with a dot.
     """
 
-    def __init__(self, terms: Named) -> None:
+    def __init__(self, terms: WeightedTerms) -> None:
         super().__init__()
         if not terms:
             raise ValueError("a sum needs one term or more")
         for name in terms:
             if "." in name:
                 raise ValueError(f"a term is called {name!r}; use a name without a dot")
-        self.terms = Terms({name: term for name, (_, term) in terms.items()})
+        self.terms = TermDict({name: term for name, (_, term) in terms.items()})
         self.weights = {name: float(weight) for name, (weight, _) in terms.items()}
         self.photos = all(term.photos for _, term in terms.values())
         self.values: dict[str, Tensor] = {}
         """Each term's weighted value in the last call, without gradient."""
 
-    def announce(self, scene: LossInputs) -> None:
-        """Tell the scene what all terms will read, before the first of them reads."""
-        for _, _, term in self.counting():
-            term.announce(scene)
+    def request_features(self, inputs: LossInputs) -> None:
+        """Request what all terms read, before the first of them reads."""
+        for _, _, term in self.active_terms():
+            term.request_features(inputs)
 
-    def judge(self, scene: LossInputs) -> Tensor:
-        """The sum; what each term came to is kept in :attr:`values`."""
-        parts = self.parts(scene)
-        self.values = {name: value.detach() for name, value in parts.items()}
-        if not parts:
-            return scene.target.new_zeros(())
-        return torch.stack(list(parts.values())).sum()
+    def compute(self, inputs: LossInputs) -> Tensor:
+        """The sum; sets :attr:`values`."""
+        terms = self.compute_terms(inputs)
+        self.values = {name: value.detach() for name, value in terms.items()}
+        if not terms:
+            return inputs.target.new_zeros(())
+        return torch.stack(list(terms.values())).sum()
 
-    def parts(self, scene: LossInputs) -> dict[str, Tensor]:
+    def compute_terms(self, inputs: LossInputs) -> dict[str, Tensor]:
         """Each term's weighted value, with gradient."""
-        found: dict[str, Tensor] = {}
-        for name, weight, term in self.counting():
+        values: dict[str, Tensor] = {}
+        for name, weight, term in self.active_terms():
             if isinstance(term, WeightedSum):
-                inner = term.parts(scene)
-                found |= {f"{name}/{key}": weight * value for key, value in inner.items()}
+                inner = term.compute_terms(inputs)
+                values |= {f"{name}/{key}": weight * value for key, value in inner.items()}
             else:
-                found[name] = weight * term.judge(scene)
-        return found
+                values[name] = weight * term.compute(inputs)
+        return values
 
-    def counting(self) -> Iterator[tuple[str, float, Loss]]:
+    def active_terms(self) -> Iterator[tuple[str, float, Loss]]:
         """The terms whose weight is not 0: name, weight, term."""
         for name, term in self.terms.items():
             assert isinstance(term, Loss)
@@ -88,20 +89,20 @@ class WeightedSum(Loss):
     def discriminator_loss(
         self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor
     ) -> Tensor:
-        """D's side of every adversarial term that counts, added up without the terms' weights.
+        """The sum of D's losses of all active adversarial terms, without the terms' weights.
 
         Raises:
-            TensorError: shapes, ranges, kinds or devices that do not fit.
+            TensorError: shapes, ranges, dtypes or devices that do not fit.
         """
-        return self.discriminate(LossInputs(prediction, target, hole, self.photos))
+        return self.compute_discriminator_loss(LossInputs(prediction, target, hole, self.photos))
 
-    def discriminate(self, scene: LossInputs) -> Tensor:
-        """D's side on a scene; 0 without adversarial terms."""
-        prices = [scene.target.new_zeros(())]
-        for _, _, term in self.counting():
+    def compute_discriminator_loss(self, inputs: LossInputs) -> Tensor:
+        """D's loss of one step's inputs; 0 without adversarial terms."""
+        losses = [inputs.target.new_zeros(())]
+        for _, _, term in self.active_terms():
             if isinstance(term, Adversarial | WeightedSum):
-                prices.append(term.discriminate(scene))
-        return torch.stack(prices).sum()
+                losses.append(term.compute_discriminator_loss(inputs))
+        return torch.stack(losses).sum()
 
 
 class PartialConvSum(WeightedSum):
@@ -114,7 +115,7 @@ class PartialConvSum(WeightedSum):
         tv_region: ``"hole"`` as in the paper, ``"whole"`` as in a well-known port.
         normalise_input: False for pictures that already have ImageNet's mean and deviation.
         weights: other weights than :data:`PARTIAL_CONV_WEIGHTS`, by name.
-        part: which picture of the Prediction is judged.
+        part: which picture of the Prediction is compared.
 
     Shape:
         as every loss; returns a scalar >= 0.
@@ -141,11 +142,11 @@ class PartialConvSum(WeightedSum):
             "style_composite": style("composite"),
             "tv": TotalVariation(tv_region, part=part),
         }
-        weigh = {**PARTIAL_CONV_WEIGHTS, **(weights or {})}
-        if weigh.keys() != terms.keys():
-            odd = next(iter(weigh.keys() - terms.keys()))
-            raise ValueError(f"weights names {odd!r}; the terms are {', '.join(terms)}")
-        super().__init__({name: (weigh[name], term) for name, term in terms.items()})
+        all_weights = {**PARTIAL_CONV_WEIGHTS, **(weights or {})}
+        for name in all_weights:
+            if name not in terms:
+                raise ValueError(f"weights names {name!r}; the terms are {', '.join(terms)}")
+        super().__init__({name: (all_weights[name], term) for name, term in terms.items()})
 
 
 class ContextEncoderSum(WeightedSum):
@@ -182,5 +183,5 @@ class ContextEncoderSum(WeightedSum):
             if form == "centre"
             else L2(known_weight=known_weight, span=2.0)
         )
-        game = Adversarial(discriminator, "non-saturating", on="output")
-        super().__init__({"l2": (wtl2, reconstruction), "adversarial": (1 - wtl2, game)})
+        adversarial = Adversarial(discriminator, "non-saturating", on="output")
+        super().__init__({"l2": (wtl2, reconstruction), "adversarial": (1 - wtl2, adversarial)})

@@ -1,1 +1,1 @@
-"""Mask files to holes."""
+"""Mask files to holes, what holes are like, and synthetic ones."""

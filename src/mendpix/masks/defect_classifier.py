@@ -1,6 +1,6 @@
-"""What stands out in a picture, measured and judged: a defect, or the picture's own.
+"""Classifies what stands out in a picture as a defect or as the picture's own.
 
-A weighted sum of measures and of their squares gives the odds: a logistic regression (Cox 1958,
+A logistic regression on measures of each part and on their squares gives the odds (Cox 1958,
 https://doi.org/10.1111/j.2517-6161.1958.tb00292.x). ``benchmarks/scratches.py --fit PHOTOS`` found
 the weights from defects drawn on photographs.
 """
@@ -19,11 +19,11 @@ MEASURES = (
     "peak", "contrast", "uneven", "opposite", "crowd", "edge", "slope", "length", "width",
     "usual", "rank",
 )  # fmt: skip
-"""Of a part; logarithms all, see :func:`measures`."""
+"""Of a part; logarithms all, see :func:`measure`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DefectKind:
     """What parts of one kind are, and how defects among them are told.
 
     Attributes:
@@ -41,14 +41,14 @@ class Kind:
     rule: dict[str, tuple[float, float, float, float]]
     even: float
 
-    def odds(self, measured: Values) -> Values:
+    def log_odds(self, measured: Values) -> Values:
         """The log of the odds that each part is a defect; ``(n, len(MEASURES))`` to ``(n,)``."""
         mean, spread, weight, square = np.array([self.rule[name] for name in MEASURES]).T
         from_usual = ((measured - mean) / spread).clip(-4, 4)
         return np.asarray(self.even + from_usual @ weight + from_usual**2 @ square)
 
 
-SPECKS = Kind((5.0, 9.0, 16.0), 200, 0, {
+SPECKS = DefectKind((5.0, 9.0, 16.0), 200, 0, {
     "peak": (2.07, 0.41, 0.13, -0.02),
     "contrast": (3.53, 1.15, 1.98, -0.03),
     "uneven": (3.30, 0.78, -0.53, -0.06),
@@ -61,7 +61,7 @@ SPECKS = Kind((5.0, 9.0, 16.0), 200, 0, {
     "usual": (2.21, 0.61, -0.97, -0.27),
     "rank": (-0.41, 0.56, 0.13, 0.00),
 }, even=-1.46)  # fmt: skip
-LINES = Kind((2.5, 4.5, 8.0), 0, 20, {
+LINES = DefectKind((2.5, 4.5, 8.0), 0, 20, {
     "peak": (1.53, 0.46, 1.28, 0.03),
     "contrast": (3.52, 0.95, -1.11, 0.10),
     "uneven": (3.36, 0.60, 0.04, 0.01),
@@ -77,7 +77,7 @@ LINES = Kind((2.5, 4.5, 8.0), 0, 20, {
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class CandidateParts:
     """What stands out: parts numbered from 1.
 
     Attributes:
@@ -96,22 +96,22 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Planes:
+class PicturePlanes:
     """A picture at one size, and what was made of it; each ``(H, W)``.
 
     Attributes:
         grey: its brightness.
-        left, other: what remains of it that is as bright or dark as the part, and the other way.
+        residue, other: what remains of it that is as bright or dark as the part, and the other way.
         usual: what remains on average.
         crowd: the share of the surroundings that stands out.
         steep: its slopes, in levels per pixel.
         steepest: a steep one of these.
-        most: much of ``left``.
+        most: much of ``residue``.
         bright: whether the part is brighter than its surroundings.
     """
 
     grey: Grey
-    left: Grey
+    residue: Grey
     other: Grey
     usual: Plane
     crowd: Plane
@@ -121,8 +121,8 @@ class Planes:
     bright: bool
 
 
-def measures(
-    labels: NDArray[np.int32], peak: Plane, sides: NDArray[np.int32], planes: Planes
+def measure(
+    labels: NDArray[np.int32], peak: Plane, sides: NDArray[np.int32], planes: PicturePlanes
 ) -> Values:
     """What tells defects from the picture's own: ``(n, len(MEASURES))``, logarithms.
 
@@ -135,8 +135,11 @@ def measures(
     number = labels.astype(np.float32)
     near = cv2.dilate(number, np.ones((3, 3), np.uint8))
     wide = cv2.dilate(number, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
-    inside, rim = Regions(number, len(peak)), Regions(np.where(number, 0, near), len(peak))
-    ring = Regions(np.where(near, 0, wide), len(peak))
+    inside, rim = (
+        LabelledRegions(number, len(peak)),
+        LabelledRegions(np.where(number, 0, near), len(peak)),
+    )
+    ring = LabelledRegions(np.where(near, 0, wide), len(peak))
     around = ring.mean(planes.grey)
     spread = np.sqrt((ring.mean(np.square(planes.grey, dtype=np.float32)) - around**2).clip(0))
     contrast = (inside.mean(planes.grey) - around) * (1 if planes.bright else -1)
@@ -153,12 +156,12 @@ def measures(
         "length": sides,
         "width": inside.count / sides.clip(1),
         "usual": inside.mean(planes.usual),
-        "rank": (inside.mean(planes.left) + 1) / (planes.most + 1),
+        "rank": (inside.mean(planes.residue) + 1) / (planes.most + 1),
     }
     return np.log(np.stack([np.asarray(rows[name], np.float64) for name in MEASURES], axis=1))
 
 
-class Regions:
+class LabelledRegions:
     """Pixels of a picture by the part they belong to, numbered from 1."""
 
     def __init__(self, numbers: Plane, count: int) -> None:

@@ -3,7 +3,7 @@
 A defect is thinner than its surroundings are wide: a top-hat (Serra 1982) takes out of the picture
 what is brighter, and a bottom-hat what is darker, than all that a disk of a given radius fits into;
 hairs and scratches are what remains along a line. Which parts of this are defects, and which are
-the picture's own, is judged by what each measures (`mendpix.masks.defect_classifier`).
+the picture's own, is classified by what each measures (`mendpix.masks.defect_classifier`).
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import MendError
-from mendpix.io.metadata import viewable
-from mendpix.io.picture import Picture
-from mendpix.masks.defect_classifier import LINES, SPECKS, Kind, Parts, Planes, measures
+from mendpix.io.picture import Picture, to_8_bits
+from mendpix.masks.defect_classifier import (
+    LINES,
+    SPECKS,
+    CandidateParts,
+    DefectKind,
+    PicturePlanes,
+    measure,
+)
 from mendpix.types import Hole
 
 Plane = NDArray[np.float32]
@@ -26,7 +32,7 @@ DIRECTIONS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ScratchSettings:
     """Levels are of 255, lengths in pixels.
 
     Attributes:
@@ -49,10 +55,10 @@ class Settings:
     laxest: float = -2.0
 
 
-SETTINGS = Settings()
+SETTINGS = ScratchSettings()
 
 
-def find(picture: Picture, sensitivity: float = 0.5, settings: Settings = SETTINGS) -> Hole:
+def find(picture: Picture, sensitivity: float = 0.5, settings: ScratchSettings = SETTINGS) -> Hole:
     """Where a scan shows specks, hairs and scratches: ``(H, W)``, True = defect.
 
     Args:
@@ -63,75 +69,77 @@ def find(picture: Picture, sensitivity: float = 0.5, settings: Settings = SETTIN
     """
     if not 0 <= sensitivity <= 1:
         raise MendError(f"sensitivity is {sensitivity:g} but must lie in 0 to 1")
-    grey = brightness(picture)
+    grey = to_grey(picture)
     height, width = grey.shape
-    found = np.zeros((height, width), np.uint8)
+    defects = np.zeros((height, width), np.uint8)
     least = settings.surest + (settings.laxest - settings.surest) * sensitivity
-    for level in range(_levels(height, width)):
-        small = grey if level == 0 else _halved(grey, level)
-        marks = _found(small, least, settings).astype(np.uint8)
+    for level in range(_count_sizes(height, width)):
+        small = grey if level == 0 else _shrink(grey, level)
+        marks = _detect(small, least, settings).astype(np.uint8)
         size = (width, height)
-        found |= cv2.resize(marks, size, interpolation=cv2.INTER_NEAREST_EXACT) if level else marks
+        defects |= (
+            cv2.resize(marks, size, interpolation=cv2.INTER_NEAREST_EXACT) if level else marks
+        )
     if picture.alpha is not None:
-        found[picture.alpha == 0] = 0
-    return found > 0
+        defects[picture.alpha == 0] = 0
+    return defects > 0
 
 
-def brightness(picture: Picture) -> NDArray[np.uint8]:
+def to_grey(picture: Picture) -> NDArray[np.uint8]:
     """Brightness in 8 bits: coarse, but defects are not subtle, and this is many times faster."""
-    shown = viewable(picture.pixels)
-    if shown.shape[2] < 3:
-        return np.ascontiguousarray(shown[..., 0])
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(shown[..., :3]), cv2.COLOR_RGB2GRAY))
+    pixels = to_8_bits(picture.pixels)
+    if pixels.shape[2] < 3:
+        return np.ascontiguousarray(pixels[..., 0])
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_RGB2GRAY))
 
 
-def _levels(height: int, width: int) -> int:
+def _count_sizes(height: int, width: int) -> int:
     """At how many sizes to look: large scans show the same dust with more pixels."""
     return 1 + sum(height * width > limit for limit in (500_000, 4_000_000, 30_000_000))
 
 
-def _halved(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+def _shrink(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     size = (-(-grey.shape[1] >> level), -(-grey.shape[0] >> level))
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
-def _found(grey: NDArray[np.uint8], least: float, settings: Settings) -> Hole:
+def _detect(grey: NDArray[np.uint8], least: float, settings: ScratchSettings) -> Hole:
     """Defects of one size whose odds are high enough, and a pixel around each for its soft rim."""
-    found = np.zeros(grey.shape, np.uint8)
-    for kind, parts in candidates(grey, settings):
-        good = kind.odds(parts.measured) >= least
+    defects = np.zeros(grey.shape, np.uint8)
+    for kind, parts in find_candidates(grey, settings):
+        good = kind.log_odds(parts.measured) >= least
         keep = np.concatenate([[False], good])[parts.labels[parts.places]]
         strong = parts.strength >= settings.rim * parts.peak[parts.labels[parts.places] - 1]
-        found.ravel()[parts.places[keep & strong]] = 1
-    return np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)) > 0)
+        defects.ravel()[parts.places[keep & strong]] = 1
+    return np.asarray(cv2.dilate(defects, np.ones((3, 3), np.uint8)) > 0)
 
 
-def _disk(radius: int) -> NDArray[np.uint8]:
+def _make_disk(radius: int) -> NDArray[np.uint8]:
     side = 2 * radius + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
-def _usual(left: NDArray[np.uint8], settings: Settings) -> Plane:
+def _average_residue(residue: NDArray[np.uint8], settings: ScratchSettings) -> Plane:
     """What remains on average around each pixel, and noise at least, in levels.
 
     Grass or a brick wall leaves much everywhere, dust only here and there.
     """
     around = (settings.around, settings.around)
-    mean = cv2.boxFilter(left, cv2.CV_32F, around, borderType=cv2.BORDER_REFLECT)
+    mean = cv2.boxFilter(residue, cv2.CV_32F, around, borderType=cv2.BORDER_REFLECT)
     return np.asarray(mean + np.float32(settings.quiet))
 
 
-def _along(left: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
+def _open_along_lines(residue: NDArray[np.uint8], length: int) -> NDArray[np.uint8]:
     """What remains along the best of several directions: the smallest value on a whole line."""
-    best = np.zeros_like(left)
-    thick = cv2.dilate(left, np.ones((3, 3), np.uint8))  # lines need not be quite straight
+    best = np.zeros_like(residue)
+    thick = cv2.dilate(residue, np.ones((3, 3), np.uint8))  # lines need not be quite straight
     for step in range(DIRECTIONS):
-        kernel = _line(length, np.pi * step / DIRECTIONS)
+        kernel = _make_line(length, np.pi * step / DIRECTIONS)
         best = np.maximum(best, cv2.morphologyEx(thick, cv2.MORPH_OPEN, kernel))
-    return np.minimum(best, left)
+    return np.minimum(best, residue)
 
 
-def _line(length: int, angle: float) -> NDArray[np.uint8]:
+def _make_line(length: int, angle: float) -> NDArray[np.uint8]:
     """A straight line of one pixel's width through the middle of a square."""
     kernel = np.zeros((length, length), np.uint8)
     half = (length - 1) / 2
@@ -143,34 +151,43 @@ def _line(length: int, angle: float) -> NDArray[np.uint8]:
     return kernel
 
 
-def candidates(
-    grey: NDArray[np.uint8], settings: Settings = SETTINGS
-) -> Iterator[tuple[Kind, Parts]]:
+def find_candidates(
+    grey: NDArray[np.uint8], settings: ScratchSettings = SETTINGS
+) -> Iterator[tuple[DefectKind, CandidateParts]]:
     """All that stands out at one size of a picture: bright and dark specks, then lines."""
-    steep = cv2.magnitude(*(cv2.Scharr(grey, cv2.CV_32F, *way) / 32 for way in ((1, 0), (0, 1))))
-    ways = (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
-    left = [cv2.morphologyEx(grey, way, _disk(settings.radius)) for way in ways]
-    usual = [_usual(one, settings) for one in left]
-    crowds = [_crowd(one, mean) for one, mean in zip(left, usual, strict=True)]
+    # a Scharr kernel answers a slope of one level per pixel with 32
+    steep = cv2.magnitude(*(cv2.Scharr(grey, cv2.CV_32F, *axis) / 32 for axis in ((1, 0), (0, 1))))
+    operations = (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    residue = [
+        cv2.morphologyEx(grey, operation, _make_disk(settings.radius)) for operation in operations
+    ]
+    usual = [_average_residue(one, settings) for one in residue]
+    crowds = [_share_standing_out(one, mean) for one, mean in zip(residue, usual, strict=True)]
     crowd = crowds[0] + crowds[1]
     steepest = float(np.percentile(steep[::2, ::2], 97))
     for bright in (True, False):
-        own, mean, other = left[not bright], usual[not bright], left[bright]
+        own, mean, other = residue[not bright], usual[not bright], residue[bright]
         most = float(np.percentile(own[::2, ::2], 99))
-        planes = Planes(grey, own, other, mean, crowd, steep, steepest, most, bright)
-        for kind, values in ((SPECKS, own), (LINES, _along(own, settings.line))):
+        planes = PicturePlanes(grey, own, other, mean, crowd, steep, steepest, most, bright)
+        for kind, values in ((SPECKS, own), (LINES, _open_along_lines(own, settings.line))):
             strength = np.divide(values, mean, dtype=np.float32)
             for least in kind.ladder:
-                yield kind, _parts(strength, least, kind, planes, settings)
+                yield kind, _label_parts(strength, least, kind, planes, settings)
 
 
-def _crowd(left: NDArray[np.uint8], usual: Plane) -> Plane:
+def _share_standing_out(residue: NDArray[np.uint8], usual: Plane) -> Plane:
     """The share of the surroundings that stands out."""
-    busy = (left > 2.5 * usual).astype(np.float32)
+    busy = (residue > 2.5 * usual).astype(np.float32)
     return np.asarray(cv2.boxFilter(busy, -1, (61, 61), borderType=cv2.BORDER_REFLECT))
 
 
-def _parts(strength: Plane, least: float, kind: Kind, planes: Planes, settings: Settings) -> Parts:
+def _label_parts(
+    strength: Plane,
+    least: float,
+    kind: DefectKind,
+    planes: PicturePlanes,
+    settings: ScratchSettings,
+) -> CandidateParts:
     """Parts whose strongest pixel reaches ``least``, as far as they reach a share of that."""
     weak = (strength >= least * settings.weakest).astype(np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
@@ -191,5 +208,5 @@ def _parts(strength: Plane, least: float, kind: Kind, planes: Planes, settings: 
     reached = np.asarray(strength.ravel()[places], np.float32)
     peak = np.zeros(int(keep.sum()), np.float32)
     np.maximum.at(peak, labels.ravel()[places] - 1, reached)
-    measured = measures(labels, peak, sides[keep], planes)
-    return Parts(labels.ravel(), places, reached, peak, measured)
+    measured = measure(labels, peak, sides[keep], planes)
+    return CandidateParts(labels.ravel(), places, reached, peak, measured)

@@ -1,28 +1,26 @@
-"""Metrics: told pictures by ``update``, they give a row per picture and one number for all."""
+"""Metrics: ``update`` with pictures, ``rows()`` per picture, ``compute()`` one number for all."""
 
+from mendpix.metrics.distribution_metrics import FID, KID, PIDS, UIDS, SetMetric
 from mendpix.metrics.dists import DISTS
-from mendpix.metrics.inception import Inception
+from mendpix.metrics.inception_features import Inception
 from mendpix.metrics.lpips import LPIPS
-from mendpix.metrics.pair import Pictures
-from mendpix.metrics.pictures import (
-    L1,
-    L2,
+from mendpix.metrics.metric_registry import METRICS, SET_METRICS
+from mendpix.metrics.picture_metrics import (
     MSSSIM,
     PSNR,
     SSIM,
+    L1Error,
+    L2Error,
     PictureMetric,
     RelativeL1,
     measure,
 )
-from mendpix.metrics.registry import METRICS, SET_METRICS
-from mendpix.metrics.sets import FID, KID, PIDS, UIDS, SetMetric
+from mendpix.metrics.picture_pairs import PictureBatch
 
 __all__ = [
     "DISTS",
     "FID",
     "KID",
-    "L1",
-    "L2",
     "LPIPS",
     "METRICS",
     "MSSSIM",
@@ -32,8 +30,10 @@ __all__ = [
     "SSIM",
     "UIDS",
     "Inception",
+    "L1Error",
+    "L2Error",
+    "PictureBatch",
     "PictureMetric",
-    "Pictures",
     "RelativeL1",
     "SetMetric",
     "measure",

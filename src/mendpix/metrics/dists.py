@@ -1,33 +1,31 @@
-"""DISTS: structure and texture of two pictures by the layers of a network (lower is more alike).
+"""DISTS: a distance of structure and texture on a network's features (lower is more similar).
 
-Ding et al. 2020, https://arxiv.org/abs/2004.07728. The network is VGG-16 with its poolings
-replaced by blurring ones; alpha and beta are the released ones, read as data from torchmetrics'
-package. Pictures are looked at one by one, so that batches change no digit.
+Ding et al. 2020, https://arxiv.org/abs/2004.07728. The network is VGG-16 with L2 pooling (blurred
+squares); alpha and beta are the released ones, read as data from torchmetrics' package.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mendpix.errors import TensorError
-from mendpix.metrics.pair import Bits, On, Pictures, wide
-from mendpix.metrics.pictures import PictureMetric
+from mendpix.metrics.picture_metrics import DistanceMetric
+from mendpix.metrics.picture_pairs import Bits, On, to_float64
 from mendpix.networks.features import FeatureNetwork
-from mendpix.networks.features.network import Step
-from mendpix.networks.features.torchmetrics_weights import carried
-from mendpix.networks.features.weight_files import tensors_of
-from mendpix.networks.types import check_photo
+from mendpix.networks.features.feature_network import Step
+from mendpix.networks.features.torchmetrics_weights import load_weights
+from mendpix.networks.features.weight_files import load_tensors
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
-"""What is looked at besides the picture itself."""
+"""The layers compared besides the picture itself."""
 
 C = 1e-6
+"""c1 and c2, which stabilise the fractions as SSIM's constants do."""
 BLUR = (0.25, 0.5, 0.25)
 """A Hann window of 5 without its zeros."""
 
 
 class BlurredVGG(FeatureNetwork):
-    """VGG-16 that pools by the root of blurred squares, every second pixel."""
+    """VGG-16 with L2 pooling: the root of blurred squares, stride 2."""
 
     def _pool(self, step: Step, x: Tensor) -> Tensor:
         channels = x.shape[1]
@@ -37,13 +35,13 @@ class BlurredVGG(FeatureNetwork):
         return (blurred + 1e-12).sqrt()
 
 
-class DISTS(PictureMetric):
+class DISTS(DistanceMetric):
     """Deep image structure and texture similarity, as a distance, 0 for equal pictures.
 
     ``1 - sum_lc (alpha_lc l + beta_lc s)``: for each channel of the picture and of five layers, l
     compares means as SSIM does and s the covariance, with c1 = c2 = 1e-6; alpha and beta are
-    released and sum to 1. Pictures are judged at the size given: the authors' own script can first
-    bring the shorter side to 256 pixels.
+    released and sum to 1. Pictures are compared at the size given: the authors' own script can
+    first resize the shorter side to 256 pixels.
 
     Args:
         on, bits: as in :class:`PictureMetric`.
@@ -62,51 +60,30 @@ class DISTS(PictureMetric):
         self, on: On = "composite", bits: Bits = "", network: FeatureNetwork | None = None
     ) -> None:
         super().__init__(on, bits)
-        self.network = network or BlurredVGG("vgg16", tensors_of("vgg16"))
-        held = carried("dists_models/weights.pt", "DISTS's weights")
-        both = held["alpha"].double().sum() + held["beta"].double().sum()
-        self.alpha, self.beta = ((held[key].double() / both).view(-1) for key in ("alpha", "beta"))
+        self.network = network or BlurredVGG("vgg16", load_tensors("vgg16"))
+        weights = load_weights("dists_models/weights.pt", "DISTS's weights")
+        alpha, beta = weights["alpha"].double(), weights["beta"].double()
+        total = alpha.sum() + beta.sum()
+        self.alpha, self.beta = (alpha / total).view(-1), (beta / total).view(-1)
 
-    @torch.no_grad()
-    def tell(self, pictures: Pictures) -> None:
-        """Measure a batch that other metrics are told, too."""
-        made, true = pictures.tensors(self.on, self.bits)
-        for one in range(len(true)):
-            self._rows.append(self.distance(made[one : one + 1], true[one : one + 1]).item())
-
-    def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The distance of each pair, ``(N,)`` float64; differentiable.
-
-        The network runs in float32; from its features on, in float64 (not on Apple's GPUs).
-
-        Raises:
-            TensorError: shapes or ranges that do not fit.
-        """
-        check_photo(prediction, name="prediction")
-        check_photo(target, name="target")
-        if prediction.shape != target.shape:
-            raise TensorError(
-                f"the prediction has shape {tuple(prediction.shape)} but the target has "
-                f"{tuple(target.shape)}; give both the same"
-            )
-        with torch.autocast(target.device.type, enabled=False):
-            self.network.to(target.device)
-            pairs = zip(self._layers(prediction), self._layers(target), strict=True)
-            light, structure = zip(*(alike(made, true) for made, true in pairs), strict=True)
-        lights, structures = torch.cat(light, 1), torch.cat(structure, 1)
-        return 1 - lights @ self.alpha.to(lights) - structures @ self.beta.to(lights)
+    def _measure(self, prediction: Tensor, target: Tensor) -> Tensor:
+        self.network.to(target.device)
+        pairs = zip(self._layers(prediction), self._layers(target), strict=True)
+        terms = [compare_channels(x, y) for x, y in pairs]
+        luminance, structure = (torch.cat(parts, 1) for parts in zip(*terms, strict=True))
+        return 1 - luminance @ self.alpha.to(luminance) - structure @ self.beta.to(luminance)
 
     def _layers(self, picture: Tensor) -> list[Tensor]:
         picture = picture.float()
-        found = self.network(picture, LAYERS)
-        return [wide(picture), *(wide(found[name]) for name in LAYERS)]
+        features = self.network(picture, LAYERS)
+        return [to_float64(picture), *(to_float64(features[name]) for name in LAYERS)]
 
 
-def alike(made: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-    """How alike means and structure of each channel are: twice ``(N, C)``."""
+def compare_channels(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Luminance l and structure s of SSIM over whole channels: ``(N, C)`` each."""
     over = (2, 3)
-    a, b = made.mean(over, keepdim=True), true.mean(over, keepdim=True)
-    spread = (made - a).square().mean(over) + (true - b).square().mean(over)
-    together = ((made - a) * (true - b)).mean(over)
-    light = (2 * a * b + C) / (a.square() + b.square() + C)
-    return light[..., 0, 0], (2 * together + C) / (spread + C)
+    mean_x, mean_y = x.mean(over, keepdim=True), y.mean(over, keepdim=True)
+    variances = (x - mean_x).square().mean(over) + (y - mean_y).square().mean(over)
+    covariance = ((x - mean_x) * (y - mean_y)).mean(over)
+    luminance = (2 * mean_x * mean_y + C) / (mean_x.square() + mean_y.square() + C)
+    return luminance[..., 0, 0], (2 * covariance + C) / (variances + C)

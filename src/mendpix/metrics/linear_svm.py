@@ -1,22 +1,22 @@
-"""A linear support vector machine, solved until nothing changes."""
+"""A linear support vector machine with squared hinge loss, solved exactly by Newton's method."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-ROUNDS = 100
+MAX_STEPS = 100
 
 
-def separate(
+def fit_linear_svm(
     positive: NDArray[np.floating], negative: NDArray[np.floating], cost: float = 1.0
 ) -> tuple[Floats, Floats]:
-    """What a linear SVM says of each row it was trained on: above 0 for the first set.
+    """Train a linear SVM; returns its decision values of its training rows, positive set first.
 
-    Minimised is ``|w|^2 / 2 + cost * sum max(0, 1 - y w x)^2`` with a constant 1 added to each row:
-    scikit-learn's ``LinearSVC(dual=False)``. Its minimum is unique. It is found by Newton's
-    method: on the rows inside the margin the sum is a quadratic, solved exactly, until these rows
-    stay the same.
+    Minimises ``|w|^2 / 2 + cost * sum max(0, 1 - y w x)^2`` with a constant 1 added to each row:
+    scikit-learn's ``LinearSVC(dual=False)``. The minimum is unique. Newton's method finds it: on
+    the rows inside the margin the sum is quadratic, and solved exactly, until these rows stay the
+    same.
 
     Args:
         positive, negative: ``(N, D)`` and ``(M, D)``.
@@ -26,38 +26,41 @@ def separate(
     signs = np.concatenate([np.ones(len(positive)), -np.ones(len(negative))])
     weights = np.zeros(rows.shape[1])
     inside = np.ones(len(rows), bool)
-    for _ in range(ROUNDS):
-        goal = _ridge(rows[inside], signs[inside], cost)
-        weights = _towards(weights, goal, rows, signs, cost)
+    for _ in range(MAX_STEPS):
+        goal = _solve_ridge(rows[inside], signs[inside], cost)
+        weights = _search_line(weights, goal, rows, signs, cost)
         before, inside = inside, signs * (rows @ weights) < 1
         if np.array_equal(before, inside) and np.array_equal(weights, goal):
             break
-    said = rows @ weights
-    return said[: len(positive)], said[len(positive) :]
+    decisions = rows @ weights
+    return decisions[: len(positive)], decisions[len(positive) :]
 
 
-def _ridge(rows: Floats, signs: Floats, cost: float) -> Floats:
-    """The minimum if all these rows and no others count; of the smaller of two equal systems."""
+def _solve_ridge(rows: Floats, signs: Floats, cost: float) -> Floats:
+    """Ridge regression: the minimum if all these rows and no others are inside the margin.
+
+    Of the two equivalent systems (push-through identity), the smaller one is solved.
+    """
     count, width = rows.shape
     if count < width:
-        small = rows @ rows.T + np.eye(count) / (2 * cost)
-        return np.asarray(rows.T @ np.linalg.solve(small, signs))
-    whole = rows.T @ rows + np.eye(width) / (2 * cost)
-    return np.asarray(np.linalg.solve(whole, rows.T @ signs))
+        dual = rows @ rows.T + np.eye(count) / (2 * cost)
+        return np.asarray(rows.T @ np.linalg.solve(dual, signs))
+    primal = rows.T @ rows + np.eye(width) / (2 * cost)
+    return np.asarray(np.linalg.solve(primal, rows.T @ signs))
 
 
-def _towards(weights: Floats, goal: Floats, rows: Floats, signs: Floats, cost: float) -> Floats:
-    """The goal, or halfway there and so on until the objective falls."""
+def _search_line(weights: Floats, goal: Floats, rows: Floats, signs: Floats, cost: float) -> Floats:
+    """Backtracking line search: the goal, or half the way and so on, until the objective falls."""
     start = _objective(weights, rows, signs, cost)
     step = 1.0
     while step > 1e-10:
-        there = goal if step == 1 else weights + step * (goal - weights)
-        if _objective(there, rows, signs, cost) <= start:
-            return there
+        candidate = goal if step == 1 else weights + step * (goal - weights)
+        if _objective(candidate, rows, signs, cost) <= start:
+            return candidate
         step /= 2
     return goal
 
 
 def _objective(weights: Floats, rows: Floats, signs: Floats, cost: float) -> float:
-    short = np.maximum(0, 1 - signs * (rows @ weights))
-    return float(weights @ weights / 2 + cost * (short @ short))
+    hinge = np.maximum(0, 1 - signs * (rows @ weights))
+    return float(weights @ weights / 2 + cost * (hinge @ hinge))

@@ -1,8 +1,7 @@
-"""LPIPS: how different two pictures look, by the layers of a network (lower is more alike).
+"""LPIPS: learned perceptual distance on a network's features (lower is more similar).
 
-Zhang et al. 2018, https://arxiv.org/abs/1801.03924, version 0.1. The network is a frozen feature
-network of ours; the linear heads are the released ones, read as data from torchmetrics' package.
-Pictures are looked at one by one, so that batches change no digit.
+Zhang et al. 2018, https://arxiv.org/abs/1801.03924, version 0.1. The linear heads are the released
+ones, read as data from torchmetrics' package.
 """
 
 from typing import Literal
@@ -10,20 +9,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mendpix.errors import TensorError
-from mendpix.metrics.pair import Bits, On, Pictures, wide
-from mendpix.metrics.pictures import PictureMetric
+from mendpix.metrics.picture_metrics import DistanceMetric
+from mendpix.metrics.picture_pairs import Bits, On, to_float64
 from mendpix.networks import features
 from mendpix.networks.features import FeatureNetwork
-from mendpix.networks.features.lpips_heads import LAYERS, heads
-from mendpix.networks.types import check_photo
+from mendpix.networks.features.lpips_heads import LAYERS, load_heads
 
 Name = Literal["alexnet", "vgg16"]
 
 TINY = 1e-10
+"""Added to lengths against division by zero, as in the released code."""
 
 
-class LPIPS(PictureMetric):
+class LPIPS(DistanceMetric):
     """The learned perceptual distance of pictures.
 
     ``sum_l mean_hw sum_c w_lc (a_lc - b_lc)^2``: a, b are the pictures' features, each place of
@@ -48,45 +46,24 @@ class LPIPS(PictureMetric):
             raise ValueError(f"network is {network!r} but must be 'alexnet' or 'vgg16'")
         self.network: FeatureNetwork = features.load(network)
         self.layers = LAYERS[network]
-        self.heads = heads(network)
+        self.heads = load_heads(network)
 
-    @torch.no_grad()
-    def tell(self, pictures: Pictures) -> None:
-        """Measure a batch that other metrics are told, too."""
-        made, true = pictures.tensors(self.on, self.bits)
-        for one in range(len(true)):
-            self._rows.append(self.distance(made[one : one + 1], true[one : one + 1]).item())
-
-    def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The distance of each pair, ``(N,)`` float64, >= 0; differentiable.
-
-        The network runs in float32; from its features on, in float64 (not on Apple's GPUs).
-
-        Raises:
-            TensorError: shapes or ranges that do not fit, or pictures too small.
-        """
-        check_photo(prediction, name="prediction")
-        check_photo(target, name="target")
-        if prediction.shape != target.shape:
-            raise TensorError(
-                f"the prediction has shape {tuple(prediction.shape)} but the target has "
-                f"{tuple(target.shape)}; give both the same"
-            )
-        with torch.autocast(target.device.type, enabled=False):
-            self.network.to(target.device)
-            made = self.network(prediction.float(), self.layers)
-            wanted = self.network(target.float(), self.layers)
-            pairs = zip(self.layers, self.heads, strict=True)
-            parts = [weighed(made[name], wanted[name], head) for name, head in pairs]
+    def _measure(self, prediction: Tensor, target: Tensor) -> Tensor:
+        self.network.to(target.device)
+        first = self.network(prediction.float(), self.layers)
+        second = self.network(target.float(), self.layers)
+        pairs = zip(self.layers, self.heads, strict=True)
+        parts = [layer_distance(first[name], second[name], head) for name, head in pairs]
         return torch.stack(parts).sum(0)
 
 
-def weighed(made: Tensor, wanted: Tensor, head: Tensor) -> Tensor:
-    """One layer's distance, ``(N,)``."""
-    error = (unit(wide(made)) - unit(wide(wanted))).square()
+def layer_distance(first: Tensor, second: Tensor, head: Tensor) -> Tensor:
+    """One layer's distance, ``(N,)``: weighted over channels, averaged over places."""
+    first, second = (normalise_channels(to_float64(x)) for x in (first, second))
+    error = (first - second).square()
     return (error * head.to(error)).sum(1).mean((1, 2))
 
 
-def unit(x: Tensor) -> Tensor:
-    """Features of unit length over channels at each place."""
+def normalise_channels(x: Tensor) -> Tensor:
+    """Scale features to unit length over channels at each place."""
     return x / (x.square().sum(1, keepdim=True).sqrt() + TINY)

@@ -1,7 +1,7 @@
-"""The inner loops of structural similarity, compiled: sums in float64, in a fixed order.
+"""SSIM's inner loops, compiled by Numba: sums in float64, in a fixed order.
 
-One thread, and no multiplication fused with an addition: every machine gives the same digits,
-whatever the batch. Windows in which nothing differs are passed over, since they count exactly 1.
+One thread, and no fused multiply-add: every machine gives the same digits, whatever the batch.
+Windows in which nothing differs are skipped, since their similarity is exactly 1.
 """
 
 from collections.abc import Callable
@@ -16,44 +16,45 @@ Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compiled at its first call, and kept on disk where a folder for that can be found."""
+def compile_loop(function: Callable[..., Any]) -> Any:
+    """Compile at the first call, with Numba's cache on disk where a folder for it is found."""
     try:
         return njit(nogil=True, cache=True)(function)
     except (RuntimeError, OSError):  # Numba's "no locator available"
         return njit(nogil=True)(function)
 
 
-@compiled
+@compile_loop
 def _scale(out: Floats, row: Floats, weight: float) -> None:
     for x in range(out.size):
         out[x] = weight * row[x]
 
 
-@compiled
+@compile_loop
 def _add(out: Floats, before: Floats, after: Floats, weight: float) -> None:
     for x in range(out.size):
         out[x] += weight * (before[x] + after[x])
 
 
-@compiled
-def _prepare(ring: Floats, at: int, made: NDArray[Any], true: NDArray[Any]) -> None:
-    """A row's sum and difference of both pictures, and the squares of these."""
+@compile_loop
+def _prepare(ring: Floats, at: int, prediction: NDArray[Any], target: NDArray[Any]) -> None:
+    """Sum and difference of both pictures' rows, and the squares of these, into the ring buffer."""
     total, error, total2, error2 = ring[0, at], ring[1, at], ring[2, at], ring[3, at]
-    for x in range(made.size):
-        a, b = float(made[x]), float(true[x])
+    for x in range(prediction.size):
+        a, b = float(prediction[x]), float(target[x])
         total[x], error[x] = a + b, a - b
-    for x in range(made.size):
+    for x in range(prediction.size):
         total2[x] = total[x] * total[x]
-    for x in range(made.size):
+    for x in range(prediction.size):
         error2[x] = error[x] * error[x]
 
 
-@compiled
+@compile_loop
 def _compare(means: Floats, count: int, bias: float, k1: float, k2: float) -> None:
-    """From local means to what is missing to 1 of similarity (row 0) and of contrast (row 1).
+    """From local means to 1 - SSIM (row 0) and 1 - its contrast-structure term (row 1).
 
-    With s = a + b and d = a - b, 4 cov(a, b) = var(s) - var(d), and so on.
+    In terms of s = a + b and d = a - b, which need fewer filters: 4 cov(a, b) = var(s) - var(d),
+    2 (var(a) + var(b)) = var(s) + var(d), and the same for the means' products and squares.
     """
     total, error, total2, error2 = means[0], means[1], means[2], means[3]
     for x in range(count):
@@ -64,9 +65,9 @@ def _compare(means: Floats, count: int, bias: float, k1: float, k2: float) -> No
         total[x], error[x] = 1.0 - light * contrast, 1.0 - contrast
 
 
-@compiled
+@compile_loop
 def _span(active: Bytes) -> tuple[int, int]:
-    """The first place of a row that is not 0, and the one after the last."""
+    """The first place of a row that is not 0, and one past the last."""
     for first in range(active.size):
         if active[first]:
             for last in range(active.size - 1, first - 1, -1):
@@ -75,9 +76,9 @@ def _span(active: Bytes) -> tuple[int, int]:
     return 0, 0
 
 
-@compiled
+@compile_loop
 def _gather(sums: Floats, row: Floats, inside: Bytes, c: int) -> None:
-    """Add a row to sums of columns, where it counts."""
+    """Add a row to sums of columns, where ``inside`` is not 0."""
     if np.all(inside != 0):
         for x in range(sums.size):
             sums[x] += row[x]
@@ -88,11 +89,11 @@ def _gather(sums: Floats, row: Floats, inside: Bytes, c: int) -> None:
                     sums[x * c + channel] += row[x * c + channel]
 
 
-@compiled
+@compile_loop
 def _filter(
     out: Floats, column: Floats, ring: Floats, row: int, start: int, c: int, w: Floats
 ) -> None:
-    """Weighted means around a row: first down the ring's rows, then along the row."""
+    """Separable window around a row: first over the ring buffer's rows, then along the row."""
     half, depth = w.size // 2, ring.shape[0]
     stop, inner = start + column.size, column.size - 2 * half * c
     _scale(column, ring[row % depth, start:stop], w[half])
@@ -106,10 +107,10 @@ def _filter(
         _add(out, column[left : left + inner], column[right : right + inner], w[half - j])
 
 
-@compiled
-def missing(
-    made: NDArray[Any],
-    true: NDArray[Any],
+@compile_loop
+def sum_dissimilarity(
+    prediction: NDArray[Any],
+    target: NDArray[Any],
     active: Bytes,
     counted: Bytes,
     weights: Floats,
@@ -117,21 +118,21 @@ def missing(
     k1: float,
     k2: float,
 ) -> Floats:
-    """What windows miss to 1, summed: ``(2, C)``, of similarity and of its contrast alone.
+    """Sums over windows of 1 - SSIM and of 1 - its contrast-structure term, ``(2, C)``.
 
     Args:
-        made, true: ``(H, W, C)``.
+        prediction, target: ``(H, W, C)``.
         active: ``(H, W)``, not 0 at the centres of windows in which anything may differ.
         counted: ``(H, W)``, 1 at the centres that count.
         weights: of a window along one side, an odd number of them.
         bias: what variances and the covariance are multiplied by.
     """
-    height, width, c = made.shape
+    height, width, c = prediction.shape
     half = weights.size // 2
-    rows, truth = made.reshape(height, width * c), true.reshape(height, width * c)
+    rows, truth = prediction.reshape(height, width * c), target.reshape(height, width * c)
     ring = np.empty((4, weights.size, width * c))  # rows in turn; each one contiguous, for speed
     column, means = np.empty(width * c), np.empty((4, width * c))
-    found, sums = np.zeros((2, width * c)), np.zeros((2, c))
+    columns, sums = np.zeros((2, width * c)), np.zeros((2, c))
     ready = 0
     for r in range(half, height - half):
         first, last = _span(active[r, half : width - half])
@@ -147,23 +148,23 @@ def missing(
         _compare(means, count * c, bias, k1, k2)
         inside = counted[r, half + first : half + last]
         for kind in range(2):
-            _gather(found[kind, first * c : last * c], means[kind, : count * c], inside, c)
+            _gather(columns[kind, first * c : last * c], means[kind, : count * c], inside, c)
     for channel in range(c):
         for x in range(width):
-            sums[0, channel] += found[0, x * c + channel]
-            sums[1, channel] += found[1, x * c + channel]
+            sums[0, channel] += columns[0, x * c + channel]
+            sums[1, channel] += columns[1, x * c + channel]
     return sums
 
 
 @cache
-def gaussian(side: int = 11, sigma: float = 1.5) -> Floats:
-    """Wang's window along one side."""
+def gaussian_window(side: int = 11, sigma: float = 1.5) -> Floats:
+    """Wang's Gaussian window along one side."""
     places = np.arange(side) - side // 2
     weights: Floats = np.exp(-(places**2) / (2 * sigma**2))
     return np.asarray(weights / weights.sum())
 
 
 @cache
-def uniform(side: int) -> Floats:
-    """A plain mean along one side."""
+def uniform_window(side: int) -> Floats:
+    """A uniform window along one side."""
     return np.full(side, 1 / side)

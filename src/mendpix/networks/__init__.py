@@ -1,4 +1,4 @@
-"""Networks that fill holes and discriminators that judge them, by name.
+"""Inpainting networks and discriminators, by name.
 
 A network is called ``network(photo, hole) -> Prediction``, a discriminator
 ``discriminator(photo, hole) -> DiscriminatorOutput``; each is built from its own frozen options
@@ -7,14 +7,77 @@ dataclass.
 
 from torch import nn
 
-from mendpix.networks.context_encoder import ContextEncoder, RandomContextEncoder
-from mendpix.networks.crfill import CRFill
-from mendpix.networks.discriminators import ContextDiscriminator, PANDiscriminator
-from mendpix.networks.feature_critic import FeatureCritic
-from mendpix.networks.pan import PANInpainting, PANUNet
-from mendpix.networks.partial_unet import PartialUNet
-from mendpix.networks.patch_discriminators import PatchGAN, SNPatchGAN
-from mendpix.networks.refinement import RefinementNet
+from mendpix.networks.context_encoder import (
+    ContextEncoder,
+    ContextEncoderOptions,
+    RandomContextEncoder,
+    RandomContextEncoderOptions,
+)
+from mendpix.networks.crfill import CRFill, CRFillOptions
+from mendpix.networks.discriminators import (
+    ContextDiscriminator,
+    ContextDiscriminatorOptions,
+    Discriminator,
+    PANDiscriminator,
+    PANDiscriminatorOptions,
+)
+from mendpix.networks.feature_critic import FeatureCritic, FeatureCriticOptions
+from mendpix.networks.layers import (
+    ChannelwiseLinear,
+    GatedConv2d,
+    PartialConv2d,
+    PartialPadConv2d,
+    SpectralConv2d,
+)
+from mendpix.networks.pan import PANInpainting, PANInpaintingOptions, PANOptions, PANUNet
+from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
+from mendpix.networks.patch_attention import ContextualOptions
+from mendpix.networks.patch_discriminators import (
+    PatchGAN,
+    PatchGANOptions,
+    SNPatchGAN,
+    SNPatchOptions,
+)
+from mendpix.networks.refinement import RefinementNet, RefinementOptions
+from mendpix.networks.types import DiscriminatorOutput, Prediction
+
+__all__ = [
+    "DISCRIMINATORS",
+    "NETWORKS",
+    "CRFill",
+    "CRFillOptions",
+    "ChannelwiseLinear",
+    "ContextDiscriminator",
+    "ContextDiscriminatorOptions",
+    "ContextEncoder",
+    "ContextEncoderOptions",
+    "ContextualOptions",
+    "Discriminator",
+    "DiscriminatorOutput",
+    "FeatureCritic",
+    "FeatureCriticOptions",
+    "GatedConv2d",
+    "PANDiscriminator",
+    "PANDiscriminatorOptions",
+    "PANInpainting",
+    "PANInpaintingOptions",
+    "PANOptions",
+    "PANUNet",
+    "PartialConv2d",
+    "PartialPadConv2d",
+    "PartialUNet",
+    "PartialUNetOptions",
+    "PatchGAN",
+    "PatchGANOptions",
+    "Prediction",
+    "RandomContextEncoder",
+    "RandomContextEncoderOptions",
+    "RefinementNet",
+    "RefinementOptions",
+    "SNPatchGAN",
+    "SNPatchOptions",
+    "SpectralConv2d",
+]
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "context-encoder": ContextEncoder,

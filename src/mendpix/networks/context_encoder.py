@@ -1,6 +1,7 @@
 """Context Encoders: an encoder, a narrow bottleneck, a decoder (Pathak et al., CVPR 2016).
 
-https://arxiv.org/abs/1604.07379. Values are in [-1, 1] inside; no convolution has a bias.
+https://arxiv.org/abs/1604.07379. Values are in [-1, 1] inside; no convolution has a bias (the
+released code sets them to 0 at each step).
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks import weight_init
-from mendpix.networks.corruption import Corruption, Fill, set_square
+from mendpix.networks.corruption import Corruption, Fill, paste_square
 from mendpix.networks.layers import ChannelwiseLinear
-from mendpix.networks.types import Prediction, check_input, check_spread
+from mendpix.networks.types import Prediction, check_batch_norm_values, check_input
 
 # Widths in units of ``options.width``. Every step halves (encoder) or doubles (decoder) the map,
 # which is 4x4 on both sides of the bottleneck; one more step gives the three colours.
@@ -26,7 +27,7 @@ RANDOM = {
 
 @dataclass(frozen=True, slots=True)
 class ContextEncoderOptions:
-    """Of the centre version.
+    """Options of the centre version.
 
     Attributes:
         width: channels of the first layer.
@@ -46,7 +47,7 @@ class ContextEncoderOptions:
 
 @dataclass(frozen=True, slots=True)
 class RandomContextEncoderOptions:
-    """Of the random-region version; ``size`` 128 or 64, the rest as for the centre version."""
+    """Options of the random-region version; ``size`` 128 or 64, the rest as for the centre's."""
 
     size: int = 128
     width: int = 64
@@ -55,7 +56,7 @@ class RandomContextEncoderOptions:
     fill: Fill = "constants"
 
 
-class Down(nn.Sequential):
+class DownConv(nn.Sequential):
     """Convolution, batch norm unless ``norm`` is off, leaky ReLU 0.2: half the size."""
 
     def __init__(
@@ -68,7 +69,7 @@ class Down(nn.Sequential):
         self.act = nn.LeakyReLU(0.2)
 
 
-class Up(nn.Sequential):
+class UpConv(nn.Sequential):
     """Transposed 4x4 convolution, batch norm, ReLU: twice the size (or 1x1 to 4x4)."""
 
     def __init__(self, c_in: int, c_out: int, stride: int = 2, pad: int = 1) -> None:
@@ -78,7 +79,7 @@ class Up(nn.Sequential):
         self.act = nn.ReLU()
 
 
-class Channelwise(nn.Sequential):
+class ChannelwiseBottleneck(nn.Sequential):
     """The paper's bottleneck: each 4x4 map its own matrix, then a 1x1 convolution to mix them."""
 
     def __init__(self, channels: int) -> None:
@@ -114,29 +115,29 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
-            Down(3, encoder[0], kernel, norm=False),
-            *(Down(a, b, kernel) for a, b in pairwise(encoder)),
+            DownConv(3, encoder[0], kernel, norm=False),
+            *(DownConv(a, b, kernel) for a, b in pairwise(encoder)),
         )
-        self.bottleneck = _bottleneck(encoder[-1], decoder[0], bottleneck)
-        self.decoder = nn.Sequential(*(Up(a, b) for a, b in pairwise(decoder)))
+        self.bottleneck = _build_bottleneck(encoder[-1], decoder[0], bottleneck)
+        self.decoder = nn.Sequential(*(UpConv(a, b) for a, b in pairwise(decoder)))
         self.last = nn.ConvTranspose2d(decoder[-1], 3, 4, 2, 1, bias=False)
         self.narrow = bottleneck > 0
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.encoder(x)
-        if self.training and self.narrow:
-            check_spread(x.shape[0])
+        if self.training and self.narrow:  # at 1x1 the batch is all that batch norm averages over
+            check_batch_norm_values(x.shape[0])
         return torch.tanh(self.last(self.decoder(self.bottleneck(x))))
 
 
-def _bottleneck(c_in: int, c_out: int, units: int) -> nn.Sequential:
+def _build_bottleneck(c_in: int, c_out: int, units: int) -> nn.Sequential:
     if not units:
-        return Channelwise(c_in)
-    return nn.Sequential(Down(c_in, units, 4, 1, 0), Up(units, c_out, 1, 0))
+        return ChannelwiseBottleneck(c_in)
+    return nn.Sequential(DownConv(c_in, units, 4, 1, 0), UpConv(units, c_out, 1, 0))
 
 
-def scaled(units: tuple[int, ...], width: int) -> tuple[int, ...]:
-    """Channels of a table's row for a network of this width."""
+def scale_widths(units: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """Channels of a row of units for a network of this width."""
     return tuple(unit * width for unit in units)
 
 
@@ -166,16 +167,16 @@ class ContextEncoder(nn.Module):
         encoder, decoder = CENTRE[self.size]
         self.corruption = Corruption(options.fill)
         self.body = EncoderDecoder(
-            scaled(encoder, options.width),
-            scaled(decoder, options.width),
+            scale_widths(encoder, options.width),
+            scale_widths(decoder, options.width),
             0 if options.channelwise else options.bottleneck,
         )
         weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
-        seen = self.corruption(photo, hole)
-        return Prediction(set_square(seen, self.body(seen)))
+        corrupted = self.corruption(photo, hole)
+        return Prediction(paste_square(corrupted, self.body(corrupted)))
 
 
 class RandomContextEncoder(nn.Module):
@@ -203,8 +204,8 @@ class RandomContextEncoder(nn.Module):
         encoder, decoder = RANDOM[options.size]
         self.corruption = Corruption(options.fill)
         self.body = EncoderDecoder(
-            scaled(encoder, options.width),
-            scaled(decoder, options.width),
+            scale_widths(encoder, options.width),
+            scale_widths(decoder, options.width),
             0 if options.channelwise else options.bottleneck,
         )
         weight_init.normal(self)

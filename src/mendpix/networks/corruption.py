@@ -1,21 +1,21 @@
-"""What is done to the hole before a network sees it, and the square that some predict."""
+"""Corruption of the network's input (what is painted over the hole), and the centre square."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-# What Context Encoders' released code writes into the hole, R, G, B of 255 (ImageNet's means,
-# their order scrambled: errata to arXiv 1604.07379); PAN's writes the same.
+# What Context Encoders' released code writes into the hole, R, G, B of 255: ImageNet's means with
+# the channels in another order. Weights were trained with it, so it is kept. PAN's does the same.
 CONSTANTS = (117.0, 104.0, 123.0)
 
 Fill = Literal["constants", "zero", "white", "noise"]
 
-STILL = 128  # side of the noise that is used, repeated, in eval mode
+NOISE_TILE = 128  # side of the noise that is repeated in eval mode
 
 
 class Corruption(nn.Module):
-    """Write a constant colour, or noise, over what is missing.
+    """Paint the hole with a constant colour or noise.
 
     Args:
         fill: the released code's ``constants``; ``zero``, the middle of the network's own range,
@@ -31,42 +31,42 @@ class Corruption(nn.Module):
     def __init__(self, fill: Fill) -> None:
         super().__init__()
         self.noise = fill == "noise"
-        self.register_buffer("colour", _colour(fill), persistent=False)
+        self.register_buffer("colour", _hole_colour(fill), persistent=False)
 
     def forward(self, photo: Tensor, hole: Tensor) -> Tensor:
-        return (photo * 2 - 1) * (1 - hole) + self._over(photo) * hole
+        return (photo * 2 - 1) * (1 - hole) + self._fill_values(photo) * hole
 
-    def _over(self, photo: Tensor) -> Tensor:
+    def _fill_values(self, photo: Tensor) -> Tensor:
         if not self.noise:
             return self.colour.to(photo.dtype)
         if self.training:
             return torch.rand_like(photo) * 2 - 1
         height, width = photo.shape[2:]
-        tiles = (1, 1, -(-height // STILL), -(-width // STILL))
+        tiles = (1, 1, -(-height // NOISE_TILE), -(-width // NOISE_TILE))
         return self.colour.to(photo.dtype).tile(tiles)[..., :height, :width]
 
 
-def _colour(fill: Fill) -> Tensor:
+def _hole_colour(fill: Fill) -> Tensor:
     if fill == "constants":
         return torch.tensor(CONSTANTS).view(1, 3, 1, 1) / 127.5 - 1
     if fill == "noise":
-        still = torch.Generator().manual_seed(0)  # a filler gives the same picture twice
-        return torch.rand(1, 3, STILL, STILL, generator=still) * 2 - 1
+        generator = torch.Generator().manual_seed(0)  # so that eval mode is deterministic
+        return torch.rand(1, 3, NOISE_TILE, NOISE_TILE, generator=generator) * 2 - 1
     return torch.full((1, 3, 1, 1), {"zero": 0.0, "white": 1.0}[fill])
 
 
-def centre(photo: Tensor) -> Tensor:
+def crop_centre(photo: Tensor) -> Tensor:
     """The centre square of half the side: ``(N, C, S, S) -> (N, C, S/2, S/2)``."""
     height, width = photo.shape[-2] // 4, photo.shape[-1] // 4
     return photo[..., height : 3 * height, width : 3 * width]
 
 
-def set_square(seen: Tensor, square: Tensor) -> Tensor:
-    """``seen`` with ``square`` in its centre, from [-1, 1] to [0, 1].
+def paste_square(picture: Tensor, square: Tensor) -> Tensor:
+    """Paste ``square`` into the centre of a copy of ``picture``; scale [-1, 1] to [0, 1].
 
     Shape:
         ``(N, 3, S, S)``, ``(N, 3, S/2, S/2)`` -> ``(N, 3, S, S)``.
     """
-    image = seen.to(square.dtype, copy=True)
-    centre(image).copy_(square)
+    image = picture.to(square.dtype, copy=True)
+    crop_centre(image).copy_(square)
     return (image + 1) / 2

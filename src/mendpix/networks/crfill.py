@@ -1,9 +1,9 @@
 """CR-Fill: a gated two-stage generator and its contextual reconstruction branch (ICCV 2021).
 
-Zeng, Lin, Lu, Patel, https://arxiv.org/abs/2011.12836. The first stage draws a coarse picture;
-two encoders look at it, and one decoder draws the fine picture. In training a branch rebuilds
-the picture once more, copying from the known region what the second encoder's features resemble;
-nothing of it is left when filling. Values are in [-1, 1] inside.
+Zeng, Lin, Lu, Patel, https://arxiv.org/abs/2011.12836. The first stage predicts a coarse picture;
+two encoders take it, and one decoder predicts the fine picture. In training a branch rebuilds
+the picture once more by copying known patches whose features in the second encoder are similar;
+it is not used when filling. Values are in [-1, 1] inside.
 """
 
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ from mendpix.networks.layers import GatedConv2d
 from mendpix.networks.types import Prediction, check_input, composite
 
 
-class Row(NamedTuple):
-    """One convolution: its released name, and its width in units of ``options.width``.
+class ConvSpec(NamedTuple):
+    """One gated convolution: its released name, and its channels in units of ``options.width``.
 
-    ``wide`` channels are convolved, half of them come out; 0 stands for the three colours, which
-    have no gate.
+    ``c_conv`` are the convolution's channels, half of which are gates; 0 stands for the last
+    layer: three colours, no gate.
     """
 
     name: str
-    wide: float
+    c_conv: float
     kernel: int = 3
     stride: int = 1
     dilation: int = 1
@@ -36,69 +36,72 @@ class Row(NamedTuple):
 
 
 COARSE = (
-    Row("conv1", 1, kernel=5),
-    Row("conv2_downsample", 2, stride=2),
-    Row("conv3", 2),
-    Row("conv4_downsample", 4, stride=2),
-    Row("conv5", 4),
-    Row("conv6", 4),
-    Row("conv7_atrous", 4, dilation=2),
-    Row("conv8_atrous", 4, dilation=4),
-    Row("conv9_atrous", 4, dilation=8),
-    Row("conv10_atrous", 4, dilation=16),
-    Row("conv11", 4),
-    Row("conv12", 4),
-    Row("conv13_upsample_conv", 2, upsample=True),
-    Row("conv14", 2),
-    Row("conv15_upsample_conv", 1, upsample=True),
-    Row("conv16", 0.5),
-    Row("conv17", 0),
+    ConvSpec("conv1", 1, kernel=5),
+    ConvSpec("conv2_downsample", 2, stride=2),
+    ConvSpec("conv3", 2),
+    ConvSpec("conv4_downsample", 4, stride=2),
+    ConvSpec("conv5", 4),
+    ConvSpec("conv6", 4),
+    ConvSpec("conv7_atrous", 4, dilation=2),
+    ConvSpec("conv8_atrous", 4, dilation=4),
+    ConvSpec("conv9_atrous", 4, dilation=8),
+    ConvSpec("conv10_atrous", 4, dilation=16),
+    ConvSpec("conv11", 4),
+    ConvSpec("conv12", 4),
+    ConvSpec("conv13_upsample_conv", 2, upsample=True),
+    ConvSpec("conv14", 2),
+    ConvSpec("conv15_upsample_conv", 1, upsample=True),
+    ConvSpec("conv16", 0.5),
+    ConvSpec("conv17", 0),
 )
-FAR = (  # the encoder that sees far
-    Row("xconv1", 1, kernel=5),
-    Row("xconv2_downsample", 1, stride=2),
-    Row("xconv3", 2),
-    Row("xconv4_downsample", 2, stride=2),
-    Row("xconv5", 4),
-    Row("xconv6", 4),
-    Row("xconv7_atrous", 4, dilation=2),
-    Row("xconv8_atrous", 4, dilation=4),
-    Row("xconv9_atrous", 4, dilation=8),
-    Row("xconv10_atrous", 4, dilation=16),
+FAR = (  # the encoder with dilated convolutions, for a large receptive field
+    ConvSpec("xconv1", 1, kernel=5),
+    ConvSpec("xconv2_downsample", 1, stride=2),
+    ConvSpec("xconv3", 2),
+    ConvSpec("xconv4_downsample", 2, stride=2),
+    ConvSpec("xconv5", 4),
+    ConvSpec("xconv6", 4),
+    ConvSpec("xconv7_atrous", 4, dilation=2),
+    ConvSpec("xconv8_atrous", 4, dilation=4),
+    ConvSpec("xconv9_atrous", 4, dilation=8),
+    ConvSpec("xconv10_atrous", 4, dilation=16),
 )
-MATCH = (  # the encoder whose output is compared
-    Row("pmconv1", 1, kernel=5),
-    Row("pmconv2_downsample", 1, stride=2),
-    Row("pmconv3", 2),
-    Row("pmconv4_downsample", 4, stride=2),
-    Row("pmconv5", 4),
-    Row("pmconv6", 4, relu=True),
+MATCH = (  # the encoder whose output the branch compares
+    ConvSpec("pmconv1", 1, kernel=5),
+    ConvSpec("pmconv2_downsample", 1, stride=2),
+    ConvSpec("pmconv3", 2),
+    ConvSpec("pmconv4_downsample", 4, stride=2),
+    ConvSpec("pmconv5", 4),
+    ConvSpec("pmconv6", 4, relu=True),
 )
-REFINE = (Row("pmconv9", 4), Row("pmconv10", 4))
+REFINE = (ConvSpec("pmconv9", 4), ConvSpec("pmconv10", 4))
 FINE = (
-    Row("allconv11", 4),
-    Row("allconv12", 4),
-    Row("allconv13_upsample_conv", 2, upsample=True),
-    Row("allconv14", 2),
-    Row("allconv15_upsample_conv", 1, upsample=True),
-    Row("allconv16", 0.5),
-    Row("allconv17", 0),
+    ConvSpec("allconv11", 4),
+    ConvSpec("allconv12", 4),
+    ConvSpec("allconv13_upsample_conv", 2, upsample=True),
+    ConvSpec("allconv14", 2),
+    ConvSpec("allconv15_upsample_conv", 1, upsample=True),
+    ConvSpec("allconv16", 0.5),
+    ConvSpec("allconv17", 0),
 )
 
-# The branch: four steps down, and up again beside what came down; then, after copying, two more.
-OUTER = (Row("bconv1", 1, kernel=5),)
-MIDDLE = (Row("bconv2_downsample", 2, stride=2), Row("bconv3", 2))
-INNER = (Row("bconv4_downsample", 4, stride=2), Row("conv13_upsample_conv", 2, upsample=True))
-UP_MIDDLE = (Row("conv14", 2), Row("conv15_upsample_conv", 1, upsample=True))
-UP_OUTER = (Row("conv16", 1),)
-REBUILD = (Row("conv16_2", 1), Row("conv17", 0))
+# The branch is a U-Net of two levels; after copying, two more convolutions.
+OUTER = (ConvSpec("bconv1", 1, kernel=5),)
+MIDDLE = (ConvSpec("bconv2_downsample", 2, stride=2), ConvSpec("bconv3", 2))
+INNER = (
+    ConvSpec("bconv4_downsample", 4, stride=2),
+    ConvSpec("conv13_upsample_conv", 2, upsample=True),
+)
+UP_MIDDLE = (ConvSpec("conv14", 2), ConvSpec("conv15_upsample_conv", 1, upsample=True))
+UP_OUTER = (ConvSpec("conv16", 1),)
+REBUILD = (ConvSpec("conv16_2", 1), ConvSpec("conv17", 0))
 
 PATCH = 16  # pixels under 4x4 places of the compared features
 
 
 @dataclass(frozen=True, slots=True)
 class CRFillOptions:
-    """Defaults are the released code's.
+    """Options of CR-Fill; defaults are the released code's.
 
     Attributes:
         width: channels of the first convolution (cnum), a multiple of 4.
@@ -112,21 +115,21 @@ class CRFillOptions:
 
 
 class Stage(nn.Module):
-    """Convolutions one after another, kept under their released names.
+    """Convolutions in sequence, under their released names.
 
     A released key ``conv1.weight`` is ``coarse.conv1.conv.weight`` here: the layer's name comes
-    last but one, so keys map one to one (``networks.adapters`` does it). In two-stage files the
-    generator's names follow ``baseg.`` and the others are the branch's.
+    last but one, so keys map one to one (:mod:`mendpix.networks.released_formats`). In two-stage
+    files the generator's names follow ``baseg.`` and the others are the branch's.
 
     Shape:
         ``(N, c_in, H, W)`` -> ``(N, c_out, H', W')``.
     """
 
-    def __init__(self, rows: Iterable[Row], c_in: int, width: int) -> None:
+    def __init__(self, rows: Iterable[ConvSpec], c_in: int, width: int) -> None:
         super().__init__()
         for row in rows:
             self.add_module(row.name, _layer(row, c_in, width))
-            c_in = int(row.wide * width) // 2
+            c_in = int(row.c_conv * width) // 2
         self.c_out = c_in
 
     def forward(self, x: Tensor) -> Tensor:
@@ -135,21 +138,21 @@ class Stage(nn.Module):
         return x
 
 
-def _layer(row: Row, c_in: int, width: int) -> nn.Module:
-    if not row.wide:
+def _layer(row: ConvSpec, c_in: int, width: int) -> nn.Module:
+    if not row.c_conv:
         last = nn.Sequential()
         last.add_module("conv", nn.Conv2d(c_in, 3, row.kernel, padding=row.kernel // 2))
         last.add_module("act", nn.Tanh())
         return last
     act = nn.ReLU() if row.relu else nn.ELU()
     size = (row.kernel, row.stride, row.dilation)
-    return GatedConv2d(c_in, int(row.wide * width), *size, act=act, upsample=row.upsample)
+    return GatedConv2d(c_in, int(row.c_conv * width), *size, act=act, upsample=row.upsample)
 
 
 class CRFill(nn.Module):
     """CR-Fill's generator, with its branch in training.
 
-    ``reconstructing`` turns the branch off (False) for the training stages before the last.
+    ``branch_enabled`` False turns the branch off, for the training stages before the last.
 
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``, H and W multiples of 4
@@ -173,25 +176,25 @@ class CRFill(nn.Module):
         self.match = Stage(MATCH, 3, width)
         self.refine = Stage(REFINE, self.match.c_out, width)
         self.fine = Stage(FINE, self.far.c_out + self.refine.c_out, width)
-        self.branch = Branch(options) if options.branch else None
-        self.reconstructing = options.branch
+        self.branch = ReconstructionBranch(options) if options.branch else None
+        self.branch_enabled = options.branch
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
         known = (photo * 2 - 1) * (1 - hole)
         coarse = self.coarse(torch.cat([known, torch.ones_like(hole), hole], dim=1))
-        seen = composite(coarse, known, hole)
-        features = self.match(seen)
-        fine = self.fine(torch.cat([self.far(seen), self.refine(features)], dim=1))
+        filled = composite(coarse, known, hole)
+        features = self.match(filled)
+        fine = self.fine(torch.cat([self.far(filled), self.refine(features)], dim=1))
         aux = None
-        if self.branch is not None and self.training and self.reconstructing:
+        if self.branch is not None and self.training and self.branch_enabled:
             _check_patches(photo)
-            aux = _shown(self.branch(composite(fine, known, hole), hole, features))
-        return Prediction(_shown(fine), _shown(coarse), aux, (features,))
+            aux = _to_unit_range(self.branch(composite(fine, known, hole), hole, features))
+        return Prediction(_to_unit_range(fine), _to_unit_range(coarse), aux, (features,))
 
 
-class Branch(nn.Module):
-    """Encode the filled picture, copy its known patches where features match, draw it again.
+class ReconstructionBranch(nn.Module):
+    """Encode the filled picture, copy known patches where features match, decode it again.
 
     Shape:
         picture ``(N, 3, H, W)`` in [-1, 1], hole ``(N, 1, H, W)``,
@@ -219,7 +222,7 @@ class Branch(nn.Module):
 
 
 def _check_patches(photo: Tensor) -> None:
-    """Refuse a photo in which not one patch of 4x4 features lies."""
+    """Check that a photo holds at least one patch of 4x4 features."""
     height, width = photo.shape[2:]
     if min(height, width) < PATCH:
         raise TensorError(
@@ -228,9 +231,9 @@ def _check_patches(photo: Tensor) -> None:
         )
 
 
-def _shown(picture: Tensor) -> Tensor:
+def _to_unit_range(picture: Tensor) -> Tensor:
     return (picture + 1) / 2
 
 
 UNUSED = ("sconv1.weight", "sconv1.bias", "sconv2.weight", "sconv2.bias")
-"""Tensors in released two-stage files that no computation reads: a similarity encoder given up."""
+"""Tensors in released two-stage files that no computation reads: an unused similarity encoder."""

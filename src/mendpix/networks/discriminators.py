@@ -1,7 +1,7 @@
-"""Context Encoders' and PAN's discriminators: one verdict for a picture, or its centre.
+"""Context Encoders' and PAN's discriminators: one logit for a picture, or for its centre.
 
 All take photos in [0, 1] and work in [-1, 1]; none ends in a sigmoid (losses do that). A
-picture that a network made may leave [0, 1], so values are not checked here.
+network's output may leave [0, 1], so values are not checked here.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks import weight_init
-from mendpix.networks.context_encoder import scaled
-from mendpix.networks.corruption import centre
-from mendpix.networks.types import DiscriminatorOutput, check_hole, check_photo, check_place
+from mendpix.networks.context_encoder import scale_widths
+from mendpix.networks.corruption import crop_centre
+from mendpix.networks.types import DiscriminatorOutput, check_device, check_hole, check_photo
 
-# Context Encoders, in units of ``options.width``, by side of what is judged: 4x4, stride 2.
+# Context Encoders: channels in units of ``options.width``, by the side of the picture judged.
+# Convolutions are 4x4 of stride 2, so that every row ends at 4x4.
 CONTEXT_ENCODER = {64: (1, 2, 4, 8), 128: (1, 1, 2, 4, 8)}
 
 # PAN, in units of ``options.width``: channels, stride, and whether a feature is tapped.
@@ -34,18 +35,18 @@ PAN = (
 Part = Literal["whole", "centre"]
 
 
-class Judge(nn.Module):
-    """What all have in common: the checks, and the way from [0, 1] to [-1, 1]."""
+class Discriminator(nn.Module):
+    """Base class: input checks, and scaling from [0, 1] to [-1, 1]."""
 
-    def seen(self, photo: Tensor, hole: Tensor, size: int | None = None) -> Tensor:
-        """The photo in [-1, 1].
+    def prepare_photo(self, photo: Tensor, hole: Tensor, size: int | None = None) -> Tensor:
+        """Check the inputs; return the photo in [-1, 1].
 
         Raises:
-            TensorError: shapes, kinds or devices do not fit, or the photo is not size x size.
+            TensorError: shapes, dtypes or devices do not fit, or the photo is not size x size.
         """
         check_photo(photo, values=False)
         check_hole(hole, photo, values=False)
-        check_place(photo, self)
+        check_device(photo, self)
         if size is not None and tuple(photo.shape[2:]) != (size, size):
             raise TensorError(
                 f"photo is {photo.shape[3]}x{photo.shape[2]} but this {type(self).__name__} "
@@ -56,7 +57,7 @@ class Judge(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class ContextDiscriminatorOptions:
-    """Of Context Encoders' judge.
+    """Options of Context Encoders' discriminator.
 
     Attributes:
         part: ``centre``, the square of half the side; ``whole``, for the random-region version.
@@ -80,8 +81,8 @@ class ContextBlock(nn.Sequential):
         self.act = nn.LeakyReLU(0.2)
 
 
-class ContextDiscriminator(Judge):
-    """Context Encoders' judge: of the centre alone, blind to what surrounds it, or of the whole.
+class ContextDiscriminator(Discriminator):
+    """Context Encoders' discriminator, of the centre square alone or of the whole picture.
 
     Pathak et al. 2016, https://arxiv.org/abs/1604.07379
 
@@ -104,16 +105,16 @@ class ContextDiscriminator(Judge):
                 f"options.size {options.size} means judging {side}x{side} ({options.part}) "
                 "but only 64x64 and 128x128 are known; set options.size or options.part"
             )
-        widths = scaled(CONTEXT_ENCODER[side], options.width)
+        widths = scale_widths(CONTEXT_ENCODER[side], options.width)
         blocks = [ContextBlock(a, b) for a, b in pairwise(widths)]
         self.blocks = nn.ModuleList([ContextBlock(3, widths[0], norm=False), *blocks])
         self.last = nn.Conv2d(widths[-1], 1, 4, bias=False)
         weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
-        x = self.seen(photo, hole, self.options.size)
+        x = self.prepare_photo(photo, hole, self.options.size)
         features = []
-        x = centre(x) if self.options.part == "centre" else x
+        x = crop_centre(x) if self.options.part == "centre" else x
         for block in self.blocks:
             x = block(x)
             features.append(x)
@@ -122,7 +123,7 @@ class ContextDiscriminator(Judge):
 
 @dataclass(frozen=True, slots=True)
 class PANDiscriminatorOptions:
-    """Of PAN's judge.
+    """Options of PAN's discriminator.
 
     Attributes:
         part: ``whole``; ``centre`` for inpainting, where the first convolution is unpadded and
@@ -149,8 +150,8 @@ class PANBlock(nn.Sequential):
         self.act = nn.LeakyReLU(0.2)
 
 
-class PANDiscriminator(Judge):
-    """PAN's judge, whose four tapped layers D_1..D_4 also say what looks alike.
+class PANDiscriminator(Discriminator):
+    """PAN's discriminator, whose tapped layers D_1..D_4 the perceptual adversarial loss compares.
 
     Wang et al. 2018, https://arxiv.org/abs/1706.09138. Features are taken after activation.
 
@@ -173,14 +174,14 @@ class PANDiscriminator(Judge):
             PANBlock(a[0] * width, b[0] * width, b[1]) for a, b in pairwise(PAN)
         )
         self.thin = nn.Conv2d(PAN[-1][0] * width, 8, 3, 1 if square else 2, 1)
-        self.last = nn.Linear(8 * _side_left(options) ** 2, 1)
+        self.last = nn.Linear(8 * _last_map_side(options) ** 2, 1)
         weight_init.normal(self)
         if options.first == "tanh":
             weight_init.normal(self.first, 0.5)
 
     def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
-        x = self.seen(photo, hole, self.options.size)
-        x = self.act(self.first(centre(x) if self.options.part == "centre" else x))
+        x = self.prepare_photo(photo, hole, self.options.size)
+        x = self.act(self.first(crop_centre(x) if self.options.part == "centre" else x))
         features = [x]
         for block, (_, _, tapped) in zip(self.blocks, PAN[1:], strict=True):
             x = block(x)
@@ -189,8 +190,8 @@ class PANDiscriminator(Judge):
         return DiscriminatorOutput(self.last(self.thin(x).flatten(1)), tuple(features))
 
 
-def _side_left(options: PANDiscriminatorOptions) -> int:
-    """Side of the map that the fully connected layer sees."""
-    if options.part == "centre":
+def _last_map_side(options: PANDiscriminatorOptions) -> int:
+    """Side of the map that the fully connected layer takes."""
+    if options.part == "centre":  # unpadded first layer: 2 less; four strides of 2, rounded up
         return -(-(options.size // 2 - 2) // 16)
-    return -(-options.size // 32)
+    return -(-options.size // 32)  # five strides of 2, rounded up

@@ -1,4 +1,4 @@
-"""Layers the networks are made of: partial, gated, channel-wise and spectrally normed."""
+"""Layers that several networks share: partial, gated, channel-wise linear, spectrally normed."""
 
 from collections.abc import Sequence
 
@@ -26,8 +26,8 @@ class PartialConv2d(nn.Conv2d):
     Shape:
         x: ``(N, c_in, H, W)``, or parts whose channels add up to ``c_in``, joined in order.
         hole: 1 = missing, one tensor for each part: ``(N, 1, H, W)`` or with as many channels as
-            the part (a batch of 1 serves every picture). None: nothing is missing, which is
-            padding by partial convolution, https://arxiv.org/abs/1811.11718
+            the part (a batch of 1 is broadcast). None: nothing is missing but the padding, which
+            is partial convolution based padding, https://arxiv.org/abs/1811.11718
         returns: ``(N, c_out, h, w)`` and the new hole ``(N, 1, h, w)``.
 
     Raises:
@@ -37,23 +37,24 @@ class PartialConv2d(nn.Conv2d):
     def forward(self, x: Parts, hole: Parts | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         if hole is None:
             whole = x if isinstance(x, Tensor) else torch.cat(list(x), dim=1)
-            features, valid = self.over_known(whole, whole.new_ones(1, 1, *whole.shape[2:]), 1)
+            features, valid = self.convolve_known(whole, whole.new_ones(1, 1, *whole.shape[2:]), 1)
             return features, 1 - valid
-        parts = _listed(x)
-        valids = [1 - gap for gap in _listed(hole)]
+        parts = _as_list(x)
+        valids = [1 - gap for gap in _as_list(hole)]
         _check_holes(parts, valids)
         known = [part * valid for part, valid in zip(parts, valids, strict=True)]
-        total, entries = channel_sum(valids, [part.shape[1] for part in parts])
+        total, entries = sum_channels(valids, [part.shape[1] for part in parts])
         joined = known[0] if len(known) == 1 else torch.cat(known, dim=1)
-        features, valid = self.over_known(joined, total, entries)
+        features, valid = self.convolve_known(joined, total, entries)
         return features, 1 - valid
 
-    def over_known(self, known: Tensor, total: Tensor, entries: int) -> tuple[Tensor, Tensor]:
-        """The same on what is already masked: for networks that mask a tensor once for many.
+    def convolve_known(self, known: Tensor, total: Tensor, entries: int) -> tuple[Tensor, Tensor]:
+        """Convolve an input that is masked already, so that a network masks each tensor once.
 
         Args:
             known: ``(N, c_in, H, W)``, 0 where missing.
             total: ``(N, 1, H, W)``, how many of ``entries`` values are known at each place.
+            entries: how many values ``total`` counts at a place where all are known.
 
         Returns: features, and where they are valid ``(N, 1, h, w)``.
         """
@@ -61,32 +62,36 @@ class PartialConv2d(nn.Conv2d):
             raise ValueError(
                 f"padding_mode is {self.padding_mode!r} but padding is missing: 'zeros'"
             )
-        gain, valid = self.gain(total, entries)
+        gain, valid = self.compute_gain(total, entries)
+        # Without bias: eq. 1 scales W^T (X * M) alone, and adds b afterwards.
         features = self._conv_forward(known, self.weight, None)
-        if gain.dtype != features.dtype:  # a gain past fp16's largest would make inf * 0
+        if gain.dtype != features.dtype:  # a gain above fp16's maximum would give inf * 0 = NaN
             gain = gain.clamp_(max=torch.finfo(features.dtype).max).to(features.dtype)
         features = features.mul_(gain)
         if self.bias is not None:
             shift = self.bias.to(features.dtype)[:, None, None]
-            features = (features + shift).mul_(valid.to(features.dtype))
+            features = (features + shift).mul_(valid.to(features.dtype))  # 0 where s = 0: no bias
         return features, valid.to(known.dtype)
 
     @torch.no_grad()
-    def gain(self, total: Tensor, entries: int) -> tuple[Tensor, Tensor]:
-        """``n / s`` for each window (0 where nothing is known), and where something is known.
+    def compute_gain(self, total: Tensor, entries: int) -> tuple[Tensor, Tensor]:
+        """The factor of eq. 1 for each window, and the updated mask of eq. 2.
 
-        In float32 at least, also under autocast: half precision cannot count past 2048.
+        The factor is ``n / s``, 0 where nothing is known. In float32 at least, also under
+        autocast: half precision has no whole numbers above 2048.
         """
         total = total if total.dtype == torch.float64 else total.float()
         window = total.new_ones(1, 1, *self.kernel_size)
         with torch.autocast(total.device.type, enabled=False):
             count = F.conv2d(total, window, None, self.stride, self.padding, self.dilation)
-        valid = count.clamp(max=1)  # fractions, which the paper does not know, scale the output
+        # Holes are binary in the paper; a fractional one scales the output, as in the released
+        # layer, whose 1e-8 against division by zero this is, too.
+        valid = count.clamp(max=1)
         return (valid * (window.numel() * entries)).div_(count.add_(1e-8)), valid
 
 
 def _check_holes(parts: Sequence[Tensor], valids: Sequence[Tensor]) -> None:
-    """One hole for each part, of one channel or as many as the part has."""
+    """Check that there is one hole for each part, with one channel or the part's."""
     if len(parts) != len(valids):
         raise TensorError(f"x has {len(parts)} parts but hole has {len(valids)}; give one for each")
     for part, valid in zip(parts, valids, strict=True):
@@ -97,10 +102,10 @@ def _check_holes(parts: Sequence[Tensor], valids: Sequence[Tensor]) -> None:
 
 
 class PartialPadConv2d(PartialConv2d):
-    """A convolution whose border is missing instead of black: a drop-in for ``nn.Conv2d``.
+    """Partial convolution based padding: the border is missing instead of 0.
 
-    Each output is scaled by window size over the number of window places inside the picture.
-    Liu et al. 2018, https://arxiv.org/abs/1811.11718
+    A drop-in for ``nn.Conv2d``. Each output is scaled by window size over the number of window
+    places inside the picture. Liu et al. 2018, https://arxiv.org/abs/1811.11718
 
     Shape:
         x: ``(N, c_in, H, W)`` -> ``(N, c_out, h, w)``.
@@ -110,8 +115,8 @@ class PartialPadConv2d(PartialConv2d):
         return super().forward(x)[0]
 
 
-def channel_sum(valids: Sequence[Tensor], channels: Sequence[int]) -> tuple[Tensor, int]:
-    """How many values are known at each place over parts side by side, and of how many.
+def sum_channels(valids: Sequence[Tensor], channels: Sequence[int]) -> tuple[Tensor, int]:
+    """Count known values at each place over the channels of parts that are concatenated.
 
     Args:
         valids: for each part ``(N, 1, H, W)``, or with the part's channels.
@@ -132,29 +137,28 @@ def channel_sum(valids: Sequence[Tensor], channels: Sequence[int]) -> tuple[Tens
     return total, sum(channels)
 
 
-def _listed(parts: Parts) -> list[Tensor]:
+def _as_list(parts: Parts) -> list[Tensor]:
     return [parts] if isinstance(parts, Tensor) else list(parts)
 
 
 class GatedConv2d(nn.Module):
-    """A convolution of which half the channels open and close the other half.
+    """Gated convolution: half the channels are gates, by which the other half is multiplied.
 
-    ``act(first half) * sigmoid(second half)``; Yu et al. 2019, eq. 3,
-    https://arxiv.org/abs/1806.03589
+    ``act(first half) * sigmoid(second half)``; Yu et al. 2019, https://arxiv.org/abs/1806.03589
 
     Args:
-        wide: the channels that are convolved, an even number; half as many come out.
+        c_conv: channels of the convolution, an even number; half as many come out.
         act: ``nn.ELU()`` unless given.
-        upsample: double height and width by repetition before the convolution.
+        upsample: double height and width by nearest neighbours before the convolution.
 
     Shape:
-        x: ``(N, c_in, H, W)`` -> ``(N, wide / 2, h, w)``; padded to keep ``h = H / stride``.
+        x: ``(N, c_in, H, W)`` -> ``(N, c_conv / 2, h, w)``; padded to keep ``h = H / stride``.
     """
 
     def __init__(
         self,
         c_in: int,
-        wide: int,
+        c_conv: int,
         kernel: int = 3,
         stride: int = 1,
         dilation: int = 1,
@@ -164,7 +168,7 @@ class GatedConv2d(nn.Module):
     ) -> None:
         super().__init__()
         padding = dilation * (kernel - 1) // 2
-        self.conv = nn.Conv2d(c_in, wide, kernel, stride, padding, dilation)
+        self.conv = nn.Conv2d(c_in, c_conv, kernel, stride, padding, dilation)
         self.act = nn.ELU() if act is None else act
         self.upsample = upsample
 
@@ -177,10 +181,10 @@ class GatedConv2d(nn.Module):
 
 
 class ChannelwiseLinear(nn.Module):
-    """Connect every place of a feature map with every other, each channel for itself.
+    """Channel-wise fully connected layer: one matrix over the places of each channel.
 
     ``m`` maps of ``n x n`` take ``m * n^4`` weights where a full layer takes ``m^2 * n^4``; a
-    1x1 convolution usually follows to mix the channels. Pathak et al. 2016, section 3.1,
+    1x1 convolution usually follows to mix the channels. Pathak et al. 2016, section 3,
     https://arxiv.org/abs/1604.07379
 
     Shape:
@@ -195,7 +199,7 @@ class ChannelwiseLinear(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """As in ``nn.Linear``: uniform within one over the root of the inputs to each value."""
+        """Initialise as ``nn.Linear`` does: uniform within 1 / sqrt(inputs of each value)."""
         bound = self.weight.shape[1] ** -0.5
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
@@ -207,9 +211,9 @@ class ChannelwiseLinear(nn.Module):
 
 
 class SpectralConv2d(nn.Conv2d):
-    """A convolution whose weight, as a matrix, is divided by its largest singular value.
+    """Convolution under spectral norm: its weight matrix over its largest singular value.
 
-    The value is tracked by one step of power iteration for each forward pass in training.
+    The singular value is tracked by one step of power iteration per forward pass in training.
     Miyato et al. 2018, algorithm 1, https://arxiv.org/abs/1802.05957
 
     Shape:
@@ -236,21 +240,21 @@ class SpectralConv2d(nn.Conv2d):
         self.register_buffer("v", F.normalize(torch.randn(self.weight[0].numel()), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self._conv_forward(x, self.normed(), self.bias)
+        out: Tensor = self._conv_forward(x, self.normalise_weight(), self.bias)
         return out
 
-    def normed(self) -> Tensor:
-        """The weight over its largest singular value; in training the estimate moves a step."""
+    def normalise_weight(self) -> Tensor:
+        """The weight over its largest singular value; updates the estimate in training."""
         matrix = self.weight.flatten(1)
         with torch.autocast(matrix.device.type, enabled=False):
             if self.training:
-                self._step(matrix)
-            # Clones: a second forward pass before the first's backward moves u and v again.
+                self._iterate_power(matrix)
+            # Clones: a second forward pass before the first's backward changes u and v in place.
             sigma = torch.dot(self.u.clone(), matrix.mv(self.v.clone()))
             normed: Tensor = self.weight / sigma
         return normed
 
     @torch.no_grad()
-    def _step(self, matrix: Tensor) -> None:
+    def _iterate_power(self, matrix: Tensor) -> None:
         self.v.copy_(F.normalize(matrix.t().mv(self.u), dim=0, eps=1e-12))
         self.u.copy_(F.normalize(matrix.mv(self.v), dim=0, eps=1e-12))

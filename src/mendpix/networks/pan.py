@@ -1,4 +1,4 @@
-"""PAN's transformation networks (Wang, Xu, Wang, Tao, TIP 2018).
+"""PAN's image transformation networks (Wang, Xu, Wang, Tao, TIP 2018).
 
 https://arxiv.org/abs/1706.09138. Values are in [-1, 1] inside. Layer plans are those of the
 released code, or of a port that quotes the paper's table.
@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from mendpix.networks import weight_init
-from mendpix.networks.context_encoder import EncoderDecoder, scaled
-from mendpix.networks.corruption import Corruption, Fill, set_square
-from mendpix.networks.types import Prediction, check_input, check_spread
+from mendpix.networks.context_encoder import EncoderDecoder, scale_widths
+from mendpix.networks.corruption import Corruption, Fill, paste_square
+from mendpix.networks.types import Prediction, check_batch_norm_values, check_input
 
 
-class Plan(NamedTuple):
-    """A U-Net's widths in units of ``options.width``: each step down halves, each up doubles.
+class UNetPlan(NamedTuple):
+    """A U-Net's channels in units of ``options.width``: each step down halves, each up doubles.
 
     Attributes:
         down, up: channels of the convolutions, and of the transposed ones before the colours.
-        skips: how many steps up are joined by the convolution of the same size.
+        skips: how many steps up are concatenated with the convolution of the same size.
         narrow: the last step down has a ReLU and no batch norm.
     """
 
@@ -33,9 +33,9 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "code": Plan((1, 2, 4, 8, 8, 8), (8, 8, 4, 2, 1), 4),
-    "port": Plan((1, 2, 4, 8, 8, 8), (8, 4, 2, 1, 1), 4),
-    "facades": Plan((1, 2, 4, 8, 8, 8, 8, 8), (8, 8, 8, 8, 4, 2, 1), 7, narrow=True),
+    "code": UNetPlan((1, 2, 4, 8, 8, 8), (8, 8, 4, 2, 1), 4),
+    "port": UNetPlan((1, 2, 4, 8, 8, 8), (8, 4, 2, 1, 1), 4),
+    "facades": UNetPlan((1, 2, 4, 8, 8, 8, 8, 8), (8, 8, 8, 8, 4, 2, 1), 7, narrow=True),
 }
 
 INPAINTING = ((1, 1, 2, 4, 8), (8, 4, 2, 1))
@@ -43,7 +43,7 @@ INPAINTING = ((1, 1, 2, 4, 8), (8, 4, 2, 1))
 
 @dataclass(frozen=True, slots=True)
 class PANOptions:
-    """Of the U-Net.
+    """Options of the U-Net.
 
     Attributes:
         plan: ``code``, the six steps of the released code; ``port``, the same with the narrower
@@ -64,7 +64,7 @@ class PANOptions:
 
 @dataclass(frozen=True, slots=True)
 class PANInpaintingOptions:
-    """Of the inpainting network: as for the Context Encoder, whose brother it is."""
+    """Options of the inpainting network, as for the Context Encoder."""
 
     width: int = 64
     bottleneck: int = 4000
@@ -72,8 +72,8 @@ class PANInpaintingOptions:
     fill: Fill = "constants"
 
 
-class Down(nn.Module):
-    """3x3 convolution of stride 2; what it gives before and after batch norm and activation.
+class UNetDown(nn.Module):
+    """3x3 convolution of stride 2; its output before and after batch norm and activation.
 
     Shape:
         ``(N, c_in, H, W)`` -> two of ``(N, c_out, H/2, W/2)``.
@@ -90,12 +90,12 @@ class Down(nn.Module):
         if self.norm is None:
             return raw, self.act(raw)
         if self.training:
-            check_spread(raw.shape[0] * raw.shape[2] * raw.shape[3])
+            check_batch_norm_values(raw.shape[0] * raw.shape[2] * raw.shape[3])
         return raw, self.act(self.norm(raw))
 
 
-class Up(nn.Module):
-    """Transposed 4x4 convolution, batch norm, the skip beside it, ReLU: twice the size.
+class UNetUp(nn.Module):
+    """Transposed 4x4 convolution, batch norm, concatenated skip, ReLU: twice the size.
 
     Shape:
         x ``(N, c_in, H, W)``, skip ``(N, c_skip, 2H, 2W)`` or None
@@ -114,9 +114,9 @@ class Up(nn.Module):
 
 
 class PANUNet(nn.Module):
-    """PAN's image transformation network, shown a photo whose hole is painted over.
+    """PAN's image transformation network, a U-Net; its input's hole is painted over.
 
-    Skips carry the convolution's own output, before batch norm and activation.
+    Skips take the convolution's own output, before batch norm and activation.
 
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``; H and W multiples of
@@ -136,12 +136,12 @@ class PANUNet(nn.Module):
         self.multiple = 2 ** len(plan.down)
         self.skips = plan.skips
         self.corruption = Corruption(options.fill)
-        down, up = scaled(plan.down, options.width), scaled(plan.up, options.width)
-        self.down = nn.ModuleList(_downs(down, options.first_norm, plan.narrow))
-        self.up = nn.ModuleList(_ups(down, up, plan.skips, options.dropout))
-        self.last = nn.ConvTranspose2d(_joined(down, up, plan.skips)[-1], 3, 4, 2, 1)
+        down, up = scale_widths(plan.down, options.width), scale_widths(plan.up, options.width)
+        self.down = nn.ModuleList(_build_down(down, options.first_norm, plan.narrow))
+        self.up = nn.ModuleList(_build_up(down, up, plan.skips, options.dropout))
+        self.last = nn.ConvTranspose2d(_count_joined_channels(down, up, plan.skips)[-1], 3, 4, 2, 1)
         weight_init.normal(self)
-        weight_init.normal(self.down[0], 0.05)
+        weight_init.normal(self.down[0], 0.05)  # the released code's, for the first layer alone
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
@@ -155,24 +155,28 @@ class PANUNet(nn.Module):
         return Prediction((torch.tanh(self.last(x)) + 1) / 2)
 
 
-def _downs(widths: tuple[int, ...], first_norm: bool, narrow: bool) -> list[Down]:
+def _build_down(widths: tuple[int, ...], first_norm: bool, narrow: bool) -> list[UNetDown]:
     last = len(widths) - 1
     return [
-        Down(c_in, c_out, norm, narrow and step == last)
+        UNetDown(c_in, c_out, norm, narrow and step == last)
         for step, (c_in, c_out) in enumerate(pairwise((3, *widths)))
         for norm in [first_norm if step == 0 else not (narrow and step == last)]
     ]
 
 
-def _ups(down: tuple[int, ...], up: tuple[int, ...], skips: int, dropout: float) -> list[Up]:
-    inputs = (down[-1], *_joined(down, up, skips))
+def _build_up(
+    down: tuple[int, ...], up: tuple[int, ...], skips: int, dropout: float
+) -> list[UNetUp]:
+    inputs = (down[-1], *_count_joined_channels(down, up, skips))
     return [
-        Up(c_in, c_out, dropout if step < 3 else 0.0)
+        UNetUp(c_in, c_out, dropout if step < 3 else 0.0)
         for step, (c_in, c_out) in enumerate(zip(inputs, up, strict=False))
     ]
 
 
-def _joined(down: tuple[int, ...], up: tuple[int, ...], skips: int) -> tuple[int, ...]:
+def _count_joined_channels(
+    down: tuple[int, ...], up: tuple[int, ...], skips: int
+) -> tuple[int, ...]:
     """Channels after each step up, the skip's included."""
     return tuple(width + (down[-2 - step] if step < skips else 0) for step, width in enumerate(up))
 
@@ -198,7 +202,7 @@ class PANInpainting(nn.Module):
         super().__init__()
         self.options = options
         self.hole_side = self.size // 2 - 2 * options.overlap
-        encoder, decoder = (scaled(units, options.width) for units in INPAINTING)
+        encoder, decoder = (scale_widths(units, options.width) for units in INPAINTING)
         self.corruption = Corruption(options.fill)
         self.body = EncoderDecoder(encoder, decoder, options.bottleneck, kernel=3)
         weight_init.normal(self)
@@ -206,5 +210,5 @@ class PANInpainting(nn.Module):
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
-        seen = self.corruption(photo, hole)
-        return Prediction(set_square(seen, self.body(seen)))
+        corrupted = self.corruption(photo, hole)
+        return Prediction(paste_square(corrupted, self.body(corrupted)))

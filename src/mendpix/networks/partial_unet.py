@@ -1,8 +1,8 @@
 """U-Net of partial convolutions (Liu et al., ECCV 2018), https://arxiv.org/abs/1804.07723
 
-Every convolution sees known values only, and the hole shrinks from layer to layer. The encoder
-halves the map, the decoder doubles it and takes the encoder's map of that size beside it, each
-with its own hole. The paper's network has 8 levels at 512x512; 7 suit 256x256.
+Every convolution takes known values only, and the hole shrinks from layer to layer. Each decoder
+step upsamples features and mask and concatenates the encoder's of that size, each with its own
+hole. The paper's network has 8 levels at 512x512; 7 suit 256x256.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mendpix.errors import TensorError
-from mendpix.networks.layers import PartialConv2d, channel_sum
+from mendpix.networks.layers import PartialConv2d, sum_channels
 from mendpix.networks.types import Prediction, check_input
 
-# One row a level: kernel of the encoder's convolution (stride 2), and its channels in units of
+# One row per level: kernel of the encoder's convolution (stride 2), and its channels in units of
 # ``options.width``. Deeper levels repeat the last row. The decoder's kernels are 3 and its
 # channels those of the level it returns to; the first level has no norm.
 LEVELS = ((7, 1), (5, 2), (5, 4), (3, 8))
@@ -25,7 +25,7 @@ LEVELS = ((7, 1), (5, 2), (5, 4), (3, 8))
 
 @dataclass(frozen=True, slots=True)
 class PartialUNetOptions:
-    """Defaults are the paper's.
+    """Options of the U-Net; defaults are the paper's.
 
     Attributes:
         levels: how often the map is halved; height and width must be multiples of 2 ** levels.
@@ -39,19 +39,20 @@ class PartialUNetOptions:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-class Known(NamedTuple):
-    """A map of which missing places are 0, ``(N, C, H, W)``, and its valid places (N, 1, H, W)."""
+class MaskedFeatures(NamedTuple):
+    """Features ``(N, C, H, W)``, 0 where missing, and their valid places ``(N, 1, H, W)``."""
 
     x: Tensor
     valid: Tensor
 
-    def doubled(self) -> "Known":
+    def upsample(self) -> "MaskedFeatures":
+        """Twice the size, by nearest neighbours, so that the mask stays binary."""
         x, valid = (F.interpolate(part, scale_factor=2, mode="nearest") for part in self)
-        return Known(x, valid)
+        return MaskedFeatures(x, valid)
 
 
 class PartialBlock(nn.Module):
-    """Partial convolution, batch norm, activation; what stays missing is 0 on the way out.
+    """Partial convolution, batch norm, activation; the output is 0 where still missing.
 
     Args:
         norm, act: None leaves the step out; a block without norm has a bias if ``bias`` says so.
@@ -77,15 +78,15 @@ class PartialBlock(nn.Module):
         self.norm = nn.BatchNorm2d(c_out) if norm else None
         self.act = act
 
-    def forward(self, *parts: Known) -> Known:
-        total, entries = channel_sum(
+    def forward(self, *parts: MaskedFeatures) -> MaskedFeatures:
+        total, entries = sum_channels(
             [part.valid for part in parts], [part.x.shape[1] for part in parts]
         )
         x = parts[0].x if len(parts) == 1 else torch.cat([part.x for part in parts], dim=1)
-        x, valid = self.conv.over_known(x, total, entries)
-        if self.norm is not None:  # its shift makes something of nothing; the rest keeps 0 at 0
+        x, valid = self.conv.convolve_known(x, total, entries)
+        if self.norm is not None:  # its shift moves missing places off 0; activations keep 0
             x = self.norm(x).mul_(valid.to(x.dtype))
-        return Known(x if self.act is None else self.act(x), valid)
+        return MaskedFeatures(x if self.act is None else self.act(x), valid)
 
 
 class PartialUNet(nn.Module):
@@ -131,14 +132,14 @@ class PartialUNet(nn.Module):
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
         valid = 1 - hole
-        known = Known((photo - self.mean) / self.std * valid, valid)
+        known = MaskedFeatures((photo - self.mean) / self.std * valid, valid)
         skips = [known]
         for block in self.encoder:
-            self._check_places(photo, skips[-1])
+            self._check_batch_norm(photo, skips[-1])
             skips.append(block(skips[-1]))
         known = skips.pop()
         for block in (*self.decoder, self.last):
-            known = block(known.doubled(), skips.pop())
+            known = block(known.upsample(), skips.pop())
         return Prediction(known.x * self.std + self.mean)
 
     def freeze_encoder_norm(self, frozen: bool = True) -> None:
@@ -162,7 +163,7 @@ class PartialUNet(nn.Module):
     def _encoder_norms(self) -> list[nn.Module]:
         return [module for module in self.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
 
-    def _check_places(self, photo: Tensor, above: Known) -> None:
+    def _check_batch_norm(self, photo: Tensor, above: MaskedFeatures) -> None:
         single = above.x.shape[0] == 1 and above.x.shape[2:] == (2, 2)
         if single and self.training and not self.norm_frozen:
             size = 2 * self.multiple

@@ -1,6 +1,6 @@
-"""What contextual reconstruction multiplies: tiles of queries against all keys, and the way back.
+"""Patch attention in tiles of queries, forward and backward.
 
-See :mod:`.contextual` for what it is for.
+The core of :mod:`mendpix.networks.contextual_reconstruction`, where the method is described.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,10 @@ class ContextualOptions:
         overlap: where pasted patches overlap, ``"sum"`` or ``"mean"`` of them.
         threshold: if set, a key is allowed where more than this share of it is known. None: where
             it is whole, or better known than a query of which more than half is known.
-        sharpness: what similarities are multiplied by before the softmax.
+        sharpness: what similarities are multiplied by before the softmax (the inverse of its
+            temperature).
         hard: copy the best key alone; no gradient reaches the features.
-        tile: queries taken at a time.
+        tile: queries processed at a time.
     """
 
     similarity: Literal["map", "cosine"] = "map"
@@ -40,7 +41,7 @@ class ContextualOptions:
     tile: int = 384
 
 
-class Tile(NamedTuple):
+class QueryTile(NamedTuple):
     """Queries ``top..bottom`` by ``left..right`` of the patch grid, ends not included."""
 
     top: int
@@ -54,16 +55,16 @@ class Tile(NamedTuple):
 
     @property
     def blocks(self) -> tuple[slice, slice]:
-        """The blocks its patches are made of: one row and one column more."""
+        """The blocks of its patches: one row and one column more."""
         return slice(self.top, self.bottom + 1), slice(self.left, self.right + 1)
 
 
-class Grid(NamedTuple):
-    """Features cut into ``hb x wb`` blocks, and ``hb - 1`` by ``wb - 1`` patches of them.
+class PatchGrid(NamedTuple):
+    """Features in ``hb x wb`` blocks, which make ``hb - 1`` by ``wb - 1`` patches.
 
     Shape:
         keys, queries: ``(N, c, hb, wb)``, a block's features as channels.
-        scale_keys, scale_queries: ``(N, hb - 1, wb - 1)``, what products are multiplied by.
+        scale_keys, scale_queries: ``(N, hb - 1, wb - 1)``, factors of the patches' products.
         known: ``(N, hb - 1, wb - 1)``, the known share of each patch.
     """
 
@@ -74,61 +75,64 @@ class Grid(NamedTuple):
     known: Tensor
 
 
-def _tiles(known: Tensor, queries: int) -> Iterator[Tile]:
-    """Whole rows of queries, some at a time; where one row is too long, pieces of rows."""
+def _cut_tiles(known: Tensor, queries: int) -> Iterator[QueryTile]:
+    """Cut the patch grid into tiles of whole rows; where one row is too long, of parts of rows."""
     down, across = known.shape[1:]
     wide = min(across, max(1, queries))
     high = max(1, queries // wide)
     for top in range(0, down, high):
         for left in range(0, across, wide):
-            yield Tile(top, min(top + high, down), left, min(left + wide, across))
+            yield QueryTile(top, min(top + high, down), left, min(left + wide, across))
 
 
-def logits(grid: Grid, tile: Tile, options: ContextualOptions) -> tuple[Tensor, Tensor]:
+def compute_logits(
+    grid: PatchGrid, tile: QueryTile, options: ContextualOptions
+) -> tuple[Tensor, Tensor]:
     """A tile's similarities and which of them are allowed, both ``(N, queries, L)``."""
     queries = grid.queries[:, :, *tile.blocks].flatten(2)
-    similar = _over_patches(torch.bmm(queries.transpose(1, 2), grid.keys.flatten(2)), tile, grid)
-    scale = _scale(grid, tile)
-    if scale is not None:
-        similar = similar * scale[0] * scale[1]
-    return similar, _allowed(grid.known, tile, options)
+    products = torch.bmm(queries.transpose(1, 2), grid.keys.flatten(2))
+    similarity = _to_patches(products, tile, grid)
+    scales = _select_scales(grid, tile)
+    if scales is not None:
+        similarity = similarity * scales[0] * scales[1]
+    return similarity, _mask_keys(grid.known, tile, options)
 
 
-def _scale(grid: Grid, tile: Tile) -> tuple[Tensor, Tensor] | None:
-    """The factors of a tile's queries ``(N, queries, 1)`` and of all keys ``(N, 1, L)``."""
+def _select_scales(grid: PatchGrid, tile: QueryTile) -> tuple[Tensor, Tensor] | None:
+    """The scales of a tile's queries ``(N, queries, 1)`` and of all keys ``(N, 1, L)``."""
     if grid.scale_keys is None or grid.scale_queries is None:
         return None
-    mine = grid.scale_queries[:, *tile.patches].flatten(1)[:, :, None]
-    return mine, grid.scale_keys.flatten(1)[:, None]
+    query_scale = grid.scale_queries[:, *tile.patches].flatten(1)[:, :, None]
+    return query_scale, grid.scale_keys.flatten(1)[:, None]
 
 
-def shares(similar: Tensor, allowed: Tensor, options: ContextualOptions) -> Tensor:
-    """Similarities -> weights of the keys for each query."""
-    if options.masking == "zero":
-        logits = (similar * allowed).mul_(options.sharpness)
+def compute_attention(similarity: Tensor, allowed: Tensor, options: ContextualOptions) -> Tensor:
+    """Softmax over the keys of each query, ``(N, queries, L)``."""
+    if options.masking == "zero":  # the released code: forbidden keys keep exp(0) in the sum
+        logits = (similarity * allowed).mul_(options.sharpness)
     else:
-        logits = (similar * options.sharpness).masked_fill(~allowed, -torch.inf)
+        logits = (similarity * options.sharpness).masked_fill(~allowed, -torch.inf)
     if options.hard:
-        return F.one_hot(logits.argmax(dim=2), logits.shape[2]).to(similar.dtype)
+        return F.one_hot(logits.argmax(dim=2), logits.shape[2]).to(similarity.dtype)
     return logits.softmax(dim=2)
 
 
 @torch.no_grad()
-def _allowed(known: Tensor, tile: Tile, options: ContextualOptions) -> Tensor:
+def _mask_keys(known: Tensor, tile: QueryTile, options: ContextualOptions) -> Tensor:
     """Which keys a tile's queries may copy: ``(N, queries, L)`` bool."""
     keys = known.flatten(1)[:, None]
-    mine = known[:, *tile.patches].flatten(1)[:, :, None]
+    queries = known[:, *tile.patches].flatten(1)[:, :, None]
     if options.threshold is not None:
-        allowed = (keys > options.threshold).expand(-1, mine.shape[1], -1)
+        allowed = (keys > options.threshold).expand(-1, queries.shape[1], -1)
     else:
-        allowed = ((keys > mine) & (mine > 0.5)) | (keys == 1)
-    if options.masking == "exclude":  # every query is left some key, also where none is whole
+        allowed = ((keys > queries) & (queries > 0.5)) | (keys == 1)
+    if options.masking == "exclude":  # the best known keys stay, or a row would be all -inf
         allowed = allowed | (keys == keys.amax(dim=2, keepdim=True))
     return allowed
 
 
 def _gather(blocks: Tensor) -> Tensor:
-    """Patch pair (p, n) = the sum of block pairs (p + d, n + d) over the four offsets d.
+    """Product of patches (p, n) = the sum of products of blocks (p + d, n + d), four offsets d.
 
     Shape: ``(N, qh + 1, qw + 1, kh + 1, kw + 1) -> (N, qh, qw, kh, kw)``.
     """
@@ -138,8 +142,8 @@ def _gather(blocks: Tensor) -> Tensor:
     return out
 
 
-def _spread(patches: Tensor) -> Tensor:
-    """The transpose of :func:`_gather`: each patch pair is added to its four block pairs."""
+def _scatter(patches: Tensor) -> Tensor:
+    """The transpose of :func:`_gather`: add each pair of patches to its four pairs of blocks."""
     n, *sizes = patches.shape
     out = patches.new_zeros(n, *(size + 1 for size in sizes))
     out[:, :-1, :-1, :-1, :-1] = patches
@@ -149,13 +153,13 @@ def _spread(patches: Tensor) -> Tensor:
     return out
 
 
-class Copy(torch.autograd.Function):
-    """Paste, for every query, the keys' values by their weights; overlaps are added.
+class PatchCopy(torch.autograd.Function):
+    """Attention output: at each query, the keys' values by their weights; overlaps are added.
 
-    Differentiable once. The way back is written out: autograd would keep every weight, or copy
-    the whole map for each tile.
+    Differentiable once. The backward pass is written by hand: autograd would keep all weights, or
+    copy the whole map for each tile.
 
-    Shape: Grid's, rows ``(N, hb, wb, D)`` -> ``(N, hb, wb, D)``.
+    Shape: PatchGrid's, rows ``(N, hb, wb, D)`` -> ``(N, hb, wb, D)``.
     """
 
     @staticmethod
@@ -169,77 +173,81 @@ class Copy(torch.autograd.Function):
         rows: Tensor,
         options: ContextualOptions,
     ) -> Tensor:
-        grid = Grid(keys, queries, scale_keys, scale_queries, known)
+        grid = PatchGrid(keys, queries, scale_keys, scale_queries, known)
         ctx.save_for_backward(*grid, rows)
         ctx.options = options
         out = torch.zeros_like(rows)
-        for tile in _tiles(known, options.tile):
-            spread = _over_blocks(shares(*logits(grid, tile, options), options), tile, grid)
+        for tile in _cut_tiles(known, options.tile):
+            attention = compute_attention(*compute_logits(grid, tile, options), options)
+            blocks = _to_blocks(attention, tile, grid).to(rows.dtype)
             place = out[:, *tile.blocks]
-            place += torch.bmm(spread.to(rows.dtype), rows.flatten(1, 2)).reshape(place.shape)
+            place += torch.bmm(blocks, rows.flatten(1, 2)).reshape(place.shape)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         *parts, rows = ctx.saved_tensors
-        grid, options = Grid(*parts), ctx.options
+        grid, options = PatchGrid(*parts), ctx.options
         zeros: list[Any] = [None if part is None else torch.zeros_like(part) for part in parts]
-        slopes, slope_rows = Grid(*zeros), torch.zeros_like(rows)
+        gradients, gradient_rows = PatchGrid(*zeros), torch.zeros_like(rows)
         to_features = any(ctx.needs_input_grad[:4]) and not options.hard
         with torch.no_grad(), torch.autocast(grad.device.type, enabled=False):
-            for tile in _tiles(grid.known, options.tile):
-                similar, allowed = logits(grid, tile, options)
-                share = shares(similar, allowed, options)
-                pasted = grad[:, *tile.blocks].flatten(1, 2).to(rows.dtype)
-                spread = _over_blocks(share, tile, grid).to(rows.dtype).transpose(1, 2)
-                slope_rows.flatten(1, 2).baddbmm_(spread, pasted)
-                del spread  # a tile's maps are what memory is spent on
+            for tile in _cut_tiles(grid.known, options.tile):
+                similarity, allowed = compute_logits(grid, tile, options)
+                attention = compute_attention(similarity, allowed, options)
+                upstream = grad[:, *tile.blocks].flatten(1, 2).to(rows.dtype)
+                blocks = _to_blocks(attention, tile, grid).to(rows.dtype).transpose(1, 2)
+                gradient_rows.flatten(1, 2).baddbmm_(blocks, upstream)
+                del blocks  # a tile's maps are what memory is spent on
                 if to_features:
-                    slope = _share_slope(pasted, rows, tile, grid).to(share.dtype)
-                    slope = _softmax_slope(slope, share).mul_(allowed).mul_(options.sharpness)
-                    del share, allowed
-                    _add_slopes(slopes, slope, similar, tile, grid)
-        return *(slopes[:4] if to_features else (None,) * 4), None, slope_rows, None
+                    gradient = _attention_gradient(upstream, rows, tile, grid).to(attention.dtype)
+                    gradient = _softmax_gradient(gradient, attention)
+                    gradient = gradient.mul_(allowed).mul_(options.sharpness)
+                    del attention, allowed
+                    _add_gradients(gradients, gradient, similarity, tile, grid)
+        return *(gradients[:4] if to_features else (None,) * 4), None, gradient_rows, None
 
 
-def _over_blocks(patches: Tensor, tile: Tile, grid: Grid) -> Tensor:
+def _to_blocks(patches: Tensor, tile: QueryTile, grid: PatchGrid) -> Tensor:
     """``(N, queries, L)`` pairs of patches -> ``(N, blocks of the tile, B)`` pairs of blocks."""
     high, wide = tile.bottom - tile.top, tile.right - tile.left
     pairs = patches.reshape(-1, high, wide, *grid.known.shape[1:])
-    return _spread(pairs).flatten(3).flatten(1, 2)
+    return _scatter(pairs).flatten(3).flatten(1, 2)
 
 
-def _over_patches(blocks: Tensor, tile: Tile, grid: Grid) -> Tensor:
+def _to_patches(blocks: Tensor, tile: QueryTile, grid: PatchGrid) -> Tensor:
     """``(N, blocks of the tile, B)`` pairs of blocks -> ``(N, queries, L)`` pairs of patches."""
     high, wide = tile.bottom - tile.top + 1, tile.right - tile.left + 1
     pairs = blocks.reshape(-1, high, wide, *grid.keys.shape[2:])
     return _gather(pairs).flatten(3).flatten(1, 2)
 
 
-def _share_slope(pasted: Tensor, rows: Tensor, tile: Tile, grid: Grid) -> Tensor:
-    """``(N, blocks of the tile, D)`` -> ``(N, queries, L)``."""
-    back = torch.bmm(pasted, rows.flatten(1, 2).transpose(1, 2))
-    return _over_patches(back, tile, grid)
+def _attention_gradient(upstream: Tensor, rows: Tensor, tile: QueryTile, grid: PatchGrid) -> Tensor:
+    """The output's gradient ``(N, blocks of the tile, D)`` -> the weights' ``(N, queries, L)``."""
+    products = torch.bmm(upstream, rows.flatten(1, 2).transpose(1, 2))
+    return _to_patches(products, tile, grid)
 
 
-def _softmax_slope(slope: Tensor, share: Tensor) -> Tensor:
-    mean = torch.linalg.vecdot(slope, share).unsqueeze(2)
-    return slope.sub_(mean).mul_(share)
+def _softmax_gradient(gradient: Tensor, attention: Tensor) -> Tensor:
+    """Through the softmax ``a``, in place: ``a * (g - sum(g * a))``."""
+    mean = torch.linalg.vecdot(gradient, attention).unsqueeze(2)
+    return gradient.sub_(mean).mul_(attention)
 
 
-def _add_slopes(slopes: Grid, slope: Tensor, similar: Tensor, tile: Tile, grid: Grid) -> None:
-    """Add to ``slopes`` what a tile's similarities send back to keys, queries and scales."""
-    scale = _scale(grid, tile)
-    if scale is not None and slopes.scale_keys is not None and slopes.scale_queries is not None:
-        mine, theirs = scale
-        weighted = slope * similar  # similar = product * mine * theirs
-        place = slopes.scale_queries[:, *tile.patches]
-        place += (weighted.sum(dim=2, keepdim=True) / mine).reshape(place.shape)
-        place = slopes.scale_keys
-        place += (weighted.sum(dim=1, keepdim=True) / theirs).reshape(place.shape)
-        slope = slope * mine * theirs
-    blocks = _over_blocks(slope, tile, grid)
+def _add_gradients(
+    gradients: PatchGrid, gradient: Tensor, similarity: Tensor, tile: QueryTile, grid: PatchGrid
+) -> None:
+    """Add the gradients of keys, queries and scales that come from a tile's similarities."""
+    scales, to_keys, to_queries = _select_scales(grid, tile), *gradients[2:4]
+    if scales is not None and to_keys is not None and to_queries is not None:
+        query_scale, key_scale = scales
+        weighted = gradient * similarity  # similarity = product * query_scale * key_scale
+        place = to_queries[:, *tile.patches]
+        place += (weighted.sum(dim=2, keepdim=True) / query_scale).reshape(place.shape)
+        to_keys += (weighted.sum(dim=1, keepdim=True) / key_scale).reshape(to_keys.shape)
+        gradient = gradient * query_scale * key_scale
+    blocks = _to_blocks(gradient, tile, grid)
     queries = grid.queries[:, :, *tile.blocks]
-    place = slopes.queries[:, :, *tile.blocks]
+    place = gradients.queries[:, :, *tile.blocks]
     place += torch.bmm(grid.keys.flatten(2), blocks.transpose(1, 2)).reshape(place.shape)
-    slopes.keys.flatten(2).baddbmm_(queries.flatten(2), blocks)
+    gradients.keys.flatten(2).baddbmm_(queries.flatten(2), blocks)

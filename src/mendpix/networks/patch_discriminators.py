@@ -1,4 +1,4 @@
-"""Discriminators that judge patches: SN-PatchGAN of DeepFillv2 and CR-Fill, and pix2pix's."""
+"""Patch discriminators: SN-PatchGAN (DeepFillv2, CR-Fill) and pix2pix's PatchGAN."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,21 +10,21 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks import weight_init
-from mendpix.networks.context_encoder import scaled
-from mendpix.networks.discriminators import Judge
+from mendpix.networks.context_encoder import scale_widths
+from mendpix.networks.discriminators import Discriminator
 from mendpix.networks.layers import SpectralConv2d
 from mendpix.networks.types import DiscriminatorOutput
 
 # SN-PatchGAN, in units of ``options.width``: six 5x5 convolutions of stride 2.
 SN_PATCH = (1, 2, 4, 4, 4, 4)
 
-# What goes beside the three colours.
 Plane = Literal["hole", "ones", "none"]
+"""The fourth input channel, beside the three colours."""
 
 
 @dataclass(frozen=True, slots=True)
 class SNPatchOptions:
-    """Of SN-PatchGAN; the defaults are DeepFillv2's.
+    """Options of SN-PatchGAN; the defaults are DeepFillv2's.
 
     Attributes:
         plane: the fourth input channel: the hole, ones, or none.
@@ -44,8 +44,8 @@ DEEPFILL = SNPatchOptions()
 CRFILL = SNPatchOptions(plane="ones", slope=0.01, padding="symmetric")
 
 
-class SNPatchGAN(Judge):
-    """Spectrally normed judge of patches: every value of its output map is one verdict.
+class SNPatchGAN(Discriminator):
+    """Spectrally normed patch discriminator: each value of its output map is a logit.
 
     Yu et al. 2019, https://arxiv.org/abs/1806.03589; with ``CRFILL`` the one of Zeng et al. 2021,
     https://arxiv.org/abs/2011.12836
@@ -59,22 +59,22 @@ class SNPatchGAN(Judge):
     def __init__(self, options: SNPatchOptions = DEEPFILL) -> None:
         super().__init__()
         self.options = options
-        widths = (3 if options.plane == "none" else 4, *scaled(SN_PATCH, options.width))
+        widths = (3 if options.plane == "none" else 4, *scale_widths(SN_PATCH, options.width))
         pad = 2 if options.padding == "symmetric" else 0
         self.convs = nn.ModuleList(SpectralConv2d(a, b, 5, 2, pad) for a, b in pairwise(widths))
 
     def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
-        x = _beside(self.seen(photo, hole), hole, self.options.plane)
+        x = _append_plane(self.prepare_photo(photo, hole), hole, self.options.plane)
         features = []
         for conv in self.convs:
-            x = _same(x) if self.options.padding == "same" else x
+            x = _pad_same(x) if self.options.padding == "same" else x
             x = F.leaky_relu(conv(x), self.options.slope)
             features.append(x)
         return DiscriminatorOutput(features[-1], tuple(features[:-1]))
 
 
-def _same(x: Tensor, kernel: int = 5, stride: int = 2) -> Tensor:
-    """Zeros around ``x`` as TensorFlow's SAME puts them: the odd one at the bottom and right."""
+def _pad_same(x: Tensor, kernel: int = 5, stride: int = 2) -> Tensor:
+    """Pad with zeros as TensorFlow's SAME does: the odd one at the bottom and right."""
     pads = []
     for length in (x.shape[3], x.shape[2]):
         total = max(0, (-(-length // stride) - 1) * stride + kernel - length)
@@ -84,7 +84,7 @@ def _same(x: Tensor, kernel: int = 5, stride: int = 2) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class PatchGANOptions:
-    """Of the plain PatchGAN.
+    """Options of PatchGAN.
 
     Attributes:
         layers: convolutions of stride 2 (3 makes the 70x70 receptive field of pix2pix).
@@ -99,8 +99,8 @@ class PatchGANOptions:
     plane: Plane = "none"
 
 
-class PatchGAN(Judge):
-    """The fully convolutional judge of pix2pix: each output sees one patch.
+class PatchGAN(Discriminator):
+    """pix2pix's fully convolutional discriminator: each output sees one patch.
 
     Isola et al. 2017, https://arxiv.org/abs/1611.07004
 
@@ -110,7 +110,7 @@ class PatchGAN(Judge):
         ``features``: each layer's output but the last's.
 
     Raises:
-        TensorError: a photo too small for one verdict.
+        TensorError: a photo too small for one logit.
     """
 
     def __init__(self, options: PatchGANOptions = PatchGANOptions()) -> None:
@@ -118,7 +118,7 @@ class PatchGAN(Judge):
         self.options = options
         self.smallest = 3 * 2**options.layers
         units = [min(2**step, 8) for step in range(options.layers + 1)]
-        widths = scaled(tuple(units), options.width)
+        widths = scale_widths(tuple(units), options.width)
         last = len(widths) - 1
         inputs = (3 if options.plane == "none" else 4, *widths)
         self.blocks = nn.ModuleList(
@@ -129,7 +129,7 @@ class PatchGAN(Judge):
         weight_init.normal(self)
 
     def forward(self, photo: Tensor, hole: Tensor) -> DiscriminatorOutput:
-        x = _beside(self.seen(photo, hole), hole, self.options.plane)
+        x = _append_plane(self.prepare_photo(photo, hole), hole, self.options.plane)
         if min(photo.shape[2:]) < self.smallest:
             raise TensorError(
                 f"photo is {photo.shape[3]}x{photo.shape[2]} but a PatchGAN of "
@@ -144,10 +144,11 @@ class PatchGAN(Judge):
 
 
 class PatchBlock(nn.Sequential):
-    """4x4 convolution, norm (none where ``plain``), leaky ReLU 0.2."""
+    """4x4 convolution, norm (none where ``plain``: the first layer), leaky ReLU 0.2."""
 
     def __init__(self, c_in: int, c_out: int, stride: int, norm: str, plain: bool) -> None:
         super().__init__()
+        # Batch and instance norm subtract the mean, which makes a bias before them useless.
         bias = plain or norm in ("spectral", "none")
         self.conv = _conv(c_in, c_out, stride, norm, bias)
         if norm == "batch" and not plain:
@@ -162,8 +163,8 @@ def _conv(c_in: int, c_out: int, stride: int, norm: str, bias: bool = True) -> n
     return kind(c_in, c_out, 4, stride, 1, bias=bias)
 
 
-def _beside(x: Tensor, hole: Tensor, plane: Plane) -> Tensor:
-    """``x`` with the fourth channel that the options ask for."""
+def _append_plane(x: Tensor, hole: Tensor, plane: Plane) -> Tensor:
+    """Append the fourth channel that the options ask for."""
     if plane == "none":
         return x
     extra = hole if plane == "hole" else torch.ones_like(hole)

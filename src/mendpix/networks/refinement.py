@@ -1,8 +1,8 @@
-"""The bundled network: mends what a training-free fill left, in one pass.
+"""The bundled network: refines a training-free fill in one pass.
 
-It is shown a photo whose hole a built-in filler (``start``) has filled already, and the hole, and
-adds what is wrong with that fill. So it has to learn neither copying nor texture, and before it
-has learned anything it gives back what it was shown.
+A residual U-Net. Its input is the hole and a photo whose hole a built-in filler (``start``) has
+filled; its output is added to that fill. So it has to learn neither copying nor texture, and
+untrained it returns its input.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from torch import Tensor, nn
 
 from mendpix.networks.types import Prediction, check_input
 
-# One row a level, from half the picture's size to a sixteenth: channels in units of
-# ``options.width``, residual blocks on the way down (the deepest level's number is an option),
-# and on the way up. Dilations are of the deepest level's blocks, in turn, so that the fourth of
-# them sees some 200 pixels to every side.
+# One row per level, from half the picture's size to a sixteenth: channels in units of
+# ``options.width``, residual blocks in the encoder (the deepest level's number is an option), and
+# in the decoder. Dilations are those of the deepest level's blocks, in turn, for a receptive field
+# of some 200 pixels to every side.
 LEVELS = ((2, 1, 1), (4, 1, 1), (8, 2, 1), (12, 0, 0))
 DILATIONS = (1, 2, 4, 1)
 
-SLOPE = 0.1
-"""Of the leaky ReLU."""
+LEAKY_SLOPE = 0.1
+"""Negative slope of the leaky ReLU."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefinementOptions:
-    """Of the bundled network.
+    """Options of the bundled network.
 
     Attributes:
         width: channels at full size; 16 needs 6.8 GFLOPs (two per multiplication) at 256x256.
-        blocks: residual blocks at the deepest level; three more need a GFLOP more. Weights of
-            fewer blocks can be gone on from: a new block changes nothing before it learns.
+        blocks: residual blocks at the deepest level; three more need a GFLOP more. Training can
+            go on from weights of fewer blocks: a new block is the identity before it learns.
         start: name of the built-in filler that fills the hole first.
     """
 
@@ -41,32 +41,32 @@ class RefinementOptions:
     start: str = "patchmatch"
 
 
-class Block(nn.Module):
-    """Two 3x3 convolutions added to what came in; the second starts at nothing.
+class ResidualBlock(nn.Module):
+    """Residual block of two 3x3 convolutions, the second initialised to 0.
 
-    Where ``looks_around`` is set, the map's mean and deviation per channel scale what is added:
-    a view of the whole window.
+    With ``global_context``, the residual's channels are scaled by a function of their mean and
+    standard deviation over the map (as squeeze-and-excitation does by the mean).
     """
 
-    def __init__(self, channels: int, dilation: int = 1, looks_around: bool = False) -> None:
+    def __init__(self, channels: int, dilation: int = 1, global_context: bool = False) -> None:
         super().__init__()
         self.first = _conv(channels, channels, dilation=dilation)
         self.second = _conv(channels, channels, gain=0.0)
-        self.around = nn.Linear(2 * channels, channels) if looks_around else None
+        self.around = nn.Linear(2 * channels, channels) if global_context else None
 
     def forward(self, x: Tensor) -> Tensor:
-        added = F.leaky_relu(self.first(F.leaky_relu(x, SLOPE)), SLOPE)
+        added = F.leaky_relu(self.first(F.leaky_relu(x, LEAKY_SLOPE)), LEAKY_SLOPE)
         if self.around is not None:
             mean = added.mean((2, 3))
             spread = (added - mean[..., None, None]).square().mean((2, 3)).add(1e-6).sqrt()
             scale = torch.sigmoid(self.around(torch.cat((mean, spread), 1))) * 2
             added = added * scale[..., None, None]
-        mended: Tensor = x + self.second(added)
-        return mended
+        refined: Tensor = x + self.second(added)
+        return refined
 
 
 class RefinementNet(nn.Module):
-    """A U-Net at 1/2 to 1/16 of the picture's size that corrects a started fill.
+    """A residual U-Net at 1/2 to 1/16 of the picture's size that corrects a first fill.
 
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], its hole already filled by ``start``; hole
@@ -74,7 +74,7 @@ class RefinementNet(nn.Module):
         clipped.
 
     Raises:
-        TensorError: a size that is no multiple; values, kinds or devices that do not fit.
+        TensorError: a size that is no multiple; values, dtypes or devices that do not fit.
     """
 
     multiple = 16
@@ -87,53 +87,54 @@ class RefinementNet(nn.Module):
         self.entry = _conv(16, widths[0])
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.encoder = nn.ModuleList(
-            _blocks(width, count) for width, (_, count, _) in zip(widths, LEVELS, strict=True)
+            _build_blocks(width, count) for width, (_, count, _) in zip(widths, LEVELS, strict=True)
         )
-        self.encoder[-1] = _deepest(widths[-1], options.blocks)
+        self.encoder[-1] = _build_deepest_blocks(widths[-1], options.blocks)
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(
-            _blocks(width, count)
+            _build_blocks(width, count)
             for width, (_, _, count) in zip(widths[:-1], LEVELS[:-1], strict=True)
         )
         self.full = _conv(widths[0] + 4, options.width)
         self.exit = _conv(options.width, 3, gain=0.0)
 
-    def changes_nothing(self, key: str) -> bool:
-        """Whether a parameter is part of a block, which adds nothing before it learns."""
+    def starts_as_identity(self, key: str) -> bool:
+        """Whether a parameter belongs to a residual block, which adds 0 before it learns."""
         return key.startswith(("encoder.", "decoder."))
 
     def forward(self, photo: Tensor, hole: Tensor) -> Prediction:
         check_input(photo, hole, self)
-        seen = torch.cat((photo * 2 - 1, hole), 1)
-        x = self.entry(F.pixel_unshuffle(seen, 2))
+        inputs = torch.cat((photo * 2 - 1, hole), 1)
+        x = self.entry(F.pixel_unshuffle(inputs, 2))
         maps = []
         for place, blocks in enumerate(self.encoder):
             x = blocks(x)
             if place < len(self.down):
                 maps.append(x)
-                x = self.down[place](F.leaky_relu(x, SLOPE))
+                x = self.down[place](F.leaky_relu(x, LEAKY_SLOPE))
         for place in reversed(range(len(self.up))):
             x = F.interpolate(self.up[place](x), scale_factor=2.0, mode="nearest")
             x = self.decoder[place](x + maps[place])
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = F.leaky_relu(self.full(torch.cat((F.leaky_relu(x, SLOPE), seen), 1)), SLOPE)
+        x = torch.cat((F.leaky_relu(x, LEAKY_SLOPE), inputs), 1)  # at full size
+        x = F.leaky_relu(self.full(x), LEAKY_SLOPE)
         return Prediction(photo + self.exit(x))
 
 
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels) for _ in range(count)))
+def _build_blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))
 
 
-def _deepest(channels: int, count: int) -> nn.Sequential:
+def _build_deepest_blocks(channels: int, count: int) -> nn.Sequential:
     dilations = islice(cycle(DILATIONS), count)
-    return nn.Sequential(*(Block(channels, d, looks_around=True) for d in dilations))
+    return nn.Sequential(*(ResidualBlock(channels, d, global_context=True) for d in dilations))
 
 
 def _conv(
     c_in: int, c_out: int, stride: int = 1, dilation: int = 1, gain: float = 1.0
 ) -> nn.Conv2d:
     conv = nn.Conv2d(c_in, c_out, 3, stride, dilation, dilation)
-    nn.init.kaiming_normal_(conv.weight, SLOPE)
+    nn.init.kaiming_normal_(conv.weight, LEAKY_SLOPE)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
     with torch.no_grad():

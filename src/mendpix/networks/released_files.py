@@ -1,7 +1,7 @@
-"""Other people's weights files, opened: tensors alone, each of them accounted for.
+"""Loading other projects' weights files, strictly.
 
-Nothing but tensors is ever unpickled (``weights_only=True``), and no key is passed over in
-silence: what a format holds beside the network is named by its adapter.
+Only tensors are unpickled (``weights_only=True``), and every key must be matched: what a file
+holds beside the network is named by its format (:mod:`mendpix.networks.released_formats`).
 """
 
 import pickle
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mendpix.errors import WeightsError
-from mendpix.networks.released_formats import ADAPTERS, Adapter, Tensors
+from mendpix.networks.released_formats import RELEASED_FORMATS, ReleasedFormat, Tensors
 
 
 def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -25,37 +25,39 @@ def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         WeightsError: unreadable, of no known format, or with keys that do not match.
     """
-    network, card = load_tensors(_read(path), str(path))
+    network, card = build_from_tensors(_read(path), str(path))
     return network, {**card, "file": path.name}
 
 
-def load_tensors(held: object, source: str) -> tuple[nn.Module, dict[str, Any]]:
-    """As :func:`load`, of what a file held: tensors by key, alone or among other entries."""
-    found = list(_candidates(held))
-    for name, adapter in ADAPTERS.items():
-        for tensors in found:
-            bare = adapter.bare(tensors)
-            if adapter.knows(bare):
-                return _adapted(adapter, bare, source), _card(name, adapter)
-    keys = [key for tensors in found for key in tensors]
-    said = f"its keys begin {', '.join(keys[:3])}" if keys else "it holds no tensors"
-    raise WeightsError(f"{source} is of no known format: {said}; known are {', '.join(ADAPTERS)}")
+def build_from_tensors(content: object, source: str) -> tuple[nn.Module, dict[str, Any]]:
+    """As :func:`load`, from a file's content: tensors by key, alone or among other entries."""
+    candidates = list(_find_tensors(content))
+    for name, released in RELEASED_FORMATS.items():
+        for candidate in candidates:
+            tensors = released.strip_prefix(candidate)
+            if released.matches(tensors):
+                return _build_network(released, tensors, source), _make_card(name, released)
+    keys = [key for candidate in candidates for key in candidate]
+    detail = f"its keys begin {', '.join(keys[:3])}" if keys else "it holds no tensors"
+    raise WeightsError(
+        f"{source} is of no known format: {detail}; known are {', '.join(RELEASED_FORMATS)}"
+    )
 
 
-def _adapted(adapter: Adapter, tensors: Tensors, source: str) -> nn.Module:
-    network = adapter.build(tensors)
-    names = adapter.names(network)
-    used = {key: value for key, value in tensors.items() if not adapter.unused(key)}
-    check(network.state_dict(), used, source, names)
-    found = {ours: adapter.converted(theirs, used[theirs]) for ours, theirs in names.items()}
-    network.load_state_dict(found)
+def _build_network(released: ReleasedFormat, tensors: Tensors, source: str) -> nn.Module:
+    network = released.build(tensors)
+    names = released.map_names(network)
+    used = {key: value for key, value in tensors.items() if not released.is_unused(key)}
+    check_tensors(network.state_dict(), used, source, names)
+    state = {ours: released.convert(theirs, used[theirs]) for ours, theirs in names.items()}
+    network.load_state_dict(state)
     return network
 
 
-def check(
+def check_tensors(
     wanted: Tensors, given: Tensors, source: str, names: Mapping[str, str] | None = None
 ) -> None:
-    """Refuse tensors that are not exactly those wanted, by name and shape.
+    """Check that tensors are exactly those wanted, by name and shape.
 
     Args:
         names: what the file calls each tensor wanted; the same name unless given.
@@ -73,12 +75,12 @@ def check(
             if key in given and tuple(given[key].shape) != shape
         ],
     }
-    said = [f"{len(keys)} {fault}: {_listed(keys)}" for fault, keys in faults.items() if keys]
-    if said:
-        raise WeightsError(f"{source} does not hold this network's tensors ({'; '.join(said)})")
+    parts = [f"{len(keys)} {fault}: {_join_names(keys)}" for fault, keys in faults.items() if keys]
+    if parts:
+        raise WeightsError(f"{source} does not hold this network's tensors ({'; '.join(parts)})")
 
 
-def _listed(names: list[str], most: int = 12) -> str:
+def _join_names(names: list[str], most: int = 12) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
@@ -87,7 +89,7 @@ def _read(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings():  # of pickle protocols, before the error that matters
+        with warnings.catch_warnings():  # about pickle protocols, before the error that matters
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -100,22 +102,22 @@ def _read(path: Path) -> object:
         raise WeightsError(f"{path} is damaged or no weights file: {detail}") from None
 
 
-def _candidates(held: object) -> Iterator[Tensors]:
+def _find_tensors(content: object) -> Iterator[Tensors]:
     """Every dictionary of tensors in a file: the whole, or an entry such as ``state_dict``."""
-    if not isinstance(held, Mapping):
+    if not isinstance(content, Mapping):
         return
-    if held and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in held.items()):
-        yield held
+    if content and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items()):
+        yield content
         return
-    for value in held.values():
-        yield from _candidates(value)
+    for value in content.values():
+        yield from _find_tensors(value)
 
 
-def _card(name: str, adapter: Adapter) -> dict[str, Any]:
+def _make_card(name: str, released: ReleasedFormat) -> dict[str, Any]:
     return {
         "format": name,
-        "source": adapter.source,
+        "source": released.source,
         "licence": "unknown: ask the source",
         "data": [],
-        "values": adapter.values,
+        "values": released.values,
     }

@@ -1,14 +1,14 @@
-"""Weights files: safetensors that say what they are, and other people's formats taken in.
+"""Saving and loading weights: safetensors with a card, and other projects' released formats.
 
-A file of ours holds the network's tensors and, in its header, a card as JSON: the network's name
-and options, what it was trained on and how, the version that wrote it, a hash of the tensors.
+A file of ours holds the network's tensors and, in its header's metadata, a card as JSON: the
+network's name and options, its training data and recipe, the version that wrote it, and a hash of
+the tensors. :mod:`mendpix.weights.cards` reads cards without torch.
 """
 
 import json
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mendpix import __version__
-from mendpix.errors import MendError, WeightsError
+from mendpix.errors import MendError, WeightsError, did_you_mean
 from mendpix.networks import DISCRIMINATORS, NETWORKS, released_files, tensor_file
 from mendpix.weights import cards
 
@@ -28,12 +28,12 @@ Card = dict[str, Any]
 
 
 def save(path: str | Path, network: nn.Module, card: Mapping[str, Any] | None = None) -> Path:
-    """Write a network's weights with its card; a file already there is replaced when all is whole.
+    """Write a network's weights with its card; replaces a file only once the new one is complete.
 
     Args:
         network: one of ``NETWORKS`` or ``DISCRIMINATORS``, any device.
-        card: what else is to be said: ``recipe``, ``data`` with licences, ... Kind, name,
-            options, version and hash are added.
+        card: further entries: ``recipe``, ``data`` with licences, ... Kind, name, options,
+            version and hash are added.
 
     Raises:
         WeightsError: an unknown network, a card that JSON cannot hold, another suffix than
@@ -43,9 +43,11 @@ def save(path: str | Path, network: nn.Module, card: Mapping[str, Any] | None = 
     if path.suffix != ".safetensors":
         wanted = path.with_suffix(".safetensors").name
         raise WeightsError(f"weights are written as .safetensors but {path} is not; use {wanted}")
-    kind, name = name_of(network)
-    tensors = {key: value.detach().cpu().contiguous() for key, value in _state(network).items()}
-    whole = {
+    kind, name = find_name(network)
+    tensors = {
+        key: value.detach().cpu().contiguous() for key, value in _state_dict(network).items()
+    }
+    full_card = {
         **(card or {}),
         "kind": kind,
         "network": name,
@@ -54,21 +56,21 @@ def save(path: str | Path, network: nn.Module, card: Mapping[str, Any] | None = 
         "sha256": digest(tensors),
     }
     try:
-        metadata = {cards.CARD: json.dumps(whole), "format": "pt"}
+        metadata = {cards.CARD: json.dumps(full_card), "format": "pt"}
     except (TypeError, ValueError) as problem:
         raise WeightsError(f"the card for {path} cannot be written as JSON: {problem}") from None
     tensor_file.write(path, tensors, metadata)
     return path
 
 
-def _state(network: nn.Module) -> dict[str, Tensor]:
+def _state_dict(network: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = network.state_dict()
     return state
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """The hash of tensors on the CPU as :func:`mendpix.weights.cards.digest` takes it of a file."""
-    return cards.digest(
+    """The hash of tensors on the CPU; :func:`.cards.hash_tensors` gives a file's, the same."""
+    return cards.hash_tensors(
         (name, tuple(value.shape), [_bytes(value)]) for name, value in tensors.items()
     )
 
@@ -91,22 +93,22 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Modul
         WeightsError: damaged, unknown, made of other tensors than its network has, or for a
             device that is not there.
     """
-    place = choose_device(device)
+    target = choose_device(device)
     path = cards.resolve(path)
-    if path.suffix == ".safetensors" and _ours(path):
-        network, card = _load_ours(path)
+    if path.suffix == ".safetensors" and _has_card(path):
+        network, card = _load_with_card(path)
     else:
         network, card = released_files.load(path)
-    kind, name = name_of(network)
+    kind, name = find_name(network)
     options = asdict(typing.cast(Any, network.options))
-    return network.eval().to(place), {**card, "kind": kind, "network": name, "options": options}
+    return network.eval().to(target), {**card, "kind": kind, "network": name, "options": options}
 
 
 def describe(path: str | Path) -> Card:
-    """The card of any weights that :func:`load` opens, and what the network says of itself.
+    """The card of any weights that :func:`load` opens, with the network's own properties.
 
-    Added are ``parameters`` (how many numbers are learnt), ``multiple`` of height and width,
-    ``size`` (the one it works at, or None) and ``hole`` (``any``, or ``centre``).
+    Added are ``parameters`` (their number), ``multiple`` of height and width, ``size`` (the only
+    one it takes, or None) and ``hole`` (``any``, or ``centre``).
 
     Raises:
         WeightsError: as for :func:`load`.
@@ -121,9 +123,10 @@ def describe(path: str | Path) -> Card:
     }
 
 
-def _ours(path: Path) -> bool:
+def _has_card(path: Path) -> bool:
+    """Whether a file has a card; a damaged file or card is an error, not another format."""
     try:
-        cards.card(path)
+        cards.read_card(path)
     except WeightsError as problem:
         if "holds no card" in str(problem):
             return False
@@ -131,12 +134,12 @@ def _ours(path: Path) -> bool:
     return True
 
 
-def _load_ours(path: Path) -> tuple[nn.Module, Card]:
-    card = cards.card(path)
+def _load_with_card(path: Path) -> tuple[nn.Module, Card]:
+    card = cards.read_card(path)
     network = build(card, str(path))
     cards.verify(path)
     tensors = load_file(path)
-    released_files.check(network.state_dict(), tensors, str(path))
+    released_files.check_tensors(network.state_dict(), tensors, str(path))
     network.load_state_dict(tensors)
     return network, card
 
@@ -154,40 +157,37 @@ def build(card: Card, source: str = "the card") -> nn.Module:
     name = str(card.get("network"))
     if name not in known:
         raise WeightsError(
-            f"{source} holds the {kind} {name!r}, which is unknown; {near(name, known)}"
+            f"{source} holds the {kind} {name!r}, which is unknown; {did_you_mean(name, known)}"
         )
-    made = known[name]
+    network = known[name]
     try:
-        return made(options_from(made, card.get("options") or {}, f"{source}, {kind} {name!r}"))
+        options = parse_options(network, card.get("options") or {}, f"{source}, {kind} {name!r}")
+        return network(options)
     except MendError as problem:
         raise WeightsError(f"{source}: {problem}") from None
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """A hint: the known name nearest to one that is not known, or all of them."""
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
-
-
-def options_type(made: type[nn.Module]) -> type[Any]:
+def find_options_type(network: type[nn.Module]) -> type[Any]:
     """The options dataclass that a network's constructor takes."""
-    hint = typing.get_type_hints(made.__init__)["options"]
+    hint = typing.get_type_hints(network.__init__)["options"]
     candidates = [hint, *typing.get_args(hint)]
     return next(kind for kind in candidates if isinstance(kind, type) and is_dataclass(kind))
 
 
-def options_from(made: type[nn.Module], given: Mapping[str, Any], source: str) -> Any:
-    """The options of a network from a table; what is not given takes its default.
+def parse_options(network: type[nn.Module], given: Mapping[str, Any], source: str) -> Any:
+    """A network's options from a table of values; the others take their defaults.
+
+    Args:
+        source: whose options they are, for errors.
 
     Raises:
         WeightsError: a name the network has no option for, or a value it cannot take.
     """
-    kind = options_type(made)
+    kind = find_options_type(network)
     known = [field.name for field in fields(kind)]
     for name in given:
         if name not in known:
-            raise WeightsError(f"{source}, has no option {name!r}; {near(name, known)}")
+            raise WeightsError(f"{source}, has no option {name!r}; {did_you_mean(name, known)}")
     try:
         return TypeAdapter(kind).validate_python(dict(given))
     except ValidationError as problem:
@@ -198,15 +198,15 @@ def options_from(made: type[nn.Module], given: Mapping[str, Any], source: str) -
         ) from None
 
 
-def name_of(network: nn.Module) -> tuple[str, str]:
+def find_name(network: nn.Module) -> tuple[str, str]:
     """Kind (network or discriminator) and name of a module.
 
     Raises:
         WeightsError: it is in neither table.
     """
     for kind, known in KINDS.items():
-        for name, made in known.items():
-            if type(network) is made:
+        for name, known_type in known.items():
+            if type(network) is known_type:
                 return kind, name
     raise WeightsError(
         f"{type(network).__name__} is in neither NETWORKS nor DISCRIMINATORS; enter it there first"
@@ -219,8 +219,8 @@ def convert(other: str | Path, out: str | Path, card: Mapping[str, Any] | None =
     Raises:
         WeightsError: as for :func:`load` and :func:`save`.
     """
-    network, found = load(other)
-    return save(out, network, {**found, **(card or {})})
+    network, known = load(other)
+    return save(out, network, {**known, **(card or {})})
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
@@ -229,18 +229,19 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
     Raises:
         WeightsError: it is no device's name, or not there.
     """
-    there = ["cpu"]
+    available = ["cpu"]
     if torch.backends.mps.is_available():
-        there.insert(0, "mps")
+        available.insert(0, "mps")
     if torch.cuda.is_available():
-        there.insert(0, "cuda")
+        available.insert(0, "cuda")
     if device == "auto":
-        return torch.device(there[0])
+        return torch.device(available[0])
+    choices = " or ".join(available)
     try:
         chosen = torch.device(device)
     except RuntimeError:
-        raise WeightsError(f"{device!r} is no device; use auto, {' or '.join(there)}") from None
+        raise WeightsError(f"{device!r} is no device; use auto, {choices}") from None
     beyond = chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()
-    if chosen.type not in there or beyond:
-        raise WeightsError(f"device {device} is not there; use auto, {' or '.join(there)}")
+    if chosen.type not in available or beyond:
+        raise WeightsError(f"device {device} is not there; use auto, {choices}")
     return chosen

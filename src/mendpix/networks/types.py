@@ -1,4 +1,4 @@
-"""What networks and discriminators return and losses read, and checks on what they are given."""
+"""Output types of networks and discriminators, and checks on their input tensors."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 
-SLACK = 0.05
+RANGE_TOLERANCE = 0.05
 """How far outside [0, 1] a photo may lie: half precision rounds, cubic resizing overshoots."""
 
 
 class Prediction(NamedTuple):
-    """What a network made of a photo and its hole.
+    """A network's output for a photo and its hole.
 
     Shape:
         image: ``(N, 3, H, W)`` in [0, 1] nominally: the network's own output, also where pixels
@@ -30,11 +30,11 @@ class Prediction(NamedTuple):
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What a discriminator thinks of a picture.
+    """A discriminator's output for a picture.
 
     Shape:
-        logits: ``(N, C, h, w)`` map or ``(N, 1)`` vector; no sigmoid.
-        features: the tapped layers, in order.
+        logits: ``(N, C, h, w)`` map or ``(N, 1)`` vector; no sigmoid. High means real.
+        features: the tapped layers, in order, for feature matching.
     """
 
     logits: Tensor
@@ -42,52 +42,54 @@ class DiscriminatorOutput(NamedTuple):
 
 
 def composite(prediction: Tensor, target: Tensor, hole: Tensor) -> Tensor:
-    """Prediction ``(N, C, H, W)`` where ``hole`` ``(N, 1, H, W)`` is 1, target elsewhere."""
+    """The prediction ``(N, C, H, W)`` in the hole ``(N, 1, H, W)``, the target elsewhere."""
     return prediction * hole + target * (1 - hole)
 
 
 def check_photo(photo: Tensor, values: bool | None = None, name: str = "photo") -> None:
-    """Refuse what is no batch of photos ``(N, 3, H, W)``, floating, in [0, 1].
+    """Check that a tensor is a batch of photos ``(N, 3, H, W)``, floating point, in [0, 1].
 
     Args:
-        values: also look for NaN and for values outside [0, 1]. Looking makes a GPU wait, so
-            None (the default) looks on the CPU only; never while ``torch.compile`` traces.
+        values: also check for NaN and values outside [0, 1]. Reading values makes a GPU wait, so
+            None (the default) does it on the CPU only; never while ``torch.compile`` traces.
         name: what the error calls the tensor.
 
     Raises:
-        TensorError: shape, kind or values are not those.
+        TensorError: wrong shape, dtype or values.
     """
     _check_batch(photo, 3, name)
-    if not _looks(photo, values):
+    if not _should_check_values(photo, values):
         return
     low, high = (float(value) for value in photo.detach().aminmax())
     if low != low or high != high:  # only NaN differs from itself; aminmax passes it on
         raise TensorError(f"{name} holds NaN; fill the missing pixels with any number in [0, 1]")
-    if low < -SLACK or high > 1 + SLACK:
-        raise TensorError(f"{name} spans [{low:g}, {high:g}] but must lie in [0, 1]; {_cure(low)}")
+    if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+        raise TensorError(
+            f"{name} spans [{low:g}, {high:g}] but must lie in [0, 1]; {_suggest_scaling(low)}"
+        )
 
 
 def check_hole(hole: Tensor, photo: Tensor, values: bool | None = None, name: str = "hole") -> None:
-    """Refuse what is no hole ``(N, 1, H, W)`` of 0 and 1 for a photo ``(N, 3, H, W)``.
+    """Check that a tensor is a hole ``(N, 1, H, W)`` of 0 and 1 for a photo ``(N, 3, H, W)``.
 
     Args:
-        values: also look whether every value is 0 or 1; None as in :func:`check_photo`.
+        values: also check that every value is 0 or 1; None as in :func:`check_photo`.
 
     Raises:
-        TensorError: shape, kind, device or values do not fit the photo.
+        TensorError: shape, dtype, device or values do not fit the photo.
     """
     _check_batch(hole, 1, name)
     wanted = (photo.shape[0], 1, *photo.shape[2:])
     if tuple(hole.shape) != wanted:
         raise TensorError(
-            f"{name} is {_size(hole)} but the photo is {_size(photo)}; "
+            f"{name} is {_format_shape(hole)} but the photo is {_format_shape(photo)}; "
             f"give the {name} the shape {wanted}"
         )
     if hole.device != photo.device:
         raise TensorError(
             f"{name} is on {hole.device} but the photo is on {photo.device}; move one of them"
         )
-    if _looks(hole, values) and not bool(((hole == 0) | (hole == 1)).all()):
+    if _should_check_values(hole, values) and not bool(((hole == 0) | (hole == 1)).all()):
         low, high = (float(value) for value in hole.detach().aminmax())
         raise TensorError(
             f"{name} holds values other than 0 and 1 (from {low:g} to {high:g}); "
@@ -96,10 +98,10 @@ def check_hole(hole: Tensor, photo: Tensor, values: bool | None = None, name: st
 
 
 def check_pair(photo: Tensor, hole: Tensor, values: bool | None = None) -> None:
-    """Refuse a photo and a hole that no network or loss can take; see the two checks it calls.
+    """Check a photo and its hole: :func:`check_photo`, then :func:`check_hole`.
 
     Raises:
-        TensorError: one line that names what was given and what is wanted.
+        TensorError: one line that names the value found and the one needed.
     """
     check_photo(photo, values)
     check_hole(hole, photo, values)
@@ -109,28 +111,29 @@ def check_input(photo: Tensor, hole: Tensor, network: nn.Module) -> None:
     """:func:`check_pair`, and that the pair suits the network's ``multiple``, ``size`` and device.
 
     Raises:
-        TensorError: one line that names what was given and what is wanted.
+        TensorError: one line that names the value found and the one needed.
     """
     check_pair(photo, hole)
-    check_place(photo, network)
+    check_device(photo, network)
     height, width = photo.shape[2:]
+    given, name = _format_shape(photo), type(network).__name__
     size = getattr(network, "size", None)
     if size is not None and (height, width) != (size, size):
         raise TensorError(
-            f"photo is {_size(photo)} but {type(network).__name__} works at {size}x{size} only; "
-            f"resize it, or let networks.filler.NetworkFiller do it"
+            f"photo is {given} but {name} works at {size}x{size} only; "
+            "resize it, or let mendpix.inpainting.torch.NetworkFiller do it"
         )
     multiple: int = getattr(network, "multiple", 1)
     if height % multiple or width % multiple:
         up = f"{width + -width % multiple}x{height + -height % multiple}"
         raise TensorError(
-            f"photo is {_size(photo)} but {type(network).__name__} needs multiples of {multiple}; "
-            f"pad it to {up}, or let networks.filler.NetworkFiller do it"
+            f"photo is {given} but {name} needs multiples of {multiple}; "
+            f"pad it to {up}, or let mendpix.inpainting.torch.NetworkFiller do it"
         )
 
 
-def check_place(photo: Tensor, network: nn.Module) -> None:
-    """Refuse a photo on another device than the network's.
+def check_device(photo: Tensor, network: nn.Module) -> None:
+    """Check that a photo is on the network's device (that of its first parameter).
 
     Raises:
         TensorError: names both devices.
@@ -144,8 +147,8 @@ def check_place(photo: Tensor, network: nn.Module) -> None:
         return
 
 
-def check_spread(values: int) -> None:
-    """Refuse to train batch norm on a single value per channel: its variance is undefined.
+def check_batch_norm_values(values: int) -> None:
+    """Check that batch norm trains on more than one value per channel: else the variance is 0.
 
     Raises:
         TensorError: ``values`` is 1.
@@ -170,15 +173,15 @@ def _check_batch(tensor: Tensor, channels: int, name: str) -> None:
         raise TensorError(f"{name} has shape {tuple(tensor.shape)}: it holds no pixel")
 
 
-def _looks(tensor: Tensor, values: bool | None) -> bool:
+def _should_check_values(tensor: Tensor, values: bool | None) -> bool:
     if torch.compiler.is_compiling():
         return False
     return tensor.device.type == "cpu" if values is None else values
 
 
-def _cure(low: float) -> str:
+def _suggest_scaling(low: float) -> str:
     return "divide by 255" if low >= 0 else "if it is in [-1, 1], use (photo + 1) / 2"
 
 
-def _size(tensor: Tensor) -> str:
+def _format_shape(tensor: Tensor) -> str:
     return f"{tensor.shape[0]}x{tensor.shape[1]}x{tensor.shape[2]}x{tensor.shape[3]}"

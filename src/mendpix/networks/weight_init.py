@@ -1,4 +1,4 @@
-"""First values of weights, as the papers draw them."""
+"""Weight initialisation."""
 
 from torch import nn
 

@@ -1,4 +1,4 @@
-"""The page and the HTTP API: brush out what you don't want, on your own machine.
+"""HTTP API and web page for filling holes in pictures.
 
 Importing this package imports no web framework; ``serve`` does, and needs ``mendpix[serve]``.
 """
@@ -6,27 +6,38 @@ Importing this package imports no web framework; ``serve`` does, and needs ``men
 from collections.abc import Callable
 
 from mendpix.errors import MendError
-from mendpix.server.settings import Settings
+from mendpix.server.settings import ServerSettings
 
-__all__ = ["Settings", "serve"]
+__all__ = ["ServerSettings", "serve"]
+
+EXTRA = (
+    "fastapi",
+    "prometheus_client",
+    "pydantic",
+    "python_multipart",
+    "starlette",
+    "uvicorn",
+)
+"""What ``mendpix[serve]`` installs."""
 
 
-def serve(settings: Settings, told: Callable[[str], None] = lambda _: None) -> None:
-    """Serve the page and the API until the process is told to stop.
+def serve(settings: ServerSettings, announce: Callable[[str], None] = lambda _: None) -> None:
+    """Serve the page and the API until SIGINT or SIGTERM.
 
     Args:
-        told: called with the page's address.
+        announce: called with the page's address once the server listens.
 
     Raises:
-        MendError: FastAPI is missing, settings are unsafe, or the address cannot be had.
+        MendError: a package of ``mendpix[serve]`` is missing, settings are unsafe, or the address
+            is in use.
     """
     try:
-        from mendpix.server import runner
+        from mendpix.server import uvicorn_server
     except ModuleNotFoundError as missing:
-        if missing.name not in ("fastapi", "uvicorn", "python_multipart", "pydantic", "starlette"):
+        if missing.name not in EXTRA:
             raise
         raise MendError(
             f"mendpix serve needs {missing.name}, which is not installed; "
             "run: pip install 'mendpix[serve]'"
         ) from None
-    runner.serve(settings, told)
+    uvicorn_server.serve(settings, announce)

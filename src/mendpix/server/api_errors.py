@@ -1,4 +1,4 @@
-"""What a client is told whose request cannot be answered: a code for programs, a line to read."""
+"""Error responses of the API: an HTTP status, a code for programs, and one line for people."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ CODES = {
     503: "shutting_down",
     504: "too_slow",
 }
-"""The code of a status that has only one."""
+"""The default code of each HTTP status."""
 
 
 class ApiError(HTTPException):
-    """An answer other than the one wanted.
+    """An error response.
 
     Args:
-        status: of HTTP.
+        status: HTTP status.
         message: one line, without paths of this machine.
-        code: for programs; "" takes the status's own.
-        retry_after: seconds after which to try again.
+        code: for programs; "" takes the status's default.
+        retry_after: seconds after which the client may try again.
     """
 
     def __init__(
@@ -45,23 +45,23 @@ class ApiError(HTTPException):
         self.code = code or CODES.get(status, "bad_request")
         self.retry_after = retry_after
 
-    def body(self) -> dict[str, Any]:
-        """The answer's JSON."""
-        said = {"code": self.code, "message": self.detail, "retry_after": self.retry_after}
-        return {"error": said}
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON body."""
+        detail = {"code": self.code, "message": self.detail, "retry_after": self.retry_after}
+        return {"error": detail}
 
-    def response(self) -> JSONResponse:
-        """The answer."""
+    def to_response(self) -> JSONResponse:
+        """The HTTP response."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status_code == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if self.status_code in (408, 413):
-            headers["Connection"] = "close"  # what else comes of the upload is not read
-        return JSONResponse(self.body(), self.status_code, headers)
+            headers["Connection"] = "close"  # the rest of the upload is not read
+        return JSONResponse(self.to_dict(), self.status_code, headers)
 
 
-def of(error: MendError) -> ApiError:
-    """What a mistake of the client's is answered with."""
+def from_mend_error(error: MendError) -> ApiError:
+    """The error response to an error that the client caused."""
     message = " ".join(str(error).split())
     if isinstance(error, SizeError):
         return ApiError(413, message)

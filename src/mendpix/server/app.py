@@ -1,4 +1,4 @@
-"""The application: routes, how errors are told, and what begins and ends with the server."""
+"""The FastAPI application: routes, exception handlers, start-up and shutdown."""
 
 import asyncio
 import logging
@@ -25,14 +25,14 @@ from mendpix.server import (
 )
 from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context
-from mendpix.server.middleware import Guards
-from mendpix.server.schemas import Problem
-from mendpix.server.settings import Settings
+from mendpix.server.middleware import SecurityMiddleware
+from mendpix.server.schemas import ErrorResponse
+from mendpix.server.settings import ServerSettings
 
 log = logging.getLogger("mendpix.server")
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
+    status: {"model": ErrorResponse, "description": text}
     for status, text in (
         ("4XX", "the request cannot be answered"),
         (422, "a value does not fit, or the file is no picture or mask"),
@@ -43,13 +43,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make(settings: Settings) -> ASGIApp:
-    """The application behind its guards.
+def create_app(settings: ServerSettings) -> ASGIApp:
+    """Build the application behind its security middleware.
 
     Raises:
-        MendError: settings that would be unsafe.
+        MendError: unsafe settings.
     """
-    settings = settings.checked()
+    settings = settings.validate()
     context = Context(settings)
     app = FastAPI(
         title="mendpix",
@@ -69,73 +69,74 @@ def make(settings: Settings) -> ASGIApp:
         app.include_router(router, responses=ERRORS)
     app.include_router(service_routes.service, responses={"4XX": ERRORS["4XX"]})
     app.include_router(service_routes.pages)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(MendError, _mistake)
-    app.add_exception_handler(ClientDisconnect, _left)
-    app.add_exception_handler(Exception, _failed)
-    return Guards(app, settings, context.counts)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(MendError, _answer_mend_error)
+    app.add_exception_handler(ClientDisconnect, _answer_disconnect)
+    app.add_exception_handler(Exception, _answer_exception)
+    return SecurityMiddleware(app, settings, context.metrics)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
     context.jobs.start()
-    warming = asyncio.create_task(_warm_up(context))
+    warm_up = asyncio.create_task(_warm_up(context))
     yield
-    context.warm = False
-    warming.cancel()
+    context.ready = False
+    warm_up.cancel()
     await context.jobs.close()
     context.close()
 
 
 async def _warm_up(context: Context) -> None:
     try:
-        await context.aside(context.offers.warm_up)
+        await context.run_in_thread(context.models.warm_up)
     except Exception:
         log.exception("the default filler cannot be prepared")
-    context.warm = True
+    context.ready = True
 
 
-async def _http(request: Request, problem: Exception) -> Response:
+async def _answer_http_error(request: Request, problem: Exception) -> Response:
     if isinstance(problem, ApiError):
-        answer = problem.response()
+        response = problem.to_response()
         if problem.status_code == 405:
-            answer.headers["Allow"] = _allowed(request)
-        return answer
+            response.headers["Allow"] = _find_allowed_methods(request)
+        return response
     assert isinstance(problem, HTTPException)
     status = problem.status_code
-    said = {404: "there is nothing at this address", 405: "this address takes another method"}
-    answer = ApiError(status, said.get(status, "the request cannot be read")).response()
+    messages = {404: "there is nothing at this address", 405: "this address takes another method"}
+    response = ApiError(status, messages.get(status, "the request cannot be read")).to_response()
     if status == 405:
-        answer.headers["Allow"] = _allowed(request) or (problem.headers or {}).get("Allow", "")
-    return answer
+        allowed = _find_allowed_methods(request) or (problem.headers or {}).get("Allow", "")
+        response.headers["Allow"] = allowed
+    return response
 
 
-def _allowed(request: Request) -> str:
-    """The methods that an address takes: Starlette itself names only those of one of its routes."""
+def _find_allowed_methods(request: Request) -> str:
+    """The methods of all routes at this address; Starlette names those of the first route only."""
     for path, methods in request.app.openapi()["paths"].items():
         if compile_path(path)[0].fullmatch(request.url.path):
             return ", ".join(sorted(method.upper() for method in methods))
     return ""
 
 
-async def _invalid(request: Request, problem: Exception) -> Response:
-    """The first value that does not fit, without repeating what was sent."""
+async def _answer_invalid_request(request: Request, problem: Exception) -> Response:
+    """Name the first invalid value, without echoing the input."""
     assert isinstance(problem, RequestValidationError)
     error = problem.errors()[0]
-    place = ".".join(str(part) for part in error["loc"])[:200]
-    return ApiError(422, f"{place}: {error['msg']}"[:400]).response()
+    location = ".".join(str(part) for part in error["loc"])[:200]
+    return ApiError(422, f"{location}: {error['msg']}"[:400]).to_response()
 
 
-async def _mistake(request: Request, problem: Exception) -> Response:
+async def _answer_mend_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, MendError)
-    return api_errors.of(problem).response()
+    return api_errors.from_mend_error(problem).to_response()
 
 
-async def _left(request: Request, problem: Exception) -> Response:
-    return ApiError(499, "the client left").response()  # nobody reads it, but it is counted
+async def _answer_disconnect(request: Request, problem: Exception) -> Response:
+    return ApiError(499, "the client left").to_response()  # unread, but counted
 
 
-async def _failed(request: Request, problem: Exception) -> Response:
-    return ApiError(500, "the server made a mistake; its log says which").response()
+async def _answer_exception(request: Request, problem: Exception) -> Response:
+    return ApiError(500, "the server made a mistake; its log says which").to_response()

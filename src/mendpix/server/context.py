@@ -1,4 +1,4 @@
-"""What the routes of one server share."""
+"""State shared by the routes of one server."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,67 +10,68 @@ from fastapi import Depends, Request
 from mendpix.errors import MendError
 from mendpix.server import api_errors
 from mendpix.server.api_errors import ApiError
-from mendpix.server.job_queue import Jobs
+from mendpix.server.job_queue import JobQueue
 from mendpix.server.model_registry import ModelRegistry
-from mendpix.server.prometheus import Counts
+from mendpix.server.picture_store import PictureStore
+from mendpix.server.prometheus import ServerMetrics
 from mendpix.server.safe_directory import SafeDirectory
-from mendpix.server.settings import MEGABYTE, Settings
-from mendpix.server.store import Store
+from mendpix.server.settings import MEGABYTE, ServerSettings
 
-Given = ParamSpec("Given")
-Answer = TypeVar("Answer")
+Params = ParamSpec("Params")
+Returned = TypeVar("Returned")
 
-HELPERS = 2
-"""Threads for what is quick: reading uploads, views, lists."""
-MOST_WAITING = 64
+HELPER_THREADS = 2
+"""Threads for short work: decoding uploads, previews, lists."""
+MAX_PENDING = 64
+"""Calls that may run or wait in these threads; further ones are answered 429."""
 
 
 class Context:
-    """One server's settings, pictures, jobs and figures."""
+    """One server's settings, pictures, models, jobs and metrics."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self.counts = Counts()
-        self.store = Store(settings.keep * MEGABYTE, settings.pixels)
-        self.jobs = Jobs(settings.workers, settings.queue)
-        self.offers = ModelRegistry(settings)
-        self.jail = None if settings.folder is None else SafeDirectory(settings.folder)
-        self.warm = False
-        self._helpers = ThreadPoolExecutor(HELPERS, "mendpix-helper")
-        self._waiting = 0
+        self.metrics = ServerMetrics()
+        self.store = PictureStore(settings.keep * MEGABYTE, settings.max_pixels)
+        self.jobs = JobQueue(settings.workers, settings.queue)
+        self.models = ModelRegistry(settings)
+        self.directory = None if settings.folder is None else SafeDirectory(settings.folder)
+        self.ready = False
+        self._helpers = ThreadPoolExecutor(HELPER_THREADS, "mendpix-helper")
+        self._pending = 0
 
-    async def aside(
-        self, call: Callable[Given, Answer], *args: Given.args, **named: Given.kwargs
-    ) -> Answer:
-        """Call something quick in a thread.
+    async def run_in_thread(
+        self, function: Callable[Params, Returned], *args: Params.args, **kwargs: Params.kwargs
+    ) -> Returned:
+        """Run a short function in a helper thread, off the event loop.
 
         Raises:
-            Refusal: 429 where too many wait for one; and for what the user can put right.
+            ApiError: 429 if too many calls wait; and for each `MendError` of the function.
         """
-        if self._waiting >= MOST_WAITING:
+        if self._pending >= MAX_PENDING:
             raise ApiError(429, "too much is asked at once; try again", retry_after=1)
-        self._waiting += 1
+        self._pending += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._helpers, lambda: call(*args, **named))
+            return await loop.run_in_executor(self._helpers, lambda: function(*args, **kwargs))
         except MendError as error:
-            raise api_errors.of(error) from None
+            raise api_errors.from_mend_error(error) from None
         except MemoryError:
             raise ApiError(413, "the picture is too large for this machine's memory") from None
         finally:
-            self._waiting -= 1
+            self._pending -= 1
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the helper threads."""
         self._helpers.shutdown(wait=False, cancel_futures=True)
 
     def gauges(self) -> dict[str, float]:
-        """Figures of this moment."""
+        """Current values for Prometheus."""
         return {
             **self.jobs.gauges(),
             "mendpix_pictures": len(self.store),
             "mendpix_picture_bytes": self.store.size,
-            "mendpix_ready": float(self.warm and not self.jobs.draining),
+            "mendpix_ready": float(self.ready and not self.jobs.draining),
         }
 
 
@@ -79,5 +80,5 @@ def _context(request: Request) -> Context:
     return context
 
 
-Here = Annotated[Context, Depends(_context)]
-"""What a route takes to get at the context."""
+ContextDep = Annotated[Context, Depends(_context)]
+"""Parameter type that gives a route the server's context."""

@@ -1,4 +1,4 @@
-"""Routes that answer with a file: fill one picture, and find the scratches of one."""
+"""Synchronous routes that return a file: fill one picture, or detect its scratches."""
 
 import asyncio
 import json
@@ -11,27 +11,28 @@ from starlette.responses import Response
 
 from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io.picture import Picture
-from mendpix.server import fill_work, schemas, scratch_masks, uploads
+from mendpix.masks import holes
+from mendpix.server import fill_pipeline, schemas, scratch_masks, uploads
 from mendpix.server.api_errors import ApiError
-from mendpix.server.context import Context, Here
+from mendpix.server.context import Context, ContextDep
 from mendpix.server.job import Job
-from mendpix.server.model_registry import device_of
+from mendpix.server.model_registry import get_device
 from mendpix.server.picture_routes import (
     BINARY,
-    FILE,
+    FILE_RESPONSE,
     PHOTO_FORM,
-    UPLOAD,
-    Name,
-    file_answer,
+    UPLOAD_BODY,
+    NameQuery,
+    file_response,
     media_type,
-    uploaded,
+    read_upload,
 )
-from mendpix.server.schemas import Fill
-from mendpix.server.store import Stored, parse
+from mendpix.server.picture_store import StoredPicture, parse_picture
+from mendpix.server.schemas import FillRequest
 
 router = APIRouter(prefix="/api/v1")
 
-FORM = {
+FILL_FORM = {
     **PHOTO_FORM,
     "properties": {
         **PHOTO_FORM["properties"],  # type: ignore[dict-item]
@@ -45,29 +46,29 @@ FORM = {
         },
     },
 }  # fmt: skip
-FILL: dict[str, Any] = {
+FILL_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": FORM},
+            "multipart/form-data": {"schema": FILL_FORM},
             "application/octet-stream": BINARY,
             "image/*": BINARY,
         },
     }
 }
-PNG: dict[int | str, dict[str, Any]] = {
+MASK_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"description": "white marks what was found", "content": {"image/png": BINARY}}
 }
 
 
-class FillQuery(schemas.Strict):
-    """How to fill, as parameters of an address; parts of a form with these names count first."""
+class FillQuery(schemas.StrictModel):
+    """Options of a fill as query parameters; form fields of the same names take precedence."""
 
     name: str = Field(default="", max_length=1024, description="what to call the photo")
     model: str = Field(default="auto", max_length=300)
     options: str = Field(default="{}", max_length=4096, description="of the model, as JSON")
-    seed: int = Field(default=0, ge=0, le=schemas.LARGEST_SEED)
-    mask: schemas.Id | None = Field(default=None, description="id of an uploaded mask")
+    seed: int = Field(default=0, ge=0, le=schemas.MAX_SEED)
+    mask: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
     box: list[str] = Field(default=[], max_length=1000, description="left,top,width,height")
     from_alpha: bool = False
     grow: int = Field(default=0, ge=0, le=1000)
@@ -75,167 +76,175 @@ class FillQuery(schemas.Strict):
     fit_mask: bool = False
     keep_palette: bool = False
 
-    def fill(self) -> Fill:
-        """The same as a body of the API.
+    def to_request(self) -> FillRequest:
+        """Convert to the body of the JSON API.
 
         Raises:
-            ValidationError: options or boxes that are none.
+            ValidationError: malformed options or boxes.
         """
-        said = self.model_dump(exclude={"name", "options", "box"})
-        boxes = [one.split(",") for one in self.box]
-        return Fill.model_validate({**said, "options": _parsed(self.options), "boxes": boxes})
+        values = self.model_dump(exclude={"name", "options", "box"})
+        boxes = [box.split(",") for box in self.box]
+        return FillRequest.model_validate(
+            {**values, "options": _parse_options(self.options), "boxes": boxes}
+        )
 
 
-def _parsed(options: str) -> Any:
+def _parse_options(options: str) -> Any:
     try:
         return json.loads(options)
     except (ValueError, RecursionError):
         raise ApiError(422, 'options must be JSON, such as {"radius": 2}') from None
 
 
-def asked(query: FillQuery, fields: dict[str, list[str]]) -> Fill:
-    """What an address and a form together ask for.
+def merge_parameters(query: FillQuery, fields: dict[str, list[str]]) -> FillRequest:
+    """Merge query parameters and form fields.
 
     Raises:
-        Refusal: 422 for what is none of the parameters, or a value that does not fit.
+        ApiError: 422 for an unknown parameter or an invalid value.
     """
-    lists = ("box",)
-    given = {key: values if key in lists else values[-1] for key, values in fields.items()}
+    repeatable = ("box",)
+    form = {key: values if key in repeatable else values[-1] for key, values in fields.items()}
     try:
-        return FillQuery.model_validate({**query.model_dump(), **given}).fill()
+        return FillQuery.model_validate({**query.model_dump(), **form}).to_request()
     except ValidationError as problem:
-        raise ApiError(422, _first(problem)) from None
+        raise ApiError(422, _describe_first_error(problem)) from None
 
 
-def _first(problem: ValidationError) -> str:
+def _describe_first_error(problem: ValidationError) -> str:
     error = problem.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(map(str, error["loc"])) or "the body"
-    return f"{uploads.safe_name(place, 'a field')[:80]}: {error['msg']}"
+    return f"{uploads.sanitize_name(place, 'a field')[:80]}: {error['msg']}"
 
 
-async def filler_of(here: Context, how: Fill, seed: int) -> CheckedFiller:
-    """The filler that is asked for, loaded."""
+async def load_filler(context: Context, options: FillRequest, seed: int) -> CheckedFiller:
+    """Load the requested filler in a helper thread."""
 
     def load() -> CheckedFiller:
-        here.offers.check(how.model, how.options)
-        return here.offers.load(how.model, seed, how.options)
+        context.models.check(options.model, options.options)
+        return context.models.load(options.model, seed, options.options)
 
-    return await here.aside(load)
+    return await context.run_in_thread(load)
 
 
-async def attended(request: Request, here: Context, job: Job) -> None:
-    """Wait for a job, and cancel it when the client leaves.
+async def run_while_connected(request: Request, context: Context, job: Job) -> None:
+    """Run a job and wait for it; cancel it if the client disconnects.
 
     Raises:
-        Refusal: why it failed.
+        ApiError: the job's own error, or 499 after a disconnect.
     """
-    job.enter()
-    await here.jobs.submit(job)
-    left = asyncio.create_task(_left(request))
-    done = asyncio.create_task(job.finished.wait())
+    job.add_listener()
+    await context.jobs.submit(job)
+    disconnected = asyncio.create_task(_wait_for_disconnect(request))
+    finished = asyncio.create_task(job.finished.wait())
     try:
-        await asyncio.wait({left, done}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({disconnected, finished}, return_when=asyncio.FIRST_COMPLETED)
         if not job.finished.is_set():
             raise ApiError(499, "the client left", "left")
     finally:
-        here.jobs.cancel(job)  # does nothing where it is over
-        here.jobs.forget(job)
-        left.cancel()
-        done.cancel()
-    if job.refusal is not None:
-        raise job.refusal
+        context.jobs.cancel(job)  # no effect on a finished job
+        context.jobs.forget(job)
+        disconnected.cancel()
+        finished.cancel()
+    if job.error is not None:
+        raise job.error
     if job.state != "done":
         raise ApiError(503, "the fill was cancelled", retry_after=1)
 
 
-async def _left(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-@router.post("/fill", response_class=Response, responses=FILE, openapi_extra=FILL)
-async def fill(request: Request, here: Here, query: Annotated[FillQuery, Query()]) -> Response:
+@router.post("/fill", response_class=Response, responses=FILE_RESPONSE, openapi_extra=FILL_BODY)
+async def fill(
+    request: Request, context: ContextDep, query: Annotated[FillQuery, Query()]
+) -> Response:
     """Fill one picture and answer with its file, in its own format.
 
     The body is the photo itself, or a form with the parts ``photo`` and ``mask``.
     """
-    upload = await uploaded(request, query.name)
-    how = asked(query, upload.fields)
+    upload = await read_upload(request, query.name)
+    options = merge_parameters(query, upload.fields)
     if "photo" not in upload.files:
         raise ApiError(400, "the body holds no photo; send the file, or a part called 'photo'")
-    if "mask" in upload.files and how.mask is not None:
+    if "mask" in upload.files and options.mask is not None:
         raise ApiError(422, "a mask file and a mask's id are given; give one", "mask")
-    mask = None if how.mask is None else here.store.get(how.mask)
-    filler = await filler_of(here, how, how.seed)
+    mask = None if options.mask is None else context.store.get(options.mask)
+    filler = await load_filler(context, options, options.seed)
 
-    def run(job: Job) -> fill_work.Made:
-        pixels = here.settings.pixels
+    def run(job: Job) -> fill_pipeline.FilledFile:
+        pixels = context.settings.max_pixels
         photo = upload.files.pop("photo")
-        picture = parse(photo.content, photo.name, pixels)
-        marked = _mask(here, upload.files.get("mask"), mask)
-        return fill_work.made(picture, marked, how, filler, job.told)
+        picture = parse_picture(photo.content, photo.name, pixels)
+        mask_picture = _read_mask(context, upload.files.get("mask"), mask)
+        return fill_pipeline.fill_to_file(
+            picture, mask_picture, options, filler, job.report_progress
+        )
 
-    ending = _counting(here, how.model)
-    job = Job(run, device_of(filler), limit=here.settings.seconds, ending=ending)
-    await attended(request, here, job)
-    return _filled(job.outcome)
+    on_finish = _count_when_finished(context, options.model)
+    job = Job(run, get_device(filler), limit=context.settings.seconds, on_finish=on_finish)
+    await run_while_connected(request, context, job)
+    return _respond_with_file(job.outcome)
 
 
-def _mask(here: Context, file: uploads.File | None, stored: Stored | None) -> Picture | None:
+def _read_mask(
+    context: Context, file: uploads.UploadedFile | None, stored: StoredPicture | None
+) -> Picture | None:
     if file is not None:
-        return parse(file.content, file.name or "the mask", here.settings.pixels)
-    return None if stored is None else here.store.picture(stored)
+        return parse_picture(file.content, file.name or "the mask", context.settings.max_pixels)
+    return None if stored is None else context.store.decode(stored)
 
 
-def _counting(here: Context, model: str) -> Callable[[Job], None]:
-    """What counts a fill when it is over, if it ever began."""
+def _count_when_finished(context: Context, model: str) -> Callable[[Job], None]:
+    """Return a callback that counts a finished fill, unless it never started."""
 
     def count(job: Job) -> None:
-        if job.began:
-            here.counts.fill(model, job.state, job.seconds)
+        if job.started_at:
+            context.metrics.count_fill(model, job.state, job.seconds)
 
     return count
 
 
-def _filled(done: fill_work.Made) -> Response:
+def _respond_with_file(filled: fill_pipeline.FilledFile) -> Response:
     headers = {
-        "X-Mendpix-Seconds": f"{done.seconds:.3f}",
-        "X-Mendpix-Hole-Ratio": f"{fill_work.hole_ratio(done.hole):.6f}",
-        "X-Mendpix-Warnings": json.dumps(done.warnings),
-        "X-Mendpix-Largest-Change": f"{done.largest_change:g}",
-        "X-Mendpix-Mean-Change": f"{done.mean_change:g}",
+        "X-Mendpix-Seconds": f"{filled.seconds:.3f}",
+        "X-Mendpix-Hole-Ratio": f"{holes.ratio(filled.hole):.6f}",
+        "X-Mendpix-Warnings": json.dumps(filled.warnings),
+        "X-Mendpix-Largest-Change": f"{filled.largest_change:g}",
+        "X-Mendpix-Mean-Change": f"{filled.mean_change:g}",
     }
-    extension = done.name.rpartition(".")[2].lower()
+    extension = filled.name.rpartition(".")[2].lower()
     kind = {"jpg": "jpeg", "tif": "tiff"}.get(extension, extension)
-    return file_answer(done.content, done.name, media_type(kind), headers)
+    return file_response(filled.content, filled.name, media_type(kind), headers)
 
 
-@router.post("/scratches", response_class=Response, responses=PNG, openapi_extra={
-    "requestBody": {**UPLOAD["requestBody"], "required": False}
+@router.post("/scratches", response_class=Response, responses=MASK_RESPONSE, openapi_extra={
+    "requestBody": {**UPLOAD_BODY["requestBody"], "required": False}
 })  # fmt: skip
 async def find_scratches(
     request: Request,
-    here: Here,
-    picture: schemas.Id | None = None,
+    context: ContextDep,
+    picture: schemas.PictureId | None = None,
     sensitivity: Annotated[float, Query(ge=0, le=1)] = 0.5,
-    name: Name = "",
+    name: NameQuery = "",
 ) -> Response:
     """Find specks and scratches of an old scan: a mask of the picture's size."""
-    stored = None if picture is None else here.store.get(picture)
-    upload = await uploaded(request, name) if stored is None else uploads.Upload()
+    stored = None if picture is None else context.store.get(picture)
+    upload = await read_upload(request, name) if stored is None else uploads.Upload()
     if stored is None and "photo" not in upload.files:
         raise ApiError(400, "there is no photo; name a picture's id, or send the file")
 
-    def run(job: Job) -> scratch_masks.Marked:
+    def run(job: Job) -> scratch_masks.ScratchMask:
         if stored is not None:
-            photo = here.store.picture(stored)
+            photo = context.store.decode(stored)
         else:
             file = upload.files.pop("photo")
-            photo = parse(file.content, file.name, here.settings.pixels)
-        return scratch_masks.marked(photo, sensitivity)
+            photo = parse_picture(file.content, file.name, context.settings.max_pixels)
+        return scratch_masks.find_scratch_mask(photo, sensitivity)
 
-    job = Job(run, limit=here.settings.seconds)
-    await attended(request, here, job)
-    done: scratch_masks.Marked = job.outcome
-    headers = {"X-Mendpix-Count": str(done.count)}
-    return file_answer(done.content, done.name, "image/png", headers)
+    job = Job(run, limit=context.settings.seconds)
+    await run_while_connected(request, context, job)
+    mask: scratch_masks.ScratchMask = job.outcome
+    headers = {"X-Mendpix-Count": str(mask.count)}
+    return file_response(mask.content, mask.name, "image/png", headers)

@@ -1,4 +1,4 @@
-"""Routes of jobs: pictures that the server holds or finds in its folder, filled one by one."""
+"""Routes of background jobs, which fill uploaded pictures or pictures of the folder."""
 
 import asyncio
 import json
@@ -10,22 +10,24 @@ from starlette.responses import Response, StreamingResponse
 
 from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io.picture import Picture
-from mendpix.server import fill_work, schemas, uploads
+from mendpix.masks import holes
+from mendpix.server import fill_pipeline, schemas, uploads
 from mendpix.server.api_errors import ApiError
-from mendpix.server.context import Context, Here
-from mendpix.server.fill_routes import filler_of
+from mendpix.server.context import Context, ContextDep
+from mendpix.server.fill_routes import load_filler
 from mendpix.server.job import Job
-from mendpix.server.model_registry import device_of
-from mendpix.server.picture_routes import BINARY, folder_of
-from mendpix.server.schemas import Failure, Fill, Order, Result
-from mendpix.server.store import Stored, parse
+from mendpix.server.model_registry import get_device
+from mendpix.server.picture_routes import BINARY, get_directory
+from mendpix.server.picture_store import StoredPicture, parse_picture
+from mendpix.server.schemas import FillFailure, FillRequest, FillResult, JobRequest
+from mendpix.types import Hole
 
 router = APIRouter(prefix="/api/v1")
 
-TICK = 0.2
-"""Seconds between two words of progress."""
-PING = 10.0
-"""Seconds after which a silent stream says that it lives."""
+PROGRESS_SECONDS = 0.2
+"""Seconds between two progress events."""
+KEEP_ALIVE_SECONDS = 10.0
+"""Seconds of silence after which progress is repeated, to keep the connection open."""
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -37,106 +39,125 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/jobs", status_code=202)
-async def start_job(here: Here, order: Order) -> schemas.Job:
-    """Begin to fill pictures that the server holds, or that lie in its folder."""
-    sources = [_held(here, key) for key in order.pictures]
+async def start_job(context: ContextDep, order: JobRequest) -> schemas.JobStatus:
+    """Start filling uploaded pictures, or pictures of the folder."""
+    sources = [_source_from_store(context, key) for key in order.pictures]
     if order.folder:
-        folder_of(here)
-        sources += [_in_folder(here, path) for path in order.folder]
+        get_directory(context)
+        sources += [_source_from_folder(context, path) for path in order.folder]
     if not sources:
         raise ApiError(422, "the job names no picture; give pictures, or paths in the folder")
-    mask = None if order.mask is None else here.store.get(order.mask)
-    seeds = [(order.seed + step) % (schemas.LARGEST_SEED + 1) for step in range(order.tries)]
-    fillers = {seed: await filler_of(here, order, seed) for seed in seeds}
-    run = _Work(here, order, sources, seeds, fillers, mask)
+    mask = None if order.mask is None else context.store.get(order.mask)
+    seeds = [(order.seed + step) % (schemas.MAX_SEED + 1) for step in range(order.tries)]
+    fillers = {seed: await load_filler(context, order, seed) for seed in seeds}
+    run = BatchFill(context, order, sources, seeds, fillers, mask)
     job = Job(
         run,
-        device_of(fillers[seeds[0]]),
+        get_device(fillers[seeds[0]]),
         order.detached,
-        here.settings.seconds,
+        context.settings.seconds,
         len(sources) * len(seeds),
     )
-    await here.jobs.submit(job)
-    return described(here, job)
+    await context.jobs.submit(job)
+    return describe_job(context, job)
 
 
-def _held(here: Context, key: str) -> fill_work.Source:
-    stored = here.store.get(key)
-    return fill_work.Source(key, lambda: here.store.picture(stored))
+def _source_from_store(context: Context, key: str) -> fill_pipeline.FillInput:
+    stored = context.store.get(key)
+    return fill_pipeline.FillInput(key, lambda: context.store.decode(stored))
 
 
-def _in_folder(here: Context, path: str) -> fill_work.Source:
+def _source_from_folder(context: Context, path: str) -> fill_pipeline.FillInput:
     def read() -> Picture:
-        content = folder_of(here).read(path, here.settings.bytes)
-        return parse(content, uploads.safe_name(path), here.settings.pixels)
+        content = get_directory(context).read(path, context.settings.max_bytes)
+        return parse_picture(content, uploads.sanitize_name(path), context.settings.max_pixels)
 
-    return fill_work.Source(path, read)
+    return fill_pipeline.FillInput(path, read)
 
 
-class _Work:
-    """What a job of many pictures does; its results are pictures that the server holds."""
+class BatchFill:
+    """The work of a job: fill several pictures and store the results on the server."""
 
     def __init__(
         self,
-        here: Context,
-        order: Order,
-        sources: list[fill_work.Source],
+        context: Context,
+        order: JobRequest,
+        sources: list[fill_pipeline.FillInput],
         seeds: list[int],
         fillers: dict[int, CheckedFiller],
-        mask: Stored | None,
+        mask: StoredPicture | None,
     ) -> None:
-        self.here, self.order, self.mask = here, order, mask
+        self.context, self.order, self.mask = context, order, mask
         self.sources, self.seeds, self.fillers = sources, seeds, fillers
 
     def __call__(self, job: Job) -> None:
-        """Do it, in a thread."""
-        marked = None if self.mask is None else self.here.store.picture(self.mask)
-        how = Fill.model_validate(self.order.model_dump(include=set(Fill.model_fields)))
+        """Run in a worker thread, appending to the job's results and errors."""
+        mask_picture = None if self.mask is None else self.context.store.decode(self.mask)
+        options = FillRequest.model_validate(
+            self.order.model_dump(include=set(FillRequest.model_fields))
+        )
 
-        def fill(picture: Picture, seed: int, progress: Callable[[float], None]) -> fill_work.Made:
-            return fill_work.made(picture, marked, how, self.fillers[seed], progress)
+        def fill(
+            picture: Picture, seed: int, progress: Callable[[float], None]
+        ) -> fill_pipeline.FilledFile:
+            return fill_pipeline.fill_to_file(
+                picture, mask_picture, options, self.fillers[seed], progress
+            )
 
-        for one in fill_work.each(self.sources, self.seeds, fill, job.told, job.start_clock):
-            if isinstance(one, Failure):
-                job.errors.append(one)
-                self.here.counts.fill(self.order.model, "failed", 0.0)
+        for outcome in fill_pipeline.fill_sources(
+            self.sources, self.seeds, fill, job.report_progress, job.start_clock
+        ):
+            if isinstance(outcome, FillFailure):
+                job.errors.append(outcome)
+                self.context.metrics.count_fill(self.order.model, "failed", 0.0)
             else:
-                self._keep(job, *one)
-            job.changed()
+                self._store_result(job, *outcome)
+            job.mark_changed()
         if job.errors and not job.results:
             raise ApiError(422, job.errors[0].message)
 
-    def _keep(self, job: Job, source: fill_work.Source, seed: int, done: fill_work.Made) -> None:
+    def _store_result(
+        self,
+        job: Job,
+        source: fill_pipeline.FillInput,
+        seed: int,
+        filled: fill_pipeline.FilledFile,
+    ) -> None:
         pinned = {result.picture.id for result in job.results}
-        stored = self.here.store.add(done.content, done.name, pinned, filled=done.picture)
-        self.here.counts.fill(self.order.model, "done", done.seconds)
+        stored = self.context.store.add(filled.content, filled.name, pinned, filled=filled.picture)
+        self.context.metrics.count_fill(self.order.model, "done", filled.seconds)
         job.results.append(
-            Result(
-                picture=schemas.Picture.of(stored),
-                source=source.named,
+            FillResult(
+                picture=schemas.PictureInfo.from_stored(stored),
+                source=source.label,
                 seed=seed,
-                seconds=round(done.seconds, 3),
-                hole_ratio=fill_work.hole_ratio(done.hole),
-                hole=fill_work.around(done.hole),
-                warnings=list(done.warnings),
-                largest_change=done.largest_change,
-                mean_change=done.mean_change,
+                seconds=round(filled.seconds, 3),
+                hole_ratio=holes.ratio(filled.hole),
+                hole=_find_hole_box(filled.hole),
+                warnings=list(filled.warnings),
+                largest_change=filled.largest_change,
+                mean_change=filled.mean_change,
             )
         )
 
 
-def described(here: Context, job: Job) -> schemas.Job:
-    """What is told of a job."""
-    refusal = job.refusal
+def _find_hole_box(hole: Hole) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height, as the API orders them; None for an empty hole."""
+    top, left, height, width = holes.bounding_box(hole)
+    return (left, top, width, height) if height else None
+
+
+def describe_job(context: Context, job: Job) -> schemas.JobStatus:
+    """Describe a job for its client."""
     error = None
-    if refusal is not None:
-        error = schemas.Error(
-            code=refusal.code, message=refusal.detail, retry_after=refusal.retry_after
+    if job.error is not None:
+        error = schemas.ErrorDetail(
+            code=job.error.code, message=job.error.detail, retry_after=job.error.retry_after
         )
-    return schemas.Job(
+    return schemas.JobStatus(
         id=job.id,
         state=job.state,
-        position=here.jobs.position(job),
+        position=context.jobs.get_position(job),
         progress=1.0 if job.state == "done" else job.progress,
         seconds=round(job.seconds, 3),
         total=job.total,
@@ -147,67 +168,69 @@ def described(here: Context, job: Job) -> schemas.Job:
 
 
 @router.get("/jobs/{key}")
-async def job_state(key: schemas.Id, here: Here) -> schemas.Job:
-    """How far a job is, and what it has made."""
-    job = here.jobs.get(key)
-    job.asked()
-    return described(here, job)
+async def job_state(key: schemas.JobId, context: ContextDep) -> schemas.JobStatus:
+    """State, progress and results of a job."""
+    job = context.jobs.get(key)
+    job.postpone_abandonment()
+    return describe_job(context, job)
 
 
 @router.delete("/jobs/{key}")
-async def cancel_job(key: schemas.Id, here: Here) -> schemas.Job:
-    """Cancel a job; one that runs stops at its next word of progress."""
-    job = here.jobs.get(key)
-    here.jobs.cancel(job)
-    return described(here, job)
+async def cancel_job(key: schemas.JobId, context: ContextDep) -> schemas.JobStatus:
+    """Cancel a job; a running one stops at its next progress report."""
+    job = context.jobs.get(key)
+    context.jobs.cancel(job)
+    return describe_job(context, job)
 
 
 @router.get("/jobs/{key}/zip", response_class=Response, responses={
     200: {"description": "all results", "content": {"application/zip": BINARY}}
 })  # fmt: skip
-async def job_zip(key: schemas.Id, here: Here) -> Response:
+async def job_zip(key: schemas.JobId, context: ContextDep) -> Response:
     """All results of a finished job in one archive."""
-    job = here.jobs.get(key)
+    job = context.jobs.get(key)
     if not job.finished.is_set():
-        raise ApiError(409, "the job is not over yet; wait for its end")
-    found = [here.store.get(result.picture.id) for result in job.results]
-    content = fill_work.zipped((one.name, one.content) for one in found)
+        raise ApiError(409, "the job has not finished; wait for its end")
+    results = [context.store.get(result.picture.id) for result in job.results]
+    content = fill_pipeline.stream_zip((one.name, one.content) for one in results)
     headers = {"Content-Disposition": 'attachment; filename="filled.zip"'}
     return StreamingResponse(content, media_type="application/zip", headers=headers)
 
 
 @router.get("/jobs/{key}/events", response_class=Response, responses=STREAM)
-async def job_events(key: schemas.Id, here: Here, request: Request) -> Response:
-    """What happens to a job, as server-sent events; without a listener it is cancelled soon."""
-    job = here.jobs.get(key)
+async def job_events(key: schemas.JobId, context: ContextDep, request: Request) -> Response:
+    """Follow a job by server-sent events; a job without listeners is cancelled soon."""
+    job = context.jobs.get(key)
     if request.headers.get("last-event-id") == "end":
-        return Response(status_code=204)  # tells an EventSource not to come again
+        return Response(status_code=204)  # tells an EventSource not to reconnect
     return StreamingResponse(
-        _events(here, job), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        _stream_events(context, job),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def _events(here: Context, job: Job) -> AsyncIterator[str]:
-    job.enter()
+async def _stream_events(context: Context, job: Job) -> AsyncIterator[str]:
+    job.add_listener()
     try:
         version, progress, silent = -1, -1.0, 0.0
         while not job.finished.is_set():
             if job.version != version:
                 version, silent = job.version, 0.0
-                yield _event("state", described(here, job).model_dump_json())
-            if job.progress != progress or silent >= PING:
+                yield _format_event("state", describe_job(context, job).model_dump_json())
+            if job.progress != progress or silent >= KEEP_ALIVE_SECONDS:
                 progress, silent = job.progress, 0.0
-                said = {"progress": progress, "position": here.jobs.position(job)}
-                yield _event("progress", json.dumps(said))
-            silent += TICK
+                fields = {"progress": progress, "position": context.jobs.get_position(job)}
+                yield _format_event("progress", json.dumps(fields))
+            silent += PROGRESS_SECONDS
             try:
-                await asyncio.wait_for(job.finished.wait(), TICK)
+                await asyncio.wait_for(job.finished.wait(), PROGRESS_SECONDS)
             except TimeoutError:
                 continue
-        yield "id: end\n" + _event("end", described(here, job).model_dump_json())
+        yield "id: end\n" + _format_event("end", describe_job(context, job).model_dump_json())
     finally:
-        job.leave()
+        job.remove_listener()
 
 
-def _event(name: str, data: str) -> str:
+def _format_event(name: str, data: str) -> str:
     return f"event: {name}\ndata: {data}\n\n"

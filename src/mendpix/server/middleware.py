@@ -1,4 +1,4 @@
-"""What stands before every route: who may ask, how much may be sent, and what every answer says."""
+"""Security middleware: access control, upload limits, response headers, access log, metrics."""
 
 import asyncio
 import hashlib
@@ -14,12 +14,12 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mendpix.server.api_errors import ApiError
-from mendpix.server.prometheus import Counts
-from mendpix.server.settings import Settings
+from mendpix.server.prometheus import ServerMetrics
+from mendpix.server.settings import ServerSettings
 
 log = logging.getLogger("mendpix.server")
 
-POLICY = "; ".join(
+CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -33,8 +33,8 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
+SECURITY_HEADERS = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"same-origin"),  # with none, fetch sends "Origin: null" to ourselves
@@ -42,102 +42,104 @@ HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
-"""Of every answer."""
+"""Added to every response."""
 
-UPLOADS = ("/api/v1/pictures", "/api/v1/fill", "/api/v1/scratches")
-"""Where a body may be as large as a picture; elsewhere it is a little JSON."""
+UPLOAD_PATHS = ("/api/v1/pictures", "/api/v1/fill", "/api/v1/scratches")
+"""Routes whose body may be as large as a picture; all others take at most `MAX_JSON_BYTES`."""
 
-SMALL = 1 << 20
-SLOWEST = 64 << 10
-"""Bytes a second that an upload must keep up, beyond the patience it is given."""
+MAX_JSON_BYTES = 1 << 20
+MIN_UPLOAD_RATE = 64 << 10
+"""Bytes a second that an upload must sustain, after the grace of ``settings.patience``."""
 
-FREE = ("/health", "/ready")
-"""What is answered without a token."""
+PUBLIC_PATHS = ("/health", "/ready")
+"""Served without a token."""
 
 COOKIE = "mendpix"
-SAFE = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class Guards:
-    """The outermost layer of the application, for HTTP only."""
+class SecurityMiddleware:
+    """ASGI middleware around the whole application; HTTP only, no WebSocket."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, counts: Counts) -> None:
-        self.app, self.settings, self.counts = app, settings, counts
-        self.under_way = 0  # bytes of all uploads that are being received
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: ServerMetrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self.uploading_bytes = 0  # received bytes of all unfinished requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await _Visit(self, scope, receive, send).run()
+            await _GuardedRequest(self, scope, receive, send).run()
 
 
-class _Visit:
-    """One request on its way through."""
+class _GuardedRequest:
+    """One request passing through the middleware."""
 
-    def __init__(self, guards: Guards, scope: Scope, receive: Receive, send: Send) -> None:
-        self.guards, self.settings = guards, guards.settings
+    def __init__(
+        self, middleware: SecurityMiddleware, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self.middleware, self.settings = middleware, middleware.settings
         self.scope, self.receive, self.send = scope, receive, send
-        self.headers = _headers(scope)
-        self.began = time.monotonic()
+        self.headers = _collect_headers(scope)
+        self.started_at = time.monotonic()
         self.received = self.sent = self.status = 0
-        self.whole = False  # whether all of the body has come
+        self.body_complete = False  # whether the whole body was received
 
     async def run(self) -> None:
         try:
-            await self._answered()
-        except ApiError as refusal:  # from a body that a route was reading
-            await self._refuse(refusal)
+            await self._handle()
+        except ApiError as error:  # raised by `_receive` inside a route
+            await self._send_error(error)
         except (TimeoutError, ClientDisconnect):
             log.info("a client left, or did not take its answer in time")
         except Exception:
             log.exception("a request failed")
-            await self._refuse(ApiError(500, "the server made a mistake; its log says which"))
+            await self._send_error(ApiError(500, "the server made a mistake; its log says which"))
         finally:
-            self.guards.under_way -= self.received
+            self.middleware.uploading_bytes -= self.received
             self._count()
 
-    async def _answered(self) -> None:
+    async def _handle(self) -> None:
         try:
-            allow(self.scope, self.headers, self.settings)
-            check_length(self.headers, self._most())
-        except ApiError as refusal:
-            await self._refuse(refusal)
+            check_access(self.scope, self.headers, self.settings)
+            check_length(self.headers, self._body_limit())
+        except ApiError as error:
+            await self._send_error(error)
             return
-        if _offers_token(self.scope, self.settings):
-            await _welcome(self.settings)(self.scope, self.receive, self._send)
+        if _has_token_in_query(self.scope, self.settings):
+            await _redirect_with_cookie(self.settings)(self.scope, self.receive, self._send)
             return
-        await self.guards.app(self.scope, self._receive, self._send)
+        await self.middleware.app(self.scope, self._receive, self._send)
 
-    async def _refuse(self, refusal: ApiError) -> None:
+    async def _send_error(self, error: ApiError) -> None:
         if not self.status:
-            await refusal.response()(self.scope, self.receive, self._send)
+            await error.to_response()(self.scope, self.receive, self._send)
 
-    def _most(self) -> int:
-        large = self.scope["path"] in UPLOADS
-        return self.settings.bytes + SMALL if large else SMALL
+    def _body_limit(self) -> int:
+        large = self.scope["path"] in UPLOAD_PATHS
+        return self.settings.max_bytes + MAX_JSON_BYTES if large else MAX_JSON_BYTES
 
     async def _receive(self) -> Message:
-        """The next piece of the body, within its limits of length and time."""
-        if self.whole or self.status:  # waiting for the client to leave: that may take its time
+        """Receive the next message, within the limits of size, rate and total memory."""
+        if self.body_complete or self.status:  # a route that waits for a disconnect
             return await self.receive()
-        late = self.began + self.settings.patience + self.received / SLOWEST
-        message = await self._in_time(self.receive, late)
+        deadline = self.started_at + self.settings.patience + self.received / MIN_UPLOAD_RATE
+        message = await self._receive_before(self.receive, deadline)
         if message["type"] == "http.request":
             size = len(message.get("body", b""))
             self.received += size
-            self.guards.under_way += size
-            if self.received > self._most():
-                raise too_long(self._most())
-            if self.guards.under_way > 4 * self.settings.bytes:
+            self.middleware.uploading_bytes += size
+            if self.received > self._body_limit():
+                raise body_too_large(self._body_limit())
+            if self.middleware.uploading_bytes > 4 * self.settings.max_bytes:
                 raise ApiError(429, "too much is being uploaded at once; try again", retry_after=5)
-            self.whole = not message.get("more_body", False)
+            self.body_complete = not message.get("more_body", False)
         return message
 
-    async def _in_time(self, call: Receive, late: float) -> Message:
-        left = late - time.monotonic()
+    async def _receive_before(self, receive: Receive, deadline: float) -> Message:
+        remaining = deadline - time.monotonic()
         try:
-            return await asyncio.wait_for(call(), max(0.001, left))
+            return await asyncio.wait_for(receive(), max(0.001, remaining))
         except TimeoutError:
             raise ApiError(408, "the upload is too slow; send it over a faster line") from None
 
@@ -145,7 +147,7 @@ class _Visit:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             names = {name.lower() for name, _ in message.get("headers", ())}
-            extra = [(name, value) for name, value in HEADERS if name not in names]
+            extra = [(name, value) for name, value in SECURITY_HEADERS if name not in names]
             if b"cache-control" not in names:
                 extra.append((b"cache-control", b"no-store"))
             message = {**message, "headers": [*message.get("headers", ()), *extra]}
@@ -154,14 +156,14 @@ class _Visit:
 
     def _count(self) -> None:
         route = getattr(self.scope.get("route"), "path", "other")
-        seconds = time.monotonic() - self.began
-        self.guards.counts.request(self.scope["method"], route, self.status, seconds)
+        seconds = time.monotonic() - self.started_at
+        self.middleware.metrics.count_request(self.scope["method"], route, self.status, seconds)
         log.info(
             "request",
             extra={
                 "facts": {
                     "method": self.scope["method"],
-                    "route": route,  # the pattern: the path itself may name pictures
+                    "route": route,  # the pattern, as the path may hold names of pictures
                     "status": self.status,
                     "seconds": round(seconds, 4),
                     "received": self.received,
@@ -171,101 +173,109 @@ class _Visit:
         )
 
 
-def _headers(scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _collect_headers(scope: Scope) -> dict[str, list[str]]:
+    headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-    return found
+        headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return headers
 
 
-def allow(scope: Scope, headers: dict[str, list[str]], settings: Settings) -> None:
-    """Let a request in.
+def check_access(scope: Scope, headers: dict[str, list[str]], settings: ServerSettings) -> None:
+    """Check that a request may pass.
 
     Raises:
-        Refusal: 403 for another Host (DNS rebinding) or Origin (another site's page), 401 for a
+        ApiError: 403 for a foreign Host (DNS rebinding) or Origin (cross-site request), 401 for a
             missing token.
     """
     host = headers.get("host", [])
-    if len(host) != 1 or not is_ours(host[0], settings):
+    if len(host) != 1 or not is_own_host(host[0], settings):
         raise ApiError(
             403, "the Host header names another machine; start with --host-name to add it"
         )
     foreign = headers.get("sec-fetch-site", [""])[0] in ("cross-site", "same-site")
-    if foreign and (scope["method"] not in SAFE or scope["path"].startswith("/api/")):
+    if foreign and (scope["method"] not in SAFE_METHODS or scope["path"].startswith("/api/")):
         raise ApiError(403, "another site's page may not call this server")
     for origin in headers.get("origin", []):
         if urlsplit(origin).netloc.lower() != host[0].lower():
             raise ApiError(403, "the Origin header names another site")
-    if settings.token and scope["path"] not in FREE and not _knows_token(scope, headers, settings):
+    if (
+        settings.token
+        and scope["path"] not in PUBLIC_PATHS
+        and not _carries_token(scope, headers, settings)
+    ):
         raise ApiError(
             401, "the token is missing or wrong; open the address with ?token=... at its end"
         )
 
 
-def is_ours(host: str, settings: Settings) -> bool:
+def is_own_host(host: str, settings: ServerSettings) -> bool:
     """Whether a Host header names this server.
 
-    A number cannot be rebound to another machine, a name can: names are listed.
+    DNS rebinding needs a name: IP addresses pass where others may connect, names must be listed.
     """
     try:
         name = urlsplit(f"//{host}").hostname or ""
         _ = urlsplit(f"//{host}").port
     except ValueError:
         return False
-    if name in ("localhost", settings.host, *(given.lower() for given in settings.hosts)):
+    if name in ("localhost", settings.host, *(listed.lower() for listed in settings.hosts)):
         return True
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    return address.is_loopback or not settings.local
+    return address.is_loopback or not settings.is_local
 
 
-def check_length(headers: dict[str, list[str]], most: int) -> None:
-    """Refuse a body by what its header says, before any of it is read."""
+def check_length(headers: dict[str, list[str]], limit: int) -> None:
+    """Reject a body by its Content-Length, before any of it is read."""
     for length in headers.get("content-length", []):
-        if length.isdecimal() and int(length) > most:
-            raise too_long(most)
+        if length.isdecimal() and int(length) > limit:
+            raise body_too_large(limit)
 
 
-def too_long(most: int) -> ApiError:
-    """The answer to a body of more than ``most`` bytes."""
-    return ApiError(413, f"the body is longer than the {most / 1e6:.0f} MB that are taken")
+def body_too_large(limit: int) -> ApiError:
+    """The error for a body of more than ``limit`` bytes."""
+    return ApiError(413, f"the body is longer than the {limit / 1e6:.0f} MB that are taken")
 
 
-def seal(token: str) -> str:
-    """What the cookie holds: proof of the token that does not give it away."""
+def sign_token(token: str) -> str:
+    """The cookie's value: an HMAC that proves knowledge of the token without revealing it."""
     return hmac.new(token.encode(), b"mendpix page", hashlib.sha256).hexdigest()
 
 
-def _knows_token(scope: Scope, headers: dict[str, list[str]], settings: Settings) -> bool:
-    for given in headers.get("authorization", []):
-        kind, _, value = given.partition(" ")
-        if kind.lower() == "bearer" and _same(value.strip(), settings.token):
+def _carries_token(scope: Scope, headers: dict[str, list[str]], settings: ServerSettings) -> bool:
+    for header in headers.get("authorization", []):
+        kind, _, value = header.partition(" ")
+        if kind.lower() == "bearer" and _equal_constant_time(value.strip(), settings.token):
             return True
     try:
         cookies = SimpleCookie("; ".join(headers.get("cookie", [])))
     except CookieError:
         cookies = SimpleCookie()
-    if COOKIE in cookies and _same(cookies[COOKIE].value, seal(settings.token)):
+    if COOKIE in cookies and _equal_constant_time(
+        cookies[COOKIE].value, sign_token(settings.token)
+    ):
         return True
-    return _offers_token(scope, settings)
+    return _has_token_in_query(scope, settings)
 
 
-def _offers_token(scope: Scope, settings: Settings) -> bool:
-    """Whether the page is opened with the right token at its address's end."""
+def _has_token_in_query(scope: Scope, settings: ServerSettings) -> bool:
+    """Whether the page is requested with the right ``?token=``."""
     if not settings.token or scope["path"] != "/" or scope["method"] != "GET":
         return False
-    given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-    return _same(given, settings.token)
+    token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+    return _equal_constant_time(token, settings.token)
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+def _equal_constant_time(value: str, expected: str) -> bool:
+    return hmac.compare_digest(value.encode("utf-8", "replace"), expected.encode())
 
 
-def _welcome(settings: Settings) -> RedirectResponse:
-    """To the page, without the token in the address, and with a cookie instead."""
-    answer = RedirectResponse("/", 303)
-    answer.set_cookie(COOKIE, seal(settings.token), httponly=True, samesite="strict", path="/")
-    return answer
+def _redirect_with_cookie(settings: ServerSettings) -> RedirectResponse:
+    """Redirect to the page, with a cookie in place of the token in the address."""
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        COOKIE, sign_token(settings.token), httponly=True, samesite="strict", path="/"
+    )
+    return response

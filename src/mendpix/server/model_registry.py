@@ -1,4 +1,4 @@
-"""What a server fills with: fillers by name, their options within bounds, and their cards."""
+"""The models that a server offers: fillers by name, their options with ranges, their cards."""
 
 import inspect
 import logging
@@ -15,8 +15,8 @@ from mendpix.errors import MendError
 from mendpix.inpainting import registry
 from mendpix.inpainting.registry import BUILT_IN, CheckedFiller
 from mendpix.server.api_errors import ApiError
-from mendpix.server.schemas import Model, Option, Value
-from mendpix.server.settings import Settings
+from mendpix.server.schemas import ModelInfo, ModelOption, OptionValue
+from mendpix.server.settings import ServerSettings
 from mendpix.weights import cards, catalogue
 from mendpix.weights.catalogue import CATALOGUE
 
@@ -24,15 +24,15 @@ log = logging.getLogger("mendpix.server")
 
 _ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:[/\\]|\\\\")
 
-KEPT = 3
-"""Fillers with a network that stay loaded."""
+MAX_LOADED = 3
+"""Networks that stay loaded."""
 
-NETWORK = "mender"
-"""Whose card is the default filler's: the bundled network, which it uses."""
+DEFAULT_NETWORK = "mender"
+"""The bundled network inside the default filler, whose card is shown for it."""
 
-ABOUT = {
-    "auto": "the best there is on this machine",
-    "patchmatch": "texture from the picture itself, without any training",
+DESCRIPTIONS = {
+    "auto": "the best available on this machine",
+    "patchmatch": "texture from the picture itself, without training",
     "telea": "smooth: OpenCV's, for thin scratches",
     "navier-stokes": "smooth: OpenCV's, for thin scratches",
     "mean-colour": "one colour: a baseline for measurements",
@@ -41,7 +41,7 @@ ABOUT = {
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """An option that a request may turn, and how far: beyond, a fill would only cost more."""
+    """An option that requests may set, and its range, which bounds the cost of a fill."""
 
     about: str
     kind: Literal["int", "float", "bool", "choice"] = "int"
@@ -49,35 +49,35 @@ class OptionSpec:
     most: float | None = None
     choices: tuple[str, ...] = ()
 
-    def value(self, name: str, given: Value) -> Value:
-        """The value, checked.
+    def validate(self, name: str, value: OptionValue) -> OptionValue:
+        """Return the value if it is valid.
 
         Raises:
-            MendError: it is of another kind, or out of bounds.
+            MendError: it has the wrong type, or is out of range.
         """
-        if self.kind == "bool" and isinstance(given, bool):
-            return given
-        if self.kind == "choice" and given in self.choices:
-            return given
-        if self.kind in ("int", "float") and self._fits(given):
-            return given
-        wanted = {"bool": "true or false", "choice": " or ".join(self.choices)}.get(
+        if self.kind == "bool" and isinstance(value, bool):
+            return value
+        if self.kind == "choice" and value in self.choices:
+            return value
+        if self.kind in ("int", "float") and self._is_in_range(value):
+            return value
+        expected = {"bool": "true or false", "choice": " or ".join(self.choices)}.get(
             self.kind,
             f"a number ({self.kind}) from {self.least:g} to {self.most:g}"
             if self.least is not None and self.most is not None
             else self.kind,
         )
-        raise MendError(f"{name} is {str(given)[:40]!r} but must be {wanted}")
+        raise MendError(f"{name} is {str(value)[:40]!r} but must be {expected}")
 
-    def _fits(self, given: Value) -> bool:
+    def _is_in_range(self, value: OptionValue) -> bool:
         kinds = (int,) if self.kind == "int" else (int, float)
-        if isinstance(given, bool) or not isinstance(given, kinds):
+        if isinstance(value, bool) or not isinstance(value, kinds):
             return False
-        return (self.least or 0) <= float(given) <= (self.most or 0)
+        return (self.least or 0) <= float(value) <= (self.most or 0)
 
 
-KNOBS: dict[str, OptionSpec] = {
-    "quality": OptionSpec("fast, or several tries of which the likeliest is taken", "choice",
+OPTION_SPECS: dict[str, OptionSpec] = {
+    "quality": OptionSpec("fast, or best: several fills, of which the likeliest is taken", "choice",
                     choices=("fast", "best")),
     "regrain": OptionSpec("give the fill the grain of its surroundings", "bool"),
     "radius": OptionSpec("of the patches, in pixels", least=1, most=6),
@@ -92,121 +92,121 @@ KNOBS: dict[str, OptionSpec] = {
 
 
 class ModelRegistry:
-    """The fillers of a server, loaded when they are first asked for and then kept."""
+    """The fillers of a server, loaded on first use; the last few stay loaded."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         self.threads = settings.threads or max(1, _processors() // settings.workers)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Any, ...], CheckedFiller] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Any, ...], CheckedFiller] = OrderedDict()
 
-    def everything(self) -> list[Model]:
-        """All that is offered, without cards."""
-        return [*_built_in(), *_bundled(), *self._runs(), *_catalogue()]
+    def list_models(self) -> list[ModelInfo]:
+        """All models, without cards."""
+        return [*_list_built_in(), *_list_bundled(), *self._list_runs(), *_list_catalogue()]
 
-    def one(self, name: str) -> Model:
+    def get(self, name: str) -> ModelInfo:
         """One model with its card.
 
         Raises:
-            Refusal: 404 where there is none of that name.
+            ApiError: 404 for an unknown name.
         """
-        for model in self.everything():
+        for model in self.list_models():
             if model.name == name:
-                return model.model_copy(update={"card": clean(self._card(model))})
+                return model.model_copy(update={"card": sanitize_card(self._read_card(model))})
         raise ApiError(404, "there is no such model; /api/v1/models lists them")
 
-    def _runs(self) -> list[Model]:
+    def _list_runs(self) -> list[ModelInfo]:
         folder = self.settings.runs
         if folder is None:
             return []
-        found = []
-        for path in cards.runs(folder):
+        models = []
+        for path in cards.find_runs(folder):
             name = f"runs/{path.relative_to(folder).as_posix()}"
-            found.append(_described(name, "run", cards.resolve(path)))
-        return found
+            models.append(_describe(name, "run", cards.resolve(path)))
+        return models
 
-    def _path(self, name: str) -> str:
-        """What `mendpix.load` takes for a name: never a path that a request made up."""
-        if name in BUILT_IN or name in CATALOGUE or name in cards.bundled():
+    def _resolve(self, name: str) -> str:
+        """The argument of `mendpix.load` for a listed name; a path in a request is never used."""
+        if name in BUILT_IN or name in CATALOGUE or name in cards.list_bundled():
             return name
         if self.settings.runs is not None:
-            for path in cards.runs(self.settings.runs):
+            for path in cards.find_runs(self.settings.runs):
                 if name == f"runs/{path.relative_to(self.settings.runs).as_posix()}":
                     return str(cards.resolve(path))  # .safetensors only: nothing is unpickled
         raise ApiError(404, f"there is no model {name[:100]!r}; /api/v1/models lists them")
 
-    def _card(self, model: Model) -> dict[str, Any]:
-        bundled = cards.bundled()
+    def _read_card(self, model: ModelInfo) -> dict[str, Any]:
+        bundled = cards.list_bundled()
         try:
-            if model.name == "auto" and NETWORK in bundled:
-                return cards.card(bundled[NETWORK])
+            if model.name == "auto" and DEFAULT_NETWORK in bundled:
+                return cards.read_card(bundled[DEFAULT_NETWORK])
             if model.kind == "catalogue":
-                return dict(catalogue.card(model.name))
+                return dict(catalogue.make_card(model.name))
             if model.kind == "bundled":
-                return cards.card(bundled[model.name])
+                return cards.read_card(bundled[model.name])
             if model.kind == "run":
-                return cards.card(self._path(model.name))
+                return cards.read_card(self._resolve(model.name))
         except MendError:
             log.warning("the card of %s cannot be read", model.name)
         return {}
 
-    def check(self, name: str, options: Mapping[str, Value]) -> None:
-        """See that a model is offered and takes these options.
+    def check(self, name: str, options: Mapping[str, OptionValue]) -> None:
+        """Check that a model exists and takes these options.
 
         Raises:
-            Refusal: 404 for another model.
-            MendError: for an option that it does not have, or a value out of bounds.
+            ApiError: 404 for an unknown model.
+            MendError: for an unknown option, or a value out of range.
         """
-        self._path(name)
-        known = {option.name for option in _options(name)}
+        self._resolve(name)
+        known = {option.name for option in _list_options(name)}
         for option, value in options.items():
             if option not in known:
                 takes = ", ".join(sorted(known)) or "none"
                 raise MendError(f"{name} has no option {option[:40]!r}; it takes {takes}")
-            KNOBS[option].value(option, value)
+            OPTION_SPECS[option].validate(option, value)
 
-    def load(self, name: str, seed: int, options: Mapping[str, Value]) -> CheckedFiller:
-        """A filler, from those that are kept where it has a network. Slow: not for the event loop.
+    def load(self, name: str, seed: int, options: Mapping[str, OptionValue]) -> CheckedFiller:
+        """Load a filler, or take it from the cache of networks. Slow: not for the event loop.
 
         Raises:
-            Refusal: 422 where it cannot be loaded.
+            ApiError: 422 if it cannot be loaded.
         """
-        path = self._path(name)
+        path = self._resolve(name)
         key = (path, seed, *sorted(options.items()))
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-            filler = self._loaded(name, path, seed, options)
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+                return self._loaded[key]
+            filler = self._load(name, path, seed, options)
             if name not in BUILT_IN or name == "auto":
-                self._kept[key] = filler
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+                self._loaded[key] = filler
+                while len(self._loaded) > MAX_LOADED:
+                    self._loaded.popitem(last=False)
         return filler
 
-    def _loaded(
-        self, name: str, path: str, seed: int, options: Mapping[str, Value]
+    def _load(
+        self, name: str, path: str, seed: int, options: Mapping[str, OptionValue]
     ) -> CheckedFiller:
         device = "cpu" if name in BUILT_IN else self.settings.device
         try:
-            chosen: dict[str, Any] = dict(options)
-            return registry.load(path, seed=seed, device=device, threads=self.threads, **chosen)
+            keywords: dict[str, Any] = dict(options)
+            return registry.load(path, seed=seed, device=device, threads=self.threads, **keywords)
         except MendError as error:
             log.warning("%s cannot be loaded: %s", name, error)
             reason = "it needs PyTorch" if "PyTorch" in str(error) else "the server's log says why"
             raise ApiError(422, f"{name} cannot be loaded: {reason}") from None
 
     def warm_up(self) -> None:
-        """Load what the default filler needs, compiling it where no cache holds it."""
+        """Load the default filler and compile its loops, unless they are cached on disk."""
         self.load("auto", 0, {}).prepare()
 
 
-def clean(card: Any) -> Any:
-    """A card without this machine's folders, and without numbers that JSON has not."""
+def sanitize_card(card: Any) -> Any:
+    """Strip paths of this machine from a card, and NaN and Inf, which JSON cannot hold."""
     if isinstance(card, dict):
-        return {str(key): clean(value) for key, value in card.items()}
+        return {str(key): sanitize_card(value) for key, value in card.items()}
     if isinstance(card, list | tuple):
-        return [clean(value) for value in card]
+        return [sanitize_card(value) for value in card]
     if isinstance(card, str) and _ABSOLUTE.match(card):
         return re.split(r"[/\\]", card.rstrip("/\\"))[-1]
     if isinstance(card, float) and not math.isfinite(card):
@@ -214,39 +214,46 @@ def clean(card: Any) -> Any:
     return card
 
 
-def device_of(filler: CheckedFiller) -> str:
-    """The device that a filler works on, whose pool it belongs to."""
+def get_device(filler: CheckedFiller) -> str:
+    """The device that a filler runs on, which selects its worker pool."""
     return str(getattr(filler.inner, "device", "cpu"))
 
 
 def _processors() -> int:
-    from mendpix.inpainting.patchmatch.thread_pool import processors
+    from mendpix.types import processors
 
     return processors()
 
 
-def _built_in() -> list[Model]:
+def _list_built_in() -> list[ModelInfo]:
     return [
-        Model(name=name, kind="built-in", about=ABOUT.get(name, ""), options=_options(name))
+        ModelInfo(
+            name=name,
+            kind="built-in",
+            about=DESCRIPTIONS.get(name, ""),
+            options=_list_options(name),
+        )
         for name in BUILT_IN
     ]
 
 
-def _bundled() -> list[Model]:
-    ours = ((name, path) for name, path in cards.bundled().items() if name not in BUILT_IN)
-    return [_described(name, "bundled", path) for name, path in ours]
+def _list_bundled() -> list[ModelInfo]:
+    bundled = ((name, path) for name, path in cards.list_bundled().items() if name not in BUILT_IN)
+    return [_describe(name, "bundled", path) for name, path in bundled]
 
 
-def _described(name: str, kind: Literal["bundled", "run"], path: Path) -> Model:
+def _describe(name: str, kind: Literal["bundled", "run"], path: Path) -> ModelInfo:
     try:
-        card = cards.card(path)
+        card = cards.read_card(path)
     except MendError:
-        return Model(name=name, kind=kind, ready=False, why_not="its file has no card")
-    return Model(name=name, kind=kind, about=_summary(card), licence=str(card.get("licence", "")))
+        return ModelInfo(name=name, kind=kind, ready=False, why_not="its file has no card")
+    return ModelInfo(
+        name=name, kind=kind, about=_summarize(card), licence=str(card.get("licence", ""))
+    )
 
 
-def _summary(card: Mapping[str, Any]) -> str:
-    """A card in a few words: the network, how long it learned, from what, how well it fills."""
+def _summarize(card: Mapping[str, Any]) -> str:
+    """Summarise a card: network, steps, number of training pictures, scores."""
     parts = [str(card.get("network", ""))]
     if card.get("steps"):
         parts.append(f"{card['steps']} steps")
@@ -254,20 +261,20 @@ def _summary(card: Mapping[str, Any]) -> str:
     if isinstance(data, dict) and data.get("files"):
         parts.append(f"{len(data['files'])} pictures")
     if isinstance(scores, dict):
-        named = (("psnr", "PSNR {:.1f} dB"), ("lpips", "LPIPS {:.3f}"))
-        parts += [text.format(scores[key]) for key, text in named if key in scores]
+        formats = (("psnr", "PSNR {:.1f} dB"), ("lpips", "LPIPS {:.3f}"))
+        parts += [text.format(scores[key]) for key, text in formats if key in scores]
     return ", ".join(part for part in parts if part)
 
 
-def _catalogue() -> list[Model]:
-    found = []
+def _list_catalogue() -> list[ModelInfo]:
+    models = []
     for name, entry in CATALOGUE.items():
-        here = catalogue.place(name).is_file()
+        here = catalogue.locate(name).is_file()
         why_not = "" if here else f"not on this machine; mendpix models get {name}"
         if entry.program:
             why_not = "a program (TorchScript), which a server does not run"
-        found.append(
-            Model(
+        models.append(
+            ModelInfo(
                 name=name,
                 kind="catalogue",
                 about=entry.about,
@@ -276,37 +283,37 @@ def _catalogue() -> list[Model]:
                 why_not=why_not,
             )
         )
-    return found
+    return models
 
 
-def _options(name: str) -> list[Option]:
-    """The options that a request may set, with the filler's own defaults."""
+def _list_options(name: str) -> list[ModelOption]:
+    """The options that requests may set, with the filler's own defaults."""
     if name not in BUILT_IN:
         return []
-    defaults = _defaults(BUILT_IN[name]())
+    defaults = _find_defaults(BUILT_IN[name]())
     return [
-        Option(
+        ModelOption(
             name=key,
-            kind=knob.kind,
+            kind=spec.kind,
             default=defaults[key],
-            least=knob.least,
-            most=knob.most,
-            choices=list(knob.choices) or None,
-            about=knob.about,
+            least=spec.least,
+            most=spec.most,
+            choices=list(spec.choices) or None,
+            about=spec.about,
         )
-        for key, knob in KNOBS.items()
+        for key, spec in OPTION_SPECS.items()
         if key in defaults
     ]
 
 
-def _defaults(make: Callable[..., Any]) -> dict[str, Value]:
-    """Names and defaults of what a filler is built with, those of its ``Options`` too."""
-    found = {
+def _find_defaults(make: Callable[..., Any]) -> dict[str, OptionValue]:
+    """Names and defaults of a filler's parameters, and of the fields of its ``options_type``."""
+    defaults = {
         name: one.default
         for name, one in inspect.signature(make).parameters.items()
         if isinstance(one.default, bool | int | float | str)
     }
     table = getattr(make, "options_type", None)
     if table is not None:
-        found |= {field.name: getattr(table(), field.name) for field in fields(table)}
-    return found
+        defaults |= {field.name: getattr(table(), field.name) for field in fields(table)}
+    return defaults

@@ -1,4 +1,4 @@
-"""The one folder that requests may look into: no name leads out of it, and no link is followed."""
+"""Read-only access to one folder: no path leads out of it, and no symbolic link is followed."""
 
 import os
 import re
@@ -11,18 +11,22 @@ from pathlib import Path
 from mendpix.io.pairing import SUFFIXES
 from mendpix.server.api_errors import ApiError
 
-MOST_ENTRIES = 5000
-LONGEST_PATH = 1024
-DEEPEST = 32
-# What Windows would read as a device, wherever the server runs; with any extension.
-_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.I)
-_FORBIDDEN = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]' if os.name == "nt" else r"[\\\x00-\x1f\x7f]")
-_CAN_WALK = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+MAX_ENTRIES = 5000
+MAX_PATH_LENGTH = 1024
+MAX_DEPTH = 32
+# Windows reads these names as devices, with any extension; refused on every system.
+_DEVICE_NAMES = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.I
+)
+_FORBIDDEN_CHARACTERS = re.compile(
+    r'[\\:*?"<>|\x00-\x1f\x7f]' if os.name == "nt" else r"[\\\x00-\x1f\x7f]"
+)
+_HAS_OPENAT = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A picture file in the folder; ``path`` is relative to it, with slashes."""
+class PictureEntry:
+    """A picture file; ``path`` is relative to the folder, with slashes."""
 
     path: str
     name: str
@@ -31,95 +35,97 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What lies in a folder; ``more`` says that it holds more than is listed."""
+class DirectoryListing:
+    """The sub-folders and pictures of a folder; ``more``: the list is truncated."""
 
     path: str
     folders: tuple[str, ...]
-    pictures: tuple[Entry, ...]
+    pictures: tuple[PictureEntry, ...]
     more: bool
 
 
-def parts(path: str) -> list[str]:
-    """The names in a relative path, none of which can mean another place.
+def split_path(path: str) -> list[str]:
+    """Split a relative path into plain names.
 
     Raises:
-        Refusal: 404 for anything else: absolute, ``..``, hidden, a drive, a device, a backslash.
+        ApiError: 404 for an absolute path, ``..``, hidden files, drives, devices and backslashes.
     """
     if path == "":
         return []
     names = path.split("/")
-    if len(path) > LONGEST_PATH or len(names) > DEEPEST or not all(map(_plain, names)):
+    if len(path) > MAX_PATH_LENGTH or len(names) > MAX_DEPTH or not all(map(_is_plain_name, names)):
         raise ApiError(404, "there is no such file in the folder")
     return names
 
 
-def _plain(name: str) -> bool:
+def _is_plain_name(name: str) -> bool:
     if not name or name.startswith(".") or name.endswith((".", " ")):
         return False
     try:
         name.encode("utf-8")
-    except UnicodeEncodeError:  # half a surrogate pair
+    except UnicodeEncodeError:  # a lone surrogate
         return False
-    return not _FORBIDDEN.search(name) and not _DEVICES.fullmatch(name)
+    return not _FORBIDDEN_CHARACTERS.search(name) and not _DEVICE_NAMES.fullmatch(name)
 
 
 class SafeDirectory:
-    """A folder that is only read, and only below its top."""
+    """A folder whose pictures can be listed and read."""
 
     def __init__(self, folder: Path) -> None:
-        self.top = Path(os.path.realpath(folder))
+        self.root = Path(os.path.realpath(folder))
 
-    def read(self, path: str, most: int) -> bytes:
-        """A picture file's bytes.
+    def read(self, path: str, max_bytes: int) -> bytes:
+        """Read a picture file.
 
         Raises:
-            Refusal: 404 where there is no such picture, 413 where it is larger than ``most``.
+            ApiError: 404 if there is no such picture, 413 if it has more than ``max_bytes``.
         """
-        names = parts(path)
+        names = split_path(path)
         if not names or Path(names[-1]).suffix.lower() not in SUFFIXES:
             raise ApiError(404, "there is no such picture in the folder")
-        with self._opened(names, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)) as handle:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
+        with self._open(names, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)) as handle:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
                 raise ApiError(404, "there is no such picture in the folder")
-            if found.st_size > most:
+            if status.st_size > max_bytes:
                 raise ApiError(
                     413,
-                    f"{names[-1]} has {found.st_size / 1e6:.0f} MB but at most {most / 1e6:.0f} "
-                    "are taken; make it smaller",
+                    f"{names[-1]} has {status.st_size / 1e6:.0f} MB "
+                    f"but at most {max_bytes / 1e6:.0f} are taken; make it smaller",
                 )
             with os.fdopen(os.dup(handle), "rb") as file:
-                return file.read(most)
+                return file.read(max_bytes)
 
-    def listing(self, path: str) -> Listing:
-        """What lies in a folder, by name.
+    def list_folder(self, path: str) -> DirectoryListing:
+        """List a folder, sorted by name.
 
         Raises:
-            Refusal: 404 where there is no such folder.
+            ApiError: 404 if there is no such folder.
         """
-        names = parts(path)
+        names = split_path(path)
         folders, pictures = [], []
-        with self._opened(names, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)) as handle:
-            with os.scandir(handle if _CAN_WALK else self.top.joinpath(*names)) as found:
-                entries = sorted(found, key=lambda entry: entry.name.casefold())
-            for entry in entries[:MOST_ENTRIES]:
-                where = "/".join([*names, entry.name])
-                if not _plain(entry.name) or entry.is_symlink():
+        with self._open(names, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)) as handle:
+            with os.scandir(handle if _HAS_OPENAT else self.root.joinpath(*names)) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name.casefold())
+            for entry in entries[:MAX_ENTRIES]:
+                relative = "/".join([*names, entry.name])
+                if not _is_plain_name(entry.name) or entry.is_symlink():
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(where)
+                    folders.append(relative)
                 elif _is_picture(entry):
-                    about = entry.stat(follow_symlinks=False)
-                    pictures.append(Entry(where, entry.name, about.st_size, about.st_mtime))
-        more = len(entries) > MOST_ENTRIES
-        return Listing(path, tuple(folders), tuple(pictures), more)
+                    status = entry.stat(follow_symlinks=False)
+                    pictures.append(
+                        PictureEntry(relative, entry.name, status.st_size, status.st_mtime)
+                    )
+        more = len(entries) > MAX_ENTRIES
+        return DirectoryListing(path, tuple(folders), tuple(pictures), more)
 
     @contextmanager
-    def _opened(self, names: list[str], flags: int) -> Iterator[int]:
-        """The file or folder, opened name by name without following a link anywhere."""
+    def _open(self, names: list[str], flags: int) -> Iterator[int]:
+        """Open a file or folder name by name, without following symbolic links."""
         try:
-            handle = self._walk(names, flags) if _CAN_WALK else self._resolve(names, flags)
+            handle = self._walk(names, flags) if _HAS_OPENAT else self._resolve(names, flags)
         except OSError:
             raise ApiError(404, "there is no such file in the folder") from None
         try:
@@ -128,7 +134,7 @@ class SafeDirectory:
             os.close(handle)
 
     def _walk(self, names: list[str], flags: int) -> int:
-        handle = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         for index, name in enumerate(names):
             last = index == len(names) - 1
             how = (flags if last else os.O_RDONLY | os.O_DIRECTORY) | os.O_NOFOLLOW
@@ -140,11 +146,11 @@ class SafeDirectory:
         return handle
 
     def _resolve(self, names: list[str], flags: int) -> int:
-        """Where a system cannot walk by handles: the resolved path must be the one spelt."""
-        path = self.top.joinpath(*names)
+        """For systems without openat: the resolved path must be the one given."""
+        path = self.root.joinpath(*names)
         if os.path.normcase(os.path.realpath(path)) != os.path.normcase(path):
             raise FileNotFoundError
-        if path.is_dir():  # has no handle there; the null device stands for it
+        if path.is_dir():  # Windows opens no folders; the null device stands for it
             return os.open(os.devnull, os.O_RDONLY)
         return os.open(path, flags | getattr(os, "O_BINARY", 0))
 

@@ -1,46 +1,47 @@
-"""What the API takes and gives, typed; the OpenAPI description is made from it."""
+"""Request and response bodies of the API (pydantic); OpenAPI is generated from them."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mendpix.server.store import Stored
+from mendpix.server.picture_store import StoredPicture
 
-MOST_TRIES = 8
-MOST_PICTURES = 200
-LARGEST_SEED = 2**31 - 1
-LARGEST_SIDE = 1_000_000
+MAX_TRIES = 8
+MAX_PICTURES = 200
+MAX_SEED = 2**31 - 1
+MAX_SIDE = 1_000_000
 
-Side = Annotated[int, Field(ge=0, le=LARGEST_SIDE)]
+Side = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 Box = Annotated[
     tuple[Side, Side, Side, Side], Field(description="left, top, width, height in pixels")
 ]
-Value = bool | int | float | str
-Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+OptionValue = bool | int | float | str
+PictureId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+JobId = PictureId
 
 
-class Strict(BaseModel):
-    """A body in which a misspelt field is an error."""
+class StrictModel(BaseModel):
+    """A body in which an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Error(BaseModel):
-    """Why a request could not be answered."""
+class ErrorDetail(BaseModel):
+    """Why a request failed."""
 
     code: str = Field(description="for programs, such as busy, too_large, mask")
     message: str = Field(description="one line for people")
     retry_after: int | None = Field(default=None, description="seconds")
 
 
-class Problem(BaseModel):
-    """The body of every answer that is an error."""
+class ErrorResponse(BaseModel):
+    """The body of every error response."""
 
-    error: Error
+    error: ErrorDetail
 
 
-class Limits(BaseModel):
-    """How much one request may take."""
+class RequestLimits(BaseModel):
+    """Limits of one request."""
 
     bytes: int
     pixels: int
@@ -49,30 +50,30 @@ class Limits(BaseModel):
     batch: int
 
 
-class About(BaseModel):
-    """What this server is and takes."""
+class ServerInfo(BaseModel):
+    """Version, limits and file formats of the server."""
 
     version: str
     folder: bool = Field(description="whether it offers a folder to browse")
-    limits: Limits
+    limits: RequestLimits
     reads: list[str] = Field(description="extensions")
     writes: list[str] = Field(description="extensions")
 
 
-class Option(BaseModel):
-    """One option of a filler."""
+class ModelOption(BaseModel):
+    """One option of a filler: its type, range and default."""
 
     name: str
     kind: Literal["int", "float", "bool", "choice"]
-    default: Value
+    default: OptionValue
     least: float | None = None
     most: float | None = None
     choices: list[str] | None = None
     about: str = ""
 
 
-class Model(BaseModel):
-    """A filler."""
+class ModelInfo(BaseModel):
+    """A filler, its options, and its card where asked for."""
 
     name: str
     kind: Literal["built-in", "bundled", "run", "catalogue"]
@@ -80,18 +81,18 @@ class Model(BaseModel):
     licence: str = ""
     ready: bool = True
     why_not: str = Field(default="", description="what is missing where it is not ready")
-    options: list[Option] = []
+    options: list[ModelOption] = []
     card: dict[str, Any] | None = None
 
 
-class Models(BaseModel):
+class ModelList(BaseModel):
     """All fillers."""
 
-    models: list[Model]
+    models: list[ModelInfo]
     default: str = "auto"
 
 
-class Picture(BaseModel):
+class PictureInfo(BaseModel):
     """A picture that the server holds; width and height are as displayed."""
 
     id: str
@@ -106,8 +107,8 @@ class Picture(BaseModel):
     shown: bool = Field(description="whether a browser shows the file by itself")
 
     @classmethod
-    def of(cls, stored: Stored) -> "Picture":
-        """What is told of a stored picture."""
+    def from_stored(cls, stored: StoredPicture) -> "PictureInfo":
+        """Describe a stored picture."""
         return cls(
             id=stored.id,
             name=stored.name,
@@ -118,7 +119,7 @@ class Picture(BaseModel):
             bits=stored.bits,
             alpha=stored.alpha,
             bytes=len(stored.content),
-            shown=stored.shown,
+            shown=stored.is_browser_format,
         )
 
 
@@ -131,8 +132,8 @@ class FolderPicture(BaseModel):
     modified: float = Field(description="seconds since 1970")
 
 
-class Folder(BaseModel):
-    """What lies in the folder."""
+class FolderListing(BaseModel):
+    """The sub-folders and pictures of a folder."""
 
     path: str
     folders: list[str]
@@ -140,19 +141,21 @@ class Folder(BaseModel):
     more: bool = Field(description="whether there is more than is listed")
 
 
-class Opened(Strict):
+class OpenRequest(StrictModel):
     """Which picture of the folder to open."""
 
     path: str = Field(max_length=1024)
 
 
-class Fill(Strict):
-    """How to fill: one of ``mask``, ``boxes`` and ``from_alpha`` says where."""
+class FillRequest(StrictModel):
+    """Options of a fill: exactly one of ``mask``, ``boxes`` and ``from_alpha`` marks the hole."""
 
     model: str = Field(default="auto", max_length=300)
-    options: dict[str, Value] = Field(default={}, max_length=32)
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
-    mask: Id | None = Field(default=None, description="id of a picture: white marks what to fill")
+    options: dict[str, OptionValue] = Field(default={}, max_length=32)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    mask: PictureId | None = Field(
+        default=None, description="id of a picture: white marks what to fill"
+    )
     boxes: list[Box] = Field(default=[], max_length=1000, description="rectangles to fill")
     from_alpha: bool = Field(default=False, description="fill where the picture is transparent")
     grow: int = Field(default=0, ge=0, le=1000, description="pixels by which the hole is dilated")
@@ -163,23 +166,23 @@ class Fill(Strict):
     )
 
 
-class Order(Fill):
-    """A job: these pictures, filled alike."""
+class JobRequest(FillRequest):
+    """A job: several pictures, filled with the same options."""
 
-    pictures: list[Id] = Field(default=[], max_length=MOST_PICTURES, description="ids")
+    pictures: list[PictureId] = Field(default=[], max_length=MAX_PICTURES, description="ids")
     folder: list[str] = Field(
-        default=[], max_length=MOST_PICTURES, description="paths in the folder"
+        default=[], max_length=MAX_PICTURES, description="paths in the folder"
     )
     tries: int = Field(
-        default=1, ge=1, le=MOST_TRIES, description="fills of each, with seeds that follow"
+        default=1, ge=1, le=MAX_TRIES, description="fills of each, with seeds that follow"
     )
     detached: bool = Field(default=False, description="go on when nobody asks for it any more")
 
 
-class Result(BaseModel):
+class FillResult(BaseModel):
     """One filled picture."""
 
-    picture: Picture
+    picture: PictureInfo
     source: str = Field(description="id or path of what was filled")
     seed: int
     seconds: float
@@ -192,7 +195,7 @@ class Result(BaseModel):
     mean_change: float
 
 
-class Failure(BaseModel):
+class FillFailure(BaseModel):
     """One picture that could not be filled."""
 
     source: str
@@ -202,8 +205,8 @@ class Failure(BaseModel):
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
-class Job(BaseModel):
-    """A long fill."""
+class JobStatus(BaseModel):
+    """State, progress and results of a job."""
 
     id: str
     state: State
@@ -211,6 +214,6 @@ class Job(BaseModel):
     progress: float = Field(ge=0, le=1)
     seconds: float = Field(description="since it began to run")
     total: int = Field(description="results to come in all")
-    results: list[Result]
-    errors: list[Failure]
-    error: Error | None = Field(description="why it failed as a whole")
+    results: list[FillResult]
+    errors: list[FillFailure]
+    error: ErrorDetail | None = Field(description="why it failed as a whole")

@@ -1,4 +1,4 @@
-"""Routes about the server: what it is and offers, whether it lives, its figures, and its pages."""
+"""Routes about the server: its limits, models, health and metrics, and its web pages."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
 from mendpix import __version__
-from mendpix.io.conversion import FORMATS
+from mendpix.io.files import FORMATS
 from mendpix.io.pairing import SUFFIXES
 from mendpix.server import schemas
 from mendpix.server.api_errors import ApiError
-from mendpix.server.context import Here
-from mendpix.server.schemas import About, Limits, Model, Models
-from mendpix.server.static import Site
+from mendpix.server.context import ContextDep
+from mendpix.server.schemas import ModelInfo, ModelList, RequestLimits, ServerInfo
+from mendpix.server.static_files import StaticSite
 
 BOTH = ["GET", "HEAD"]
 PAGE, REFERENCE = Path(__file__).with_name("page"), Path(__file__).with_name("reference")
@@ -21,22 +21,22 @@ PAGE, REFERENCE = Path(__file__).with_name("page"), Path(__file__).with_name("re
 api = APIRouter(prefix="/api/v1")
 service = APIRouter()
 pages = APIRouter(include_in_schema=False)
-_page, _reference = Site(PAGE), Site(REFERENCE)
+_page, _reference = StaticSite(PAGE), StaticSite(REFERENCE)
 
 
 @api.get("/about")
-async def about(here: Here) -> About:
-    """What this server is, and how much it takes."""
-    settings = here.settings
-    return About(
+async def about(context: ContextDep) -> ServerInfo:
+    """Version, limits and file formats of the server."""
+    settings = context.settings
+    return ServerInfo(
         version=__version__,
-        folder=here.jail is not None,
-        limits=Limits(
-            bytes=settings.bytes,
-            pixels=settings.pixels,
+        folder=context.directory is not None,
+        limits=RequestLimits(
+            bytes=settings.max_bytes,
+            pixels=settings.max_pixels,
             seconds=settings.seconds,
-            tries=schemas.MOST_TRIES,
-            batch=schemas.MOST_PICTURES,
+            tries=schemas.MAX_TRIES,
+            batch=schemas.MAX_PICTURES,
         ),
         reads=sorted(SUFFIXES),
         writes=sorted(FORMATS),
@@ -44,65 +44,67 @@ async def about(here: Here) -> About:
 
 
 @api.get("/models")
-async def models(here: Here) -> Models:
-    """What can fill: built in, trained runs, and well-known networks."""
-    return Models(models=await here.aside(here.offers.everything))
+async def models(context: ContextDep) -> ModelList:
+    """All fillers: built in, trained runs, and well-known networks."""
+    return ModelList(models=await context.run_in_thread(context.models.list_models))
 
 
 @api.get("/models/{name:path}")
-async def model(name: str, here: Here) -> Model:
-    """One model with its card: what data, which licence, which recipe."""
-    return await here.aside(here.offers.one, name)
+async def model(name: str, context: ContextDep) -> ModelInfo:
+    """One model with its card: training data, licence, recipe."""
+    return await context.run_in_thread(context.models.get, name)
 
 
 @service.get("/health")
 async def health() -> dict[str, str]:
-    """Whether the server lives."""
+    """Whether the process is alive."""
     return {"status": "alive"}
 
 
-@service.get("/ready", responses={503: {"description": "not ready yet, or not any more"}})
-async def ready(here: Here) -> Response:
-    """Whether it takes work: not before its loops are compiled, not while it shuts down."""
-    if here.jobs.draining:
+@service.get("/ready", responses={503: {"description": "not ready yet, or shutting down"}})
+async def ready(context: ContextDep) -> Response:
+    """Whether it accepts work: after its loops are compiled, until it shuts down."""
+    if context.jobs.draining:
         return JSONResponse({"status": "shutting down"}, 503)
-    return JSONResponse({"status": "ready" if here.warm else "starting"}, 200 if here.warm else 503)
+    return JSONResponse(
+        {"status": "ready" if context.ready else "starting"}, 200 if context.ready else 503
+    )
 
 
 @service.get("/metrics", response_class=PlainTextResponse)
-async def metrics(here: Here) -> Response:
-    """Figures in Prometheus's text format."""
-    text = here.counts.text(here.gauges())
+async def metrics(context: ContextDep) -> Response:
+    """Metrics in Prometheus's text format."""
+    text = context.metrics.render(context.gauges())
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
 @pages.api_route("/docs", methods=BOTH)
 async def docs(request: Request) -> Response:
-    """The description of the API for people."""
-    return _reference.answer("index.html", request)
+    """The API reference page."""
+    return _reference.respond("index.html", request)
 
 
 @pages.api_route("/reference/{name:path}", methods=BOTH)
 async def reference(name: str, request: Request) -> Response:
-    """What that page needs."""
-    return _reference.answer(name, request)
+    """A file of the reference page."""
+    return _reference.respond(name, request)
 
 
 @pages.api_route("/", methods=BOTH)
 async def index(request: Request) -> Response:
     """The page."""
-    return _page.answer("index.html", request)
+    return _page.respond("index.html", request)
 
 
 @pages.api_route("/{name:path}", methods=BOTH)
 async def page(name: str, request: Request) -> Response:
-    """What the page needs."""
+    """A file of the page."""
     if _takes_other_methods(request):
         raise ApiError(405, "this address takes another method")
-    return _page.answer(name, request)
+    return _page.respond(name, request)
 
 
 def _takes_other_methods(request: Request) -> bool:
-    """Whether the address is one of the API's, called in a way that it does not take."""
-    found = (route.matches(request.scope)[0] for route in request.app.routes)
-    return any(match is Match.PARTIAL for match in found)
+    """Whether a route has this address but not this method."""
+    matches = (route.matches(request.scope)[0] for route in request.app.routes)
+    return any(match is Match.PARTIAL for match in matches)

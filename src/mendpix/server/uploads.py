@@ -1,4 +1,4 @@
-"""Uploads: a request's body taken apart in memory, within limits. Nothing is written to disk."""
+"""Parse request bodies (multipart or raw) within limits, in memory and never on disk."""
 
 import re
 from collections.abc import AsyncIterator
@@ -9,17 +9,17 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mendpix.server.api_errors import ApiError
 
-MOST_PARTS = 64
-LONGEST_FIELD = 65536
-"""Bytes of a part that is not a file."""
-LONGEST_NAME = 200
-FILES = ("photo", "mask")
+MAX_PARTS = 64
+MAX_FIELD_BYTES = 65536
+"""Of a part that is not a file."""
+MAX_NAME_LENGTH = 200
+FILE_FIELDS = ("photo", "mask")
 _RAW = re.compile(r"(image/[\w.+-]+|application/octet-stream)?", re.ASCII)
 
 
 @dataclass(slots=True)
-class File:
-    """A file as sent: the name is only what messages and downloads call it."""
+class UploadedFile:
+    """An uploaded file; its name is used in messages and downloads only."""
 
     name: str
     content: bytes
@@ -27,50 +27,52 @@ class File:
 
 @dataclass(slots=True)
 class Upload:
-    """What a body held: files by the name of their part, and the other parts as text."""
+    """The parts of a body: files, and text fields, by name."""
 
-    files: dict[str, File] = field(default_factory=dict)
+    files: dict[str, UploadedFile] = field(default_factory=dict)
     fields: dict[str, list[str]] = field(default_factory=dict)
 
 
-def safe_name(name: str, fallback: str = "picture") -> str:
-    """The last part of a file name, without what could be a path or break a header."""
+def sanitize_name(name: str, fallback: str = "picture") -> str:
+    """The last component of a file name, without characters of paths, headers or HTML."""
     last = re.split(r"[/\\]", name)[-1]
-    kept = "".join(letter for letter in last if letter.isprintable() and letter not in '<>:"|?*;')
-    return kept.strip(" .")[-LONGEST_NAME:] or fallback
+    allowed = "".join(
+        letter for letter in last if letter.isprintable() and letter not in '<>:"|?*;'
+    )
+    return allowed.strip(" .")[-MAX_NAME_LENGTH:] or fallback
 
 
-async def read(content_type: str, chunks: AsyncIterator[bytes], name: str = "") -> Upload:
-    """Take a body apart: ``multipart/form-data``, or one photo as it is.
+async def read_body(content_type: str, chunks: AsyncIterator[bytes], name: str = "") -> Upload:
+    """Parse a body: ``multipart/form-data``, or a single photo.
 
     Args:
-        content_type: of the request.
-        chunks: the body; whoever gives it sees to its length and pace.
-        name: of the photo where the body is one.
+        content_type: the request's Content-Type.
+        chunks: the body; its size and rate are limited by the middleware.
+        name: of the photo, if the body is a single photo.
 
     Raises:
-        Refusal: 415 for another kind of body, 400 for one that is damaged or cut short.
+        ApiError: 415 for another content type, 400 for a damaged or truncated body.
     """
     kind, options = parse_options_header(content_type.encode("latin-1", "replace"))
     if kind == b"multipart/form-data":
-        parts = Parts(options.get(b"boundary", b""))
+        parts = MultipartReader(options.get(b"boundary", b""))
         async for chunk in chunks:
             parts.feed(chunk)
-        return parts.done()
+        return parts.finish()
     if not _RAW.fullmatch(kind.decode("latin-1").lower()):
         raise ApiError(
             415,
-            f"a body of {safe_name(content_type[:80])!r} is not taken; send image/*, "
+            f"a body of {sanitize_name(content_type[:80])!r} is not taken; send image/*, "
             "application/octet-stream or multipart/form-data",
         )
     content = b"".join([chunk async for chunk in chunks])
     if not content:
         return Upload()
-    return Upload({"photo": File(safe_name(name), content)})
+    return Upload({"photo": UploadedFile(sanitize_name(name), content)})
 
 
-class Parts:
-    """A multipart body, fed in pieces of any size."""
+class MultipartReader:
+    """Incremental parser of a multipart body, fed with chunks of any size."""
 
     def __init__(self, boundary: bytes) -> None:
         if not 1 <= len(boundary) <= 200:
@@ -97,22 +99,22 @@ class Parts:
         )
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next piece.
+        """Parse the next chunk.
 
         Raises:
-            Refusal: 400 for what is no multipart body, or has too many or too long parts.
+            ApiError: 400 for a damaged body, or too many or too long parts.
         """
         try:
-            if not self._ended:  # what follows the last boundary means nothing
+            if not self._ended:  # RFC 2046: ignore what follows the last boundary
                 self._parser.write(chunk)
         except MultipartParseError:
             raise ApiError(400, "the multipart body is damaged; send it again") from None
 
-    def done(self) -> Upload:
-        """What was sent.
+    def finish(self) -> Upload:
+        """Return the parsed upload.
 
         Raises:
-            Refusal: 400 for a body that stops before its last boundary.
+            ApiError: 400 for a body that ends before its last boundary.
         """
         if not self._ended:
             raise ApiError(400, "the multipart body is cut short; send it again")
@@ -120,8 +122,8 @@ class Parts:
 
     def _begin(self) -> None:
         self._count += 1
-        if self._count > MOST_PARTS:
-            raise ApiError(400, f"the body has more than {MOST_PARTS} parts; send fewer")
+        if self._count > MAX_PARTS:
+            raise ApiError(400, f"the body has more than {MAX_PARTS} parts; send fewer")
         self._headers, self._data = {}, bytearray()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -138,14 +140,14 @@ class Parts:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         self._file_name = options.get(b"filename", b"").decode("utf-8", "replace")
-        self._is_file = self._name in FILES and b"filename" in options
+        self._is_file = self._name in FILE_FIELDS and b"filename" in options
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._data += data[start:end]
-        if not self._is_file and len(self._data) > LONGEST_FIELD:
-            named = safe_name(self._name)[:40]
+        if not self._is_file and len(self._data) > MAX_FIELD_BYTES:
+            name = sanitize_name(self._name)[:40]
             raise ApiError(
-                400, f"the part {named!r} is no file but longer than {LONGEST_FIELD} bytes"
+                400, f"the part {name!r} is no file but longer than {MAX_FIELD_BYTES} bytes"
             )
 
     def _part_end(self) -> None:
@@ -155,7 +157,7 @@ class Parts:
         elif self._name in self.upload.files:
             raise ApiError(400, f"the body has two files called {self._name!r}; send one")
         elif content:
-            self.upload.files[self._name] = File(safe_name(self._file_name), content)
+            self.upload.files[self._name] = UploadedFile(sanitize_name(self._file_name), content)
 
     def _end(self) -> None:
         self._ended = True

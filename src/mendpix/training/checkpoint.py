@@ -1,6 +1,5 @@
 """The state of a run on disk: whole or not there, with the one before it kept until then."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import torch
 from torch import Tensor
 
 from mendpix.errors import TrainingError
+from mendpix.io.atomic import atomic_write
 
-CURRENT, PREVIOUS, DRAFT = "current.pt", "previous.pt", "draft.pt"
+CURRENT, PREVIOUS = "current.pt", "previous.pt"
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:
@@ -21,15 +21,21 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / DRAFT).open("wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        if (folder / CURRENT).exists():
-            (folder / CURRENT).replace(folder / PREVIOUS)
-        (folder / DRAFT).replace(folder / CURRENT)
+        _remove_leftovers(folder)
+        with atomic_write(folder / CURRENT) as draft:
+            with draft.open("wb") as file:  # given a path, torch writes its name into the file
+                torch.save(dict(state), file)
+            if (folder / CURRENT).exists():
+                (folder / CURRENT).replace(folder / PREVIOUS)
     except OSError as problem:
         raise TrainingError(f"state in {folder} cannot be saved: {problem.strerror}") from None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the drafts of processes that were killed: each is as large as a state."""
+    for path in folder.glob("*.pt"):
+        if path.name not in (CURRENT, PREVIOUS):
+            path.unlink(missing_ok=True)
 
 
 def exists(folder: Path) -> bool:
@@ -53,20 +59,20 @@ def load(folder: Path) -> dict[str, Any]:
             problems.append(f"{name}: {str(problem).splitlines()[0]}")
             continue
         return dict(state)
-    found = "; ".join(problems) or "it holds none"
-    raise TrainingError(f"{folder} has no state to resume from ({found}); start a new run")
+    reason = "; ".join(problems) or "it holds none"
+    raise TrainingError(f"{folder} has no state to resume from ({reason}); start a new run")
 
 
-def random_state() -> dict[str, Tensor]:
-    """Where torch's random numbers stand, on the CPU and on the current accelerator."""
+def get_random_state() -> dict[str, Tensor]:
+    """The state of torch's generators, on the CPU and on the current accelerator."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
     return states
 
 
-def restore_random(states: Mapping[str, Tensor]) -> None:
-    """Go on from where the random numbers stood."""
+def set_random_state(states: Mapping[str, Tensor]) -> None:
+    """Set torch's generators to a state of before."""
     # Copies: torch reads a slice of a larger tensor, such as one process's of all, from its start.
     torch.set_rng_state(states["cpu"].clone())
     if "cuda" in states and torch.cuda.is_available():

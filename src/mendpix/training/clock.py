@@ -1,4 +1,4 @@
-"""How fast a run goes, and when it is asked to stop."""
+"""The speed of a run, and requests to stop it."""
 
 import signal
 import threading
@@ -12,33 +12,47 @@ class Clock:
     """Steps per second, and the share of time spent waiting for data, since the last lap."""
 
     def __init__(self, step: int) -> None:
-        self.step, self.begun, self.waited = step, time.monotonic(), 0.0
+        self._step, self._start, self._waited = step, time.monotonic(), 0.0
+
+    @contextmanager
+    def count_waiting(self) -> Iterator[None]:
+        """Count the time inside as waiting for data."""
+        start = time.monotonic()
+        yield
+        self._waited += time.monotonic() - start
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leave the time inside out: validation and saving are not training."""
+        start = time.monotonic()
+        yield
+        self._start += time.monotonic() - start
 
     def lap(self, step: int) -> tuple[float, float]:
-        """Rate and waiting share since the last lap."""
+        """Steps per second and waiting share since the last lap; starts the next one."""
         now = time.monotonic()
-        spent = max(now - self.begun, 1e-9)
-        rate, share = (step - self.step) / spent, self.waited / spent
-        self.step, self.begun, self.waited = step, now, 0.0
+        elapsed = max(now - self._start, 1e-9)
+        rate, share = (step - self._step) / elapsed, self._waited / elapsed
+        self._step, self._start, self._waited = step, now, 0.0
         return rate, share
 
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Ctrl-C asks for a stop between two steps; pressed again it stops at once."""
-    asked = threading.Event()
+    """Set an event at Ctrl-C, so that the run stops between two steps; again: stop at once."""
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield requested  # only the main thread may install signal handlers
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+    def handle(number: int, frame: FrameType | None) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        requested.set()
 
-    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+    previous = {name: signal.signal(name, handle) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield requested
     finally:
-        for name, handler in before.items():
+        for name, handler in previous.items():
             signal.signal(name, handler)

@@ -1,4 +1,4 @@
-"""The data doctor: what a folder of pictures holds, before any time is spent on training.
+"""Checks a folder of pictures before any time is spent on training (``mendpix check``).
 
 It reads every picture as training does, so what it calls usable is what training will use.
 """
@@ -16,25 +16,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.training.photos import in_order, is_held_out
-from mendpix.training.profiling import CostEstimate, rehearse
-from mendpix.training.provenance import manifest
-from mendpix.training.recipe import Data, Recipe
-from mendpix.training.recipe_io import read
-from mendpix.training.sources import Item, Origin, origin
+from mendpix.training.photos import is_held_out, map_in_order
+from mendpix.training.profiling import CostEstimate, profile
+from mendpix.training.provenance import read_manifest
+from mendpix.training.recipe import DataSettings, Recipe
+from mendpix.training.recipe_io import read_recipe
+from mendpix.training.sources import PictureItem, PictureOrigin, find_origin
 
-PLAIN_SIZE = 256  # side that pictures should have where no recipe says another
-NEAR = 12  # of 256 bits of a fingerprint: as many differ between copies of one picture, or fewer
-FLAT = 6.0  # a picture whose grey levels spread less has no fingerprint to go by
-_GREY = 2.0  # mean difference of channels, of 255, up to which a picture counts as grey
+DEFAULT_SIZE = 256  # side that pictures should have where no recipe says another
+MAX_DIFFERING_BITS = (
+    12  # of 256 bits of a fingerprint: as many differ between copies of one picture, or fewer
+)
+MIN_SPREAD = 6.0  # a picture whose grey levels spread less has no fingerprint to go by
+_MAX_CHANNEL_DIFFERENCE = (
+    2.0  # mean difference of channels, of 255, up to which a picture counts as grey
+)
 _LICENCE_NAMES = ("licence", "license", "copying", "sources", "attribution", "credits")
 
-Print = NDArray[np.uint64]
+Fingerprint = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was found; files are relative to the folder.
+class DatasetReport:
+    """The findings; files are relative to the folder.
 
     Attributes:
         files: how many picture files.
@@ -48,7 +52,7 @@ class Report:
         near: groups of files that show the same picture, resized or stored differently.
         grey: colour files that hold no colour.
         licence_files: licence texts or lists found.
-        licensed: how many usable files the ``manifest.csv`` names a licence for.
+        licensed: how many usable files the ``read_manifest.csv`` names a licence for.
         forecast: what training would take on this machine, where a recipe was named.
     """
 
@@ -76,66 +80,66 @@ class Report:
     def problems(self) -> dict[str, tuple[str, ...]]:
         """Files to look at, by what is the matter with them; only what there is."""
         groups = {"same file": self.same, "near duplicates": self.near}
-        said = {name: tuple(" = ".join(group) for group in kept) for name, kept in groups.items()}
-        said |= {"corrupt": self.corrupt, "too small": self.too_small, "greyscale": self.grey}
-        return {name: files for name, files in said.items() if files}
+        problems = {name: tuple(map(" = ".join, same)) for name, same in groups.items()}
+        problems |= {"corrupt": self.corrupt, "too small": self.too_small, "greyscale": self.grey}
+        return {name: files for name, files in problems.items() if files}
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """What was looked at, what was found, and what to do about it (or nothing)."""
-        spare = sum(len(group) - 1 for group in (*self.same, *self.near))
-        leak = "copies may lie on both sides of the split; keep one of each" if spare else ""
+        """The report as a table: what, the finding, advice (or nothing)."""
+        copies = _count_copies((*self.same, *self.near))
+        leak = "copies may lie on both sides of the split; keep one of each" if copies else ""
         return [
             ("pictures", f"{self.files}", ""),
-            ("usable", f"{self.usable} ({self.held_out} held out)", _few(self.usable)),
-            ("width", _span(self.widths), ""),
-            ("height", _span(self.heights), ""),
+            ("usable", f"{self.usable} ({self.held_out} held out)", _advise_on_count(self.usable)),
+            ("width", _format_range(self.widths), ""),
+            ("height", _format_range(self.heights), ""),
             ("corrupt", f"{len(self.corrupt)}", "left out" if self.corrupt else ""),
-            (f"below {self.size} px", f"{len(self.too_small)}", self._small_advice()),
-            ("same file", f"{_spare(self.same)}", leak if self.same else ""),
-            ("near duplicates", f"{_spare(self.near)}", leak if self.near else ""),
+            (f"below {self.size} px", f"{len(self.too_small)}", self._advise_on_size()),
+            ("same file", f"{_count_copies(self.same)}", leak if self.same else ""),
+            ("near duplicates", f"{_count_copies(self.near)}", leak if self.near else ""),
             ("greyscale", f"{len(self.grey)}", "fills may turn out grey" if self.grey else ""),
-            ("licence", self._licence(), self._licence_advice()),
+            ("licence", self._describe_licence(), self._advise_on_licence()),
             *(self.forecast.rows() if self.forecast else ()),
         ]
 
-    def _small_advice(self) -> str:
+    def _advise_on_size(self) -> str:
         return "left out; a smaller --size would use them" if self.too_small else ""
 
-    def _licence(self) -> str:
+    def _describe_licence(self) -> str:
         named = f"named for {self.licensed} of {self.usable}" if self.licensed else ""
         return ", ".join(filter(None, (*self.licence_files[:3], named))) or "none found"
 
-    def _licence_advice(self) -> str:
+    def _advise_on_licence(self) -> str:
         if self.licence_files or self.licensed:
             return ""
         return "add a manifest.csv (file,licence) or a LICENSE before you share weights"
 
 
-def _spare(groups: Sequence[Sequence[str]]) -> int:
+def _count_copies(groups: Sequence[Sequence[str]]) -> int:
     return sum(len(group) - 1 for group in groups)
 
 
-def _few(usable: int) -> str:
+def _advise_on_count(usable: int) -> str:
     return "few: start from weights by --from" if usable < 100 else ""
 
 
-def _span(values: tuple[int, float, int]) -> str:
+def _format_range(values: tuple[int, float, int]) -> str:
     return f"{values[0]} to {values[2]}, median {values[1]:g}"
 
 
 @dataclass(frozen=True)
-class Look:
+class PictureInspection:
     """One file: its size, the bytes' digest, the picture's fingerprint."""
 
     file: str
     width: int = 0
     height: int = 0
     digest: str = ""
-    fingerprint: Print | None = field(default=None, repr=False)
+    fingerprint: Fingerprint | None = field(default=None, repr=False)
     grey: bool = False
 
 
-def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> Report:
+def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> DatasetReport:
     """Look through a folder tree of pictures and shards, or one shard or pipe.
 
     Args:
@@ -146,119 +150,135 @@ def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> Repo
         TrainingError: the folder is missing or holds no pictures.
         RecipeError: no such recipe, or one that makes no sense.
     """
-    folder = Path(photos)
-    chosen = recipe if isinstance(recipe, Recipe) or recipe is None else read(recipe)
-    pictures = origin(folder)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        recipe = read_recipe(recipe)
+    origin = find_origin(Path(photos))
     with ThreadPoolExecutor(4) as pool:
-        looks = sorted(in_order(pool, look, pictures.items()), key=lambda look: look.file)
-    size = chosen.size if chosen else PLAIN_SIZE
-    return _report(pictures, looks, size, chosen)
+        items = map_in_order(pool, inspect_picture, origin.iterate_items())
+        inspections = sorted(items, key=lambda inspection: inspection.file)
+    size = recipe.size if recipe else DEFAULT_SIZE
+    return _build_report(origin, inspections, size, recipe)
 
 
-def look(item: Item) -> Look:
+def inspect_picture(item: PictureItem) -> PictureInspection:
     """Read one picture; a width of 0 says that it could not be."""
     file = item.file
     try:
-        data = item.content()
+        data = item.read()
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     except (OSError, cv2.error):
         decoded = None
     if decoded is None:
-        return Look(file)
+        return PictureInspection(file)
     height, width = decoded.shape[:2]
     digest = hashlib.sha256(data.data).hexdigest()
     small = cv2.resize(decoded, (17, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return Look(file, width, height, digest, fingerprint(small), _is_grey(decoded))
+    fingerprint = compute_fingerprint(small)
+    return PictureInspection(file, width, height, digest, fingerprint, _is_grey(decoded))
 
 
-def fingerprint(small: NDArray[np.float32]) -> Print | None:
+def compute_fingerprint(small: NDArray[np.float32]) -> Fingerprint | None:
     """256 bits of a picture reduced to ``(16, 17, 3)``: where it grows brighter to the right.
 
     They hardly change when a picture is resized or stored anew. None for a flat picture, whose
     bits are its noise.
     """
     levels = small.mean(axis=2)
-    if levels.std() < FLAT:
+    if levels.std() < MIN_SPREAD:
         return None
     return np.packbits(levels[:, 1:] > levels[:, :-1]).view(np.uint64)
 
 
-def _is_grey(decoded: NDArray[np.uint8]) -> bool:
+def _is_grey(decoded: NDArray[Any]) -> bool:
     small = cv2.resize(decoded, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return float(np.abs(small - small.mean(axis=2, keepdims=True)).mean()) < _GREY
+    return float(np.abs(small - small.mean(axis=2, keepdims=True)).mean()) < _MAX_CHANNEL_DIFFERENCE
 
 
-def _report(origin: Origin, looks: Sequence[Look], size: int, recipe: Recipe | None) -> Report:
-    folder = origin.folder
-    read_well = [look for look in looks if look.width]
-    usable = [look for look in read_well if min(look.width, look.height) >= size]
-    named = {file for file, said in manifest(folder).items() if "licence" in said}
-    share = (recipe.data if recipe else Data()).held_out
-    same = _groups((look.digest, look.file) for look in read_well)
-    return Report(
+def _build_report(
+    origin: PictureOrigin,
+    inspections: Sequence[PictureInspection],
+    size: int,
+    recipe: Recipe | None,
+) -> DatasetReport:
+    readable = [inspection for inspection in inspections if inspection.width]
+    usable = [
+        inspection for inspection in readable if min(inspection.width, inspection.height) >= size
+    ]
+    licensed = {file for file, row in read_manifest(origin.folder).items() if "licence" in row}
+    share = (recipe.data if recipe else DataSettings()).held_out
+    same = _group_by_key((inspection.digest, inspection.file) for inspection in readable)
+    return DatasetReport(
         folder=origin.name,
         size=size,
-        files=len(looks),
+        files=len(inspections),
         usable=len(usable),
-        held_out=sum(is_held_out(look.file, share) for look in usable),
-        widths=_three([look.width for look in read_well]),
-        heights=_three([look.height for look in read_well]),
-        corrupt=tuple(look.file for look in looks if not look.width),
-        too_small=tuple(k.file for k in read_well if min(k.width, k.height) < size),
+        held_out=sum(is_held_out(inspection.file, share) for inspection in usable),
+        widths=_find_min_median_max([inspection.width for inspection in readable]),
+        heights=_find_min_median_max([inspection.height for inspection in readable]),
+        corrupt=tuple(inspection.file for inspection in inspections if not inspection.width),
+        too_small=tuple(k.file for k in readable if min(k.width, k.height) < size),
         same=same,
-        near=_near(read_well, {file for group in same for file in group[1:]}),
-        grey=tuple(look.file for look in read_well if look.grey),
-        licence_files=_licence_files(origin),
-        licensed=sum(look.file in named for look in usable),
-        forecast=rehearse(recipe, usable_pixels(usable, recipe)) if recipe and usable else None,
+        near=_find_near_duplicates(readable, {file for group in same for file in group[1:]}),
+        grey=tuple(inspection.file for inspection in readable if inspection.grey),
+        licence_files=_find_licence_files(origin),
+        licensed=sum(inspection.file in licensed for inspection in usable),
+        forecast=profile(recipe, count_usable_pixels(usable, recipe))
+        if recipe and usable
+        else None,
     )
 
 
-def _three(values: list[int]) -> tuple[int, float, int]:
+def _find_min_median_max(values: list[int]) -> tuple[int, float, int]:
     return (min(values), median(values), max(values)) if values else (0, 0, 0)
 
 
-def usable_pixels(looks: Iterable[Look], recipe: Recipe) -> int:
+def count_usable_pixels(inspections: Iterable[PictureInspection], recipe: Recipe) -> int:
     """Pixels that training keeps in memory, when pictures are cached."""
     if recipe.data.cache == "none":
         return 0
     wanted = recipe.data.short_side or recipe.size
-    shapes = ((look.width, look.height) for look in looks)
+    shapes = ((inspection.width, inspection.height) for inspection in inspections)
     return round(sum(wanted * wanted * max(w, h) / min(w, h) for w, h in shapes))
 
 
-def _licence_files(origin: Origin) -> tuple[str, ...]:
+def _find_licence_files(origin: PictureOrigin) -> tuple[str, ...]:
     folder = origin.folder
-    around = folder.glob("*") if origin.single else folder.rglob("*")
-    files = (path for path in sorted(around) if path.is_file())
-    known = (path for path in files if path.stem.lower().startswith(_LICENCE_NAMES))
-    return tuple(path.relative_to(folder).as_posix() for path in known)
+    # What else lies beside a single shard is not its own, but a licence right there may be.
+    paths = folder.glob("*") if origin.single else folder.rglob("*")
+    files = (path for path in sorted(paths) if path.is_file())
+    licences = (path for path in files if path.stem.lower().startswith(_LICENCE_NAMES))
+    return tuple(path.relative_to(folder).as_posix() for path in licences)
 
 
-def _groups(keyed: Iterable[tuple[Any, str]]) -> tuple[tuple[str, ...], ...]:
+def _group_by_key(keyed: Iterable[tuple[Any, str]]) -> tuple[tuple[str, ...], ...]:
     """Files with the same key, where there are several."""
-    kept: dict[Any, list[str]] = defaultdict(list)
+    groups: dict[Any, list[str]] = defaultdict(list)
     for key, file in keyed:
-        kept[key].append(file)
-    return tuple(tuple(files) for files in kept.values() if len(files) > 1)
+        groups[key].append(file)
+    return tuple(tuple(files) for files in groups.values() if len(files) > 1)
 
 
-def _near(looks: Sequence[Look], copies: set[str]) -> tuple[tuple[str, ...], ...]:
-    """Groups of files whose fingerprints nearly agree; exact copies are known already."""
-    shown = [k for k in looks if k.fingerprint is not None and k.file not in copies]
-    if not shown:
+def _find_near_duplicates(
+    inspections: Sequence[PictureInspection], copies: set[str]
+) -> tuple[tuple[str, ...], ...]:
+    """Groups of files whose fingerfingerprints nearly agree; exact copies are known already."""
+    candidates = [k for k in inspections if k.fingerprint is not None and k.file not in copies]
+    if not candidates:
         return ()
-    prints = np.stack([look.fingerprint for look in shown if look.fingerprint is not None])
-    head = list(range(len(shown)))
+    fingerprints = np.stack(
+        [inspection.fingerprint for inspection in candidates if inspection.fingerprint is not None]
+    )
+    # Union-find: each picture points to an earlier one of its group, the first to itself.
+    parents = list(range(len(candidates)))
 
-    def first(place: int) -> int:
-        while head[place] != place:
-            place = head[place]
+    def find_root(place: int) -> int:
+        while parents[place] != place:
+            place = parents[place]
         return place
 
-    for place in range(len(shown) - 1):
-        differ = np.bitwise_count(prints[place + 1 :] ^ prints[place]).sum(axis=1)
-        for other in np.flatnonzero(differ <= NEAR):
-            one, two = sorted((first(place), first(place + 1 + int(other))))
-            head[two] = one
-    return _groups((first(place), look.file) for place, look in enumerate(shown))
+    for place in range(len(candidates) - 1):
+        differ = np.bitwise_count(fingerprints[place + 1 :] ^ fingerprints[place]).sum(axis=1)
+        for other in np.flatnonzero(differ <= MAX_DIFFERING_BITS):
+            one, two = sorted((find_root(place), find_root(place + 1 + int(other))))
+            parents[two] = one
+    return _group_by_key((find_root(n), inspection.file) for n, inspection in enumerate(candidates))

@@ -1,4 +1,4 @@
-"""What the processes of one run tell each other; with one process nothing is exchanged."""
+"""Communication between the processes of one run; nothing is exchanged where there is one."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,8 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 """Fabric's names for a recipe's precisions."""
 
 
-def average(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
-    """Gradients averaged over all processes, in one exchange."""
+def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
+    """Average the gradients over all processes, in place, in one exchange."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     if fabric.world_size == 1 or not gradients:
         return
@@ -22,18 +22,18 @@ def average(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(piece.view_as(gradient))
 
 
-def gathered(fabric: Fabric, tensor: Tensor) -> Tensor:
-    """Every process's tensor, on the CPU, the process's number as first dimension."""
+def gather_from_all(fabric: Fabric, tensor: Tensor) -> Tensor:
+    """Every process's tensor, on the CPU, stacked along a new first dimension by rank."""
     if fabric.world_size == 1:
         return tensor.cpu()[None]
-    found = fabric.all_gather(tensor.to(fabric.device))
-    assert isinstance(found, Tensor)
-    return found.cpu()
+    stacked = fabric.all_gather(tensor.to(fabric.device))
+    assert isinstance(stacked, Tensor)
+    return stacked.cpu()
 
 
-def synced(module: nn.Module, fabric: Fabric) -> nn.Module:
-    """Batch norms that see all processes' pictures, on GPUs; the module as it is elsewhere."""
+def synchronize_batch_norms(module: nn.Module, fabric: Fabric) -> nn.Module:
+    """Replace batch norms by SyncBatchNorm, which exists on GPUs only; elsewhere a no-op."""
     if fabric.world_size == 1 or fabric.device.type != "cuda":
         return module
-    made: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
-    return made
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+    return converted

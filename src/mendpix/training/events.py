@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it, and how it ends."""
+"""What a run reports to its caller while it goes on, and what it returns at its end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,39 +7,41 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class TrainingEvent:
-    """What a run tells whoever watches it.
+    """Progress of a run, or a message about it.
 
     Attributes:
-        rate: steps per second since the last moment; ``left`` seconds to the end at that rate.
-        losses: weighted terms of the last step; empty where there is only something to say.
-        measured: the newest validation.
-        words: something to say once, in one line.
+        rate: steps per second since the last event with losses.
+        seconds_left: time to the end of the run at that rate.
+        losses: weighted terms of the last step; empty where there is only a message.
+        validation: the newest measurement on held-out pictures.
+        message: one line to show once.
     """
 
     step: int
     total: int
     rate: float = 0.0
-    left: float = 0.0
+    seconds_left: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
-    measured: dict[str, float] = field(default_factory=dict)
-    words: str = ""
+    validation: dict[str, float] = field(default_factory=dict)
+    message: str = ""
 
 
-Watch = Callable[[TrainingEvent], None]
+EventCallback = Callable[[TrainingEvent], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How a call of :func:`~mendpix.training.train` ended.
 
     Attributes:
         folder: the run folder; ``mendpix fill --model`` takes it.
         finished: whether the recipe's last step was reached.
-        why: what stopped it otherwise.
+        reason: what stopped the run otherwise; empty where it finished.
+        validation: the newest measurement on held-out pictures.
     """
 
     folder: Path
     step: int
     finished: bool
-    why: str
-    measured: dict[str, float]
+    reason: str
+    validation: dict[str, float]

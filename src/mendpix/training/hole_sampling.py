@@ -7,9 +7,9 @@ from torch import nn
 
 from mendpix.errors import MaskError, RecipeError
 from mendpix.masks import generate
-from mendpix.training.initial_fills import Starts
+from mendpix.training.initial_fills import InitialFills
 from mendpix.training.recipe import Recipe
-from mendpix.training.samples import Draw, generator
+from mendpix.training.samples import HoleSampler, make_generator
 from mendpix.types import Hole
 from mendpix.weights import download
 
@@ -18,57 +18,59 @@ Shape = int | tuple[int, int]
 CENTRE = "centre"
 
 
-def drawer(recipe: Recipe, network: nn.Module) -> Draw:
+def make_hole_sampler(recipe: Recipe, network: nn.Module) -> HoleSampler:
     """The function that draws a sample's hole.
 
     Raises:
         RecipeError: an unknown generator or option, or holes the network cannot take.
     """
-    square = centre(recipe.size, int(getattr(network, "hole_side", recipe.size // 2)))
-    draw_mixed = _mixture(recipe, network)
+    square = centre_square(recipe.size, int(getattr(network, "hole_side", recipe.size // 2)))
+    draw_from_mixture = _mix_generators(recipe, network)
 
     def draw(index: int) -> Hole:
         if recipe.one_hole:
-            index -= index % recipe.batch
-        return draw_mixed(recipe.size, index, square)
+            index -= index % recipe.batch  # of the batch's first sample
+        return draw_from_mixture(recipe.size, index, square)
 
     return draw
 
 
-def first_fills(recipe: Recipe, network: nn.Module) -> Starts | None:
-    """First fills of whole photos, for a network that mends one; None for all others.
+def make_initial_fills(recipe: Recipe, network: nn.Module) -> InitialFills | None:
+    """Initial fills of whole photos, for a network that refines one; None for all others.
 
     Raises:
-        RecipeError: as for :func:`drawer`, or no such filler or option of it.
+        RecipeError: as for :func:`make_hole_sampler`, or no such filler or option of it.
     """
-    name = getattr(network, "start", "")
-    if not name:
+    filler = getattr(network, "start", "")
+    if not filler:
         return None
-    mixed, data = _mixture(recipe, network), recipe.data
-    return Starts(
-        name,
-        lambda shape, index: mixed(shape, index, None),
+    draw_from_mixture, data = _mix_generators(recipe, network), recipe.data
+    return InitialFills(
+        filler,
+        lambda shape, index: draw_from_mixture(shape, index, None),
         recipe.seed,
         data.start_options,
         data.start_holes,
-        download.home() / "first-fills" if data.cache == "disk" else None,
+        download.cache_folder() / "first-fills" if data.cache == "disk" else None,
     )
 
 
-def _mixture(recipe: Recipe, network: nn.Module) -> Callable[[Shape, int, Hole | None], Hole]:
+def _mix_generators(
+    recipe: Recipe, network: nn.Module
+) -> Callable[[Shape, int, Hole | None], Hole]:
     """Draws from the recipe's mixture, at any size; given a square, kind 'centre' is that."""
     kinds = [holes.kind for holes in recipe.holes]
     _check(recipe, network, kinds)
-    made = [generate.chosen(holes.kind, holes.options) for holes in recipe.holes]
+    generators = [generate.choose(holes.kind, holes.options) for holes in recipe.holes]
     shares = np.array([holes.share for holes in recipe.holes])
     bounds = np.cumsum(shares / shares.sum())[:-1]
 
     def draw(shape: Shape, index: int, square: Hole | None) -> Hole:
-        chance = generator(recipe.seed, index, purpose=3).random()
+        chance = make_generator(recipe.seed, index, purpose=3).random()
         number = int(np.searchsorted(bounds, chance, side="right"))
         if square is not None and kinds[number] == CENTRE and not recipe.holes[number].options:
             return square
-        return generate.draw(made[number], shape, recipe.seed, index)
+        return generate.draw(generators[number], shape, recipe.seed, index)
 
     return draw
 
@@ -76,7 +78,7 @@ def _mixture(recipe: Recipe, network: nn.Module) -> Callable[[Shape, int, Hole |
 def _check(recipe: Recipe, network: nn.Module, kinds: list[str]) -> None:
     for holes in recipe.holes:
         try:
-            generate.draw(generate.chosen(holes.kind, holes.options), recipe.size)
+            generate.draw(generate.choose(holes.kind, holes.options), recipe.size)
         except MaskError as problem:
             raise RecipeError(f"holes: {problem}") from None
     if getattr(network, "hole_shape", None) == CENTRE and set(kinds) != {CENTRE}:
@@ -86,7 +88,7 @@ def _check(recipe: Recipe, network: nn.Module, kinds: list[str]) -> None:
         )
 
 
-def centre(size: int, side: int) -> Hole:
+def centre_square(size: int, side: int) -> Hole:
     """A square of ``side`` pixels in the middle of ``size``."""
     hole = np.zeros((size, size), bool)
     start = (size - side) // 2

@@ -1,4 +1,4 @@
-"""What a run starts from: its own recipe when it is resumed, and weights that were made before."""
+"""What a run starts from: its own recipe when it is resumed, and weights trained before."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,12 +7,12 @@ from torch import nn
 
 from mendpix.errors import RecipeError, TrainingError
 from mendpix.networks import NETWORKS, serialization
-from mendpix.training.recipe import Network, Recipe
-from mendpix.training.recipe_io import shipped
+from mendpix.training.recipe import NetworkSettings, Recipe
+from mendpix.training.recipe_io import list_recipes
 
 
-def own_recipe(out: Path, resume: bool) -> Path:
-    """The recipe in a run folder that is resumed.
+def find_run_recipe(out: Path, resume: bool) -> Path:
+    """The recipe file in the folder of a run that is resumed.
 
     Raises:
         RecipeError: nobody said which recipe, and there is none in the folder.
@@ -22,11 +22,11 @@ def own_recipe(out: Path, resume: bool) -> Path:
         return path
     if resume:
         raise TrainingError(f"{out} holds no run to resume: it has no recipe.toml; check --out")
-    raise RecipeError(f"say which --recipe: a TOML file, or one of {', '.join(shipped())}")
+    raise RecipeError(f"say which --recipe: a TOML file, or one of {', '.join(list_recipes())}")
 
 
-def completed(recipe: Recipe) -> Recipe:
-    """A recipe that names no network gets that of the weights it starts from.
+def resolve_network(recipe: Recipe) -> Recipe:
+    """Complete a recipe that names no network with that of the weights it starts from.
 
     Raises:
         RecipeError: there are none.
@@ -37,12 +37,14 @@ def completed(recipe: Recipe) -> Recipe:
         raise RecipeError(
             "the recipe names no network, so it needs weights to go on from; add --from WEIGHTS"
         )
-    given, _ = serialization.load(recipe.from_weights)
-    name = next((name for name, kind in NETWORKS.items() if kind is type(given)), None)
+    source, _ = serialization.load(recipe.from_weights)
+    name = next((name for name, kind in NETWORKS.items() if kind is type(source)), None)
     if name is None:
-        raise RecipeError(f"{recipe.from_weights} holds a {type(given).__name__}, not trained here")
-    options = {key: value for key, value in asdict(given.options).items() if value is not None}  # type: ignore[call-overload]
-    return recipe.model_copy(update={"network": Network(name=name, options=options)})
+        raise RecipeError(
+            f"{recipe.from_weights} holds a {type(source).__name__}, not trained here"
+        )
+    options = {key: value for key, value in asdict(source.options).items() if value is not None}  # type: ignore[call-overload]
+    return recipe.model_copy(update={"network": NetworkSettings(name=name, options=options)})
 
 
 def copy_weights(network: nn.Module, recipe: Recipe) -> None:
@@ -53,17 +55,17 @@ def copy_weights(network: nn.Module, recipe: Recipe) -> None:
     Raises:
         TrainingError: they are of another network, or of another shape.
     """
-    given, _ = serialization.load(recipe.from_weights)
-    if type(given) is not type(network):
+    source, _ = serialization.load(recipe.from_weights)
+    if type(source) is not type(network):
         raise TrainingError(
-            f"{recipe.from_weights} holds a {type(given).__name__} but the recipe trains a "
+            f"{recipe.from_weights} holds a {type(source).__name__} but the recipe trains a "
             f"{type(network).__name__}; choose a recipe for that network"
         )
-    held, wanted = given.state_dict(), network.state_dict()
-    idle = getattr(network, "changes_nothing", lambda key: False)
-    grown = held.keys() <= wanted.keys() and all(map(idle, wanted.keys() - held.keys()))
+    state, wanted = source.state_dict(), network.state_dict()
+    idle = getattr(network, "starts_as_identity", lambda key: False)
+    has_new_parts = state.keys() <= wanted.keys() and all(map(idle, wanted.keys() - state.keys()))
     try:
-        network.load_state_dict(held, strict=not grown)
+        network.load_state_dict(state, strict=not has_new_parts)
     except RuntimeError:
         raise TrainingError(
             f"{recipe.from_weights} was made with other options than the recipe's "

@@ -2,312 +2,212 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
-from mendpix import __version__
 from mendpix.errors import TrainingError
 from mendpix.networks import features
-from mendpix.training import checkpoint, sample_sheets, schedule, validation
-from mendpix.training import run_directory as folders
+from mendpix.training import checkpoint, out_of_memory, sample_sheets, schedule, validation
 from mendpix.training.clock import Clock, stop_on_interrupt
-from mendpix.training.device_cache import Resident, placed
-from mendpix.training.distributed import gathered
-from mendpix.training.events import Outcome, TrainingEvent, Watch
-from mendpix.training.gan_step import Game, cut, fitting, is_out_of_memory
-from mendpix.training.hole_sampling import drawer, first_fills
-from mendpix.training.objective import Objective, weights_at
-from mendpix.training.optimizers import averaged, optimiser
-from mendpix.training.recipe import Recipe
-from mendpix.training.run_directory import Folder
-from mendpix.training.samples import Batch, Photos, Prefetcher, Samples, held_out_batches
-from mendpix.training.tensorboard import Events
+from mendpix.training.distributed import gather_from_all
+from mendpix.training.events import TrainingEvent, TrainingResult
+from mendpix.training.gan_step import StepResult, split_batch
+from mendpix.training.models import choose_layout
+from mendpix.training.objective import weights_at
+from mendpix.training.run_directory import RunDirectory, build_card
+from mendpix.training.run_log import RunLog
+from mendpix.training.run_state import RunState
+from mendpix.training.samples import Batch, Prefetcher, Samples, iterate_held_out
 
 
-class Run:
-    """One training run: everything that changes, and the loop that changes it."""
+class TrainingLoop:
+    """Trains a run from where its state stands."""
 
     def __init__(
-        self,
-        fabric: Fabric,
-        recipe: Recipe,
-        photos: Photos,
-        folder: Folder,
-        network: nn.Module,
-        objective: Objective,
-        watch: Watch,
+        self, state: RunState, samples: Samples, directory: RunDirectory, log: RunLog
     ) -> None:
-        self.fabric, self.recipe, self.photos, self.folder = fabric, recipe, photos, folder
-        self.watch = watch
-        self.draw = drawer(recipe, network)
-        self.starts = first_fills(recipe, network)
-        self.samples = Samples(photos, recipe, self.draw, self.starts, self._resident())
-        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.network, self.objective = network, objective
-        for module in (network, objective):
-            fabric.to_device(module).to(memory_format=self.layout)  # type: ignore[call-overload]
-        self.seen = features.used(objective)
-        self.judges = nn.ModuleList(self.objective.judges())
-        self.average = averaged(self.network, recipe.ema)
-        self.game = self._game()
-        self.step = 0
-        self.phase = -1
-        self.told_lost = 0
-        self.events = Events(folder.path / "tensorboard")
-        self.lpips = validation.perceptual(recipe.size)
-        self.best = float("inf")
-        self.measured: dict[str, float] = {}
+        self.state, self.samples, self.directory, self.log = state, samples, directory, log
+        self.recipe, self.fabric, self.gan_step = state.recipe, state.fabric, state.gan_step
+        self.network, self.objective, _ = state.models
+        self.feature_hashes = features.hash_used_networks(self.objective)
+        self.lpips = validation.load_lpips(self.recipe.size)
+        self.clock = Clock(state.step)
+        self._phase_number = -1
 
-    def _resident(self) -> Resident | None:
-        """The pictures on the accelerator, where the recipe wants them there and they fit."""
-        if self.recipe.data.cache != "device":
-            return None
-        where, words = self.fabric.device, self.photos.words
-        if self.starts is not None:
-            words.append("first fills are made in memory, so the pictures stay there too")
-            return None
-        found = placed(self.photos.pictures, self.photos.train, where)
-        if found is None:
-            words.append(f"the pictures do not fit {where.type}'s memory and stay in the machine's")
-        return found
-
-    def _game(self) -> Game:
-        called = torch.compile(self.network) if self.recipe.compile else self.network
-        maker = optimiser(self.fabric, self.network, self.recipe.optimiser)
-        judges = None
-        if len(self.judges):
-            judges = optimiser(self.fabric, self.judges, self.recipe.discriminators)
-        return Game(self.fabric, called, self.objective, maker, judges)  # type: ignore[arg-type]
-
-    @property
-    def released(self) -> nn.Module:
-        """The network that is validated and written: the averaged one, where there is one."""
-        return self.network if self.average is None else self.average.module
-
-    def train(self, minutes: float | None = None) -> Outcome:
-        """Train from where the run stands to the end, or until it is stopped."""
-        total, begun = self.recipe.total, time.monotonic()
-        clock = Clock(self.step)
-        with stop_on_interrupt() as interrupted, Prefetcher(self._load, self.step, total) as ahead:
-            while self.step < total:
+    def train(self, max_minutes: float | None = None) -> TrainingResult:
+        """Train to the recipe's last step, or until the run is stopped."""
+        start, state, total = time.monotonic(), self.state, self.recipe.total
+        self.clock = Clock(state.step)
+        with (
+            stop_on_interrupt() as interrupted,
+            Prefetcher(self._load_batch, state.step, total) as batches,
+        ):
+            while not state.is_complete:
                 self._enter_phase()
-                waiting = time.monotonic()
-                batch = ahead.take(self.step)
-                clock.waited += time.monotonic() - waiting
-                self._learn(batch, clock)
-                self._chores(clock)
-                why = self._reason_to_stop(interrupted, begun, minutes)
-                if why and self.step < total:
-                    return self._stop(why)
-        return self._stop("")
+                with self.clock.count_waiting():
+                    batch = batches.take(state.step)
+                result = self._take_step(batch)
+                self._log_step(result)
+                with self.clock.pause():
+                    self._run_periodic_tasks()
+                reason = self._find_reason_to_stop(interrupted, start, max_minutes)
+                if reason and not state.is_complete:
+                    return self._stop(reason)
+        return TrainingResult(self.directory.path, state.step, True, "", state.validation)
 
-    def _load(self, step: int) -> Batch:
+    def _load_batch(self, step: int) -> Batch:
         """This process's share of a step's batch."""
         share = self.recipe.batch // self.fabric.world_size
-        start = step * self.recipe.batch + self.fabric.global_rank * share
-        return self.samples.batch(range(start, start + share))
+        first = step * self.recipe.batch + self.fabric.global_rank * share
+        return self.samples.load_batch(range(first, first + share))
 
     def _enter_phase(self) -> None:
-        """Set who learns and how fast; a phase that begins may also forget the averages."""
-        number, phase, first = schedule.phase_at(self.recipe, self.step)
-        if number != self.phase:
-            schedule.enter(phase, self.network)
-            if phase.fresh and self.step == first:
-                for player in self.game.players():
-                    player.optimiser.state.clear()
-            self.phase = number
-        if hasattr(self.network, "reconstructing"):  # a branch that nobody looks at costs time
-            weights = weights_at(self.recipe, phase, self.step)
-            setattr(self.network, "reconstructing", self.objective.reads("aux", weights))  # noqa: B010
-        for player, rate in zip(
-            self.game.players(), schedule.rates(self.recipe, self.step), strict=False
-        ):
-            for group in player.optimiser.param_groups:
+        """Set which parameters learn, how fast, and what the network computes at this step."""
+        step, modules = self.state.step, self.gan_step.optimized_modules()
+        number, phase, first = schedule.find_phase(self.recipe, step)
+        if number != self._phase_number:
+            schedule.enter_phase(phase, self.network)
+            if phase.fresh and step == first:  # not where a run is resumed within the phase
+                for optimized in modules:
+                    optimized.optimizer.state.clear()
+            self._phase_number = number
+        if hasattr(self.network, "branch_enabled"):  # a branch that no term reads costs time
+            weights = weights_at(self.recipe, phase, step)
+            is_read = self.objective.reads_part("aux", weights)
+            setattr(self.network, "branch_enabled", is_read)  # noqa: B010  (types: no attribute)
+        rates = schedule.learning_rates(self.recipe, step)
+        for optimized, rate in zip(modules, rates, strict=False):  # discriminators may be missing
+            for group in optimized.optimizer.param_groups:
                 group["lr"] = rate
 
-    def _learn(self, batch: Batch, clock: Clock) -> None:
-        _, phase, first = schedule.phase_at(self.recipe, self.step)
-        parts = cut(self._placed(batch), self.recipe.accumulate)
-        weights = weights_at(self.recipe, phase, self.step)
-        turn = None
+    def _take_step(self, batch: Batch) -> StepResult:
+        """Train on a batch.
+
+        Raises:
+            TrainingError: a loss is not finite, or the batch does not fit the device.
+        """
+        state = self.state
+        _, phase, first = schedule.find_phase(self.recipe, state.step)
+        parts = split_batch(self._move_to_device(batch), self.recipe.accumulate)
+        weights = weights_at(self.recipe, phase, state.step)
+        place, result = f"step {state.step + 1}", None
         try:
-            turn = self.game.step(parts, weights, look=self.step == first)
+            result = self.gan_step.run(parts, weights, measure_shares=state.step == first)
         except TrainingError as problem:
-            raise TrainingError(f"step {self.step + 1}: {problem}; {self._way_out()}") from None
+            raise TrainingError(f"{place}: {problem}; {self._suggest_way_out()}") from None
         except RuntimeError as problem:
-            if not is_out_of_memory(problem):
+            if not out_of_memory.is_out_of_memory(problem):
                 raise
-        if turn is None:  # outside of the except: its traceback would hold the step's tensors
-            raise TrainingError(self._too_large(parts[0], weights))
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-        self.step += 1
-        if turn.shares:
-            self._note({"step": self.step, "phase": self.phase, "gradient_shares": turn.shares})
-        if self.step % self.recipe.log_every == 0 or self.step == self.recipe.total:
-            self._report(turn.losses, {k: float(v) for k, v in turn.norms.items()}, clock)
+        if result is None:  # outside of the except: its traceback would hold the step's tensors
+            explanation = out_of_memory.explain(self.gan_step, parts[0], weights, self.recipe)
+            raise TrainingError(f"{place}: {explanation}")
+        if state.average is not None:
+            state.average.update_parameters(self.network)
+        state.step += 1
+        return result
 
-    def _placed(self, batch: Batch) -> Batch:
-        photo, hole, files, started = batch
-        laid = None if started is None else self._laid(started)
-        return Batch(self._laid(photo), self._laid(hole), files, laid)
+    def _move_to_device(self, batch: Batch) -> Batch:
+        layout = choose_layout(self.recipe)
 
-    def _laid(self, tensor: Tensor) -> Tensor:
-        return self.fabric.to_device(tensor).contiguous(memory_format=self.layout)
+        def move(tensor: Tensor) -> Tensor:
+            return self.fabric.to_device(tensor).contiguous(memory_format=layout)
 
-    def _report(self, losses: dict[str, float], norms: dict[str, float], clock: Clock) -> None:
-        rate, waited = clock.lap(self.step)
-        lr, _ = schedule.rates(self.recipe, self.step - 1)
-        line = {"losses": losses, "gradients": norms, "lr": lr, "rate": rate, "waited": waited}
-        self._note({"step": self.step, **line})
-        self._mourn()
-        left = (self.recipe.total - self.step) / rate if rate else 0.0
-        self._show(TrainingEvent(self.step, self.recipe.total, rate, left, losses, self.measured))
+        fill = None if batch.initial_fill is None else move(batch.initial_fill)
+        return Batch(move(batch.photo), move(batch.hole), batch.files, fill)
 
-    def _mourn(self) -> None:
-        """Log pictures that could not be read any more; others took their places."""
-        for file, why in list(self.photos.lost.items())[self.told_lost :]:
-            self.told_lost += 1
-            self._note({"step": self.step, "lost": file, "why": why})
-            words = f"{file} can no longer be read ({why}); the run goes on without it"
-            self._show(TrainingEvent(self.step, self.recipe.total, words=words))
+    def _log_step(self, result: StepResult) -> None:
+        step, total = self.state.step, self.recipe.total
+        if result.shares:
+            self.log.write(step, phase=self._phase_number, gradient_shares=result.shares)
+        if not self.state.is_due(self.recipe.log_every):
+            return
+        rate, waited = self.clock.lap(step)
+        norms = {name: float(norm) for name, norm in result.norms.items()}
+        lr, _ = schedule.learning_rates(self.recipe, step - 1)
+        losses = result.losses
+        self.log.write(step, losses=losses, gradients=norms, lr=lr, rate=rate, waited=waited)
+        self.log.log_lost_files(step, self.state.photos.lost)
+        left = (total - step) / rate if rate else 0.0
+        self.log.report(TrainingEvent(step, total, rate, left, losses, self.state.validation))
 
-    def _chores(self, clock: Clock) -> None:
-        """What is done every so many steps; its time is not training's."""
-        begun = time.monotonic()
-        recipe, last = self.recipe, self.step == self.recipe.total
-        if self.step % recipe.validate_every == 0 or last:
+    def _run_periodic_tasks(self) -> None:
+        """Validate, draw a sheet, and save, each at its steps and at the last one."""
+        if self.state.is_due(self.recipe.validate_every):
             self.validate()
-        if (self.step % recipe.sheet_every == 0 or last) and self.fabric.is_global_zero:
-            path = self.folder.path / "sheets" / f"{self.step:07d}.png"
-            batch = next(held_out_batches(self.photos, recipe, self.draw, self.starts))
-            drawn = sample_sheets.draw(self.released, batch, self.fabric.device, path)
-            self.events.picture(self.step, "sheet", drawn)
-        if self.step % recipe.save_every == 0 or last:
+        if self.state.is_due(self.recipe.sheet_every):
+            self.draw_sheet()
+        if self.state.is_due(self.recipe.save_every):
             self.save()
-        clock.begun += time.monotonic() - begun
 
     def validate(self) -> None:
         """Measure the released network on the held-out pictures; write it where it is the best."""
+        state, network = self.state, self.state.released_network
         if self.fabric.is_global_zero:
-            batches = held_out_batches(self.photos, self.recipe, self.draw, self.starts)
-            device = self.fabric.device
-            self.measured = validation.measure(self.released, batches, device, self.lpips)
-            self._note({"step": self.step, "validation": self.measured})
-            judged = self.measured.get("lpips", self.measured["hole_l1"])
-            if judged < self.best:
-                self.best = judged
-                self.folder.save_weights("best", self.released, self._card())
+            batches = self._iterate_held_out()
+            measured = validation.measure(network, batches, self.fabric.device, self.lpips)
+            state.validation = measured
+            self.log.write(state.step, validation=measured)
+            error = measured.get("lpips", measured["hole_l1"])
+            if error < state.best:
+                state.best = error
+                self.directory.save_weights("best", network, self._build_card())
         self.fabric.barrier()
+
+    def draw_sheet(self) -> None:
+        """Draw the first held-out pictures, as the released network fills them."""
+        if not self.fabric.is_global_zero:
+            return
+        batch = next(self._iterate_held_out())
+        network, step = self.state.released_network, self.state.step
+        pixels = sample_sheets.draw_sheet(network, batch, self.fabric.device)
+        sample_sheets.write_sheet(self.directory.path / "sheets" / f"{step:07d}.png", pixels)
+        self.log.add_sheet(step, pixels)
 
     def save(self) -> None:
         """Write the state and the last weights."""
-        random = self._random_states()
+        random = self.state.collect_random_states()
         if self.fabric.is_global_zero:
-            checkpoint.save(self.folder.state, self._state(random))
-            self.folder.save_weights("last", self.released, self._card())
+            checkpoint.save(self.directory.state, self.state.state_dict(random))
+            network = self.state.released_network
+            self.directory.save_weights("last", network, self._build_card())
         self.fabric.barrier()
 
-    def _card(self) -> dict[str, Any]:
-        read = self.samples.read(self.step)
-        return folders.card(self.recipe, self.photos, read, self.step, self.measured, self.seen)
+    def _iterate_held_out(self) -> Iterator[Batch]:
+        samples = self.samples
+        return iterate_held_out(
+            samples.photos, self.recipe, samples.sample_hole, samples.initial_fills
+        )
 
-    def _random_states(self) -> list[dict[str, Tensor]]:
-        gathers = {k: gathered(self.fabric, v) for k, v in checkpoint.random_state().items()}
-        return [{k: v[rank] for k, v in gathers.items()} for rank in range(self.fabric.world_size)]
+    def _build_card(self) -> dict[str, Any]:
+        state = self.state
+        files = self.samples.list_files_read(state.step)
+        return build_card(
+            self.recipe, state.photos, files, state.step, state.validation, self.feature_hashes
+        )
 
-    def _state(self, random: list[dict[str, Tensor]]) -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "recipe": self.recipe.model_dump(mode="json"),
-            "files": [self.photos.train, self.photos.held_out],
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "objective": self.objective.state_dict(),
-            "optimisers": [player.optimiser.state_dict() for player in self.game.players()],
-            "average": None if self.average is None else self.average.state_dict(),
-            "precision": self.fabric.strategy.precision.state_dict(),
-            "random": random,
-            "best": self.best,
-            "measured": self.measured,
-        }
-
-    def resume(self, saved: Mapping[str, Any]) -> None:
-        """Go on from a saved state.
-
-        Raises:
-            TrainingError: it is of other pictures.
-        """
-        folders.check_pictures(saved, self.photos)
-        self.network.load_state_dict(saved["network"])
-        self.objective.load_state_dict(saved["objective"])
-        for player, kept in zip(self.game.players(), saved["optimisers"], strict=True):
-            player.optimiser.load_state_dict(kept)
-        if self.average is not None:
-            self.average.load_state_dict(saved["average"])
-        self.fabric.strategy.precision.load_state_dict(saved["precision"])
-        self.step, self.best, self.measured = saved["step"], saved["best"], saved["measured"]
-        checkpoint.restore_random(saved["random"][self.fabric.global_rank])
-        self.events = Events(self.folder.path / "tensorboard", self.step)
-        if self.fabric.is_global_zero:
-            self.folder.cut_log(self.step)
-
-    def _reason_to_stop(
-        self, interrupted: threading.Event, begun: float, minutes: float | None
+    def _find_reason_to_stop(
+        self, interrupted: threading.Event, start: float, max_minutes: float | None
     ) -> str:
         """Why to stop here, agreed by all processes; empty to go on."""
-        reason = 1 if interrupted.is_set() else 0
-        if minutes is not None and time.monotonic() - begun >= 60 * minutes:
-            reason = reason or 2
-        if self.fabric.world_size > 1:
-            reason = int(gathered(self.fabric, torch.tensor(reason)).max())
+        reason = 0
+        if max_minutes is not None and time.monotonic() - start >= 60 * max_minutes:
+            reason = 2
+        if interrupted.is_set():
+            reason = 1
+        if self.fabric.world_size > 1:  # a signal may reach one process before the others
+            reason = int(gather_from_all(self.fabric, torch.tensor(reason)).max())
         return ("", "interrupted", "time is up")[reason]
 
-    def _stop(self, why: str) -> Outcome:
-        if why:
-            self.save()
-            self._show(
-                TrainingEvent(self.step, self.recipe.total, words=f"stopped: {why}; state saved")
-            )
-        return Outcome(self.folder.path, self.step, not why, why, self.measured)
+    def _stop(self, reason: str) -> TrainingResult:
+        self.save()
+        self.log.say(self.state.step, f"stopped: {reason}; state saved")
+        step, measured = self.state.step, self.state.validation
+        return TrainingResult(self.directory.path, step, False, reason, measured)
 
-    def _note(self, line: dict[str, Any]) -> None:
-        """A line in the log; its tables of numbers go to TensorBoard too."""
-        if not self.fabric.is_global_zero:
-            return
-        self.folder.log(line)
-        tables = {key: value for key, value in line.items() if isinstance(value, dict)}
-        numbers = {f"{key}/{name}": v for key, table in tables.items() for name, v in table.items()}
-        self.events.numbers(self.step, numbers)
-
-    def _show(self, moment: TrainingEvent) -> None:
-        if self.fabric.is_global_zero:
-            self.watch(moment)
-
-    def _way_out(self) -> str:
-        kept = (
-            "the state before it is kept"
-            if checkpoint.exists(self.folder.state)
-            else "no state yet"
-        )
+    def _suggest_way_out(self) -> str:
+        is_saved = checkpoint.exists(self.directory.state)
+        kept = "the state before it is kept" if is_saved else "no state yet"
         return f"{kept}; try a lower lr, optimiser.clip, or precision=32"
-
-    def _too_large(self, part: Batch, weights: Mapping[str, float]) -> str:
-        size, processes, parts = len(part.files), self.fabric.world_size, self.recipe.accumulate
-        fits, tried = max(1, size // 2), ""
-        if processes == 1:  # others would wait for this one's gradients
-            fits = fitting(self.game, part, weights)
-            tried = f" ({fits} do, that was tried)" if fits else " (not even one does)"
-        if not fits:
-            way_out = "take a smaller size or network, or precision=bf16"
-        else:
-            more = -(-self.recipe.batch // (fits * processes))
-            way_out = f"try batch={fits * parts * processes}, or accumulate={more}"
-        return (
-            f"step {self.step + 1}: {size} pictures at once do not fit the accelerator's "
-            f"memory{tried}; {way_out}"
-        )

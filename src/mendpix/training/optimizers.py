@@ -1,4 +1,4 @@
-"""Optimisers and averaged weights, as a recipe says."""
+"""Optimizers and the moving average of the weights, as a recipe says."""
 
 from collections.abc import Sequence
 
@@ -6,36 +6,43 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW
-from torch.optim.optimizer import Optimizer as TorchOptimizer
+from torch.optim.optimizer import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mendpix.training.gan_step import OptimizedModule
-from mendpix.training.recipe import Optimiser
+from mendpix.training.recipe import OptimizerSettings
 
 
-def optimiser(fabric: Fabric, module: nn.Module, said: Optimiser) -> OptimizedModule:
-    """The module as a player that learns by the recipe's rule."""
-    made = fabric.setup_optimizers(_made(list(module.parameters()), said))
-    return OptimizedModule(module, made, said.clip)
+def setup_optimizer(
+    fabric: Fabric, module: nn.Module, settings: OptimizerSettings
+) -> OptimizedModule:
+    """The module with an optimizer of its own for all its parameters."""
+    optimizer = fabric.setup_optimizers(_build(list(module.parameters()), settings))
+    return OptimizedModule(module, optimizer, settings.clip)
 
 
-def _made(parameters: list[nn.Parameter], said: Optimiser) -> TorchOptimizer:
-    if said.kind == "sgd":
-        return SGD(parameters, said.lr, said.momentum, weight_decay=said.weight_decay)
-    rule = AdamW if said.kind == "adamw" else Adam
-    return rule(parameters, said.lr, said.betas, weight_decay=said.weight_decay)
+def _build(parameters: list[nn.Parameter], settings: OptimizerSettings) -> Optimizer:
+    lr, decay = settings.lr, settings.weight_decay
+    if settings.kind == "sgd":
+        return SGD(parameters, lr, settings.momentum, weight_decay=decay)
+    rule = AdamW if settings.kind == "adamw" else Adam
+    return rule(parameters, lr, settings.betas, weight_decay=decay)
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel | None:
-    """The exponential average of the network's weights; its first steps forget faster, so that the
-    untrained weights do not linger. Buffers are the network's own."""
+def build_average(network: nn.Module, decay: float) -> AveragedModel | None:
+    """The exponential moving average of the network's weights; None where ``decay`` is 0.
+
+    Buffers are the network's own.
+    """
     if not decay:
         return None
 
     @torch.no_grad()
     def update(means: Sequence[Tensor], currents: Sequence[Tensor], count: Tensor | int) -> None:
+        # The decay rises to its value over the first steps (as in TensorFlow's EMA), since the
+        # average would otherwise hold on to the untrained weights for about 1 / (1 - decay) steps.
         steps = float(count)
-        keep = min(decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(list(means), list(currents), 1 - keep)
+        current_decay = min(decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(means), list(currents), 1 - current_decay)
 
     return AveragedModel(network, multi_avg_fn=update)

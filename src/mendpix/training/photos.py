@@ -14,21 +14,21 @@ import numpy as np
 
 from mendpix.errors import TrainingError
 from mendpix.training import picture_cache, shards, sources, system_memory
-from mendpix.training.picture_cache import Cache, Entry, Photo
-from mendpix.training.recipe import Data, Recipe
+from mendpix.training.picture_cache import CacheEntry, PictureCache, Pixels
+from mendpix.training.recipe import DataSettings, Recipe
 from mendpix.training.shards import Bytes
-from mendpix.training.sources import Item, Origin
+from mendpix.training.sources import PictureItem, PictureOrigin
 
-Known = Callable[[str], Photo | str | None]
+FindDecoded = Callable[[str], Pixels | str | None]
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
-WAITING = 64
-"""Pictures that are read ahead of the one that is kept next."""
+READ_AHEAD = 64
+"""Pictures that are decoded ahead: enough for all threads, few enough to fit memory."""
 
 
 @dataclass
-class Photos:
+class PhotoSet:
     """The readable pictures of a folder, split in two.
 
     Attributes:
@@ -37,22 +37,22 @@ class Photos:
         lost: what could be read when the run began, and could not any more when it was needed.
         pictures: decoded ones by file, in memory or mapped from disk.
         digests: the hash of each file's bytes.
-        words: what to say about how they are kept.
+        notices: what to report about how they are kept.
     """
 
     folder: Path
     size: int
-    options: Data
+    options: DataSettings
     name: str = ""
     train: list[str] = field(default_factory=list)
     held_out: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
-    pictures: dict[str, Photo] = field(default_factory=dict, repr=False)
+    pictures: dict[str, Pixels] = field(default_factory=dict, repr=False)
     digests: dict[str, str] = field(default_factory=dict, repr=False)
-    words: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
-    def picture(self, file: str) -> Photo:
+    def read(self, file: str) -> Pixels:
         """One picture ``(H, W, 3)`` uint8 RGB, short side as the recipe says.
 
         Raises:
@@ -61,38 +61,37 @@ class Photos:
         """
         if file in self.pictures:
             return self.pictures[file]
-        found = self._read(file)
-        if isinstance(found, str):
-            self.lost[file] = found
-            raise TrainingError(f"{self.folder / file} can no longer be read: {found}")
-        return found
+        picture = self._read(file)
+        if isinstance(picture, str):
+            self.lost[file] = picture
+            raise TrainingError(f"{self.folder / file} can no longer be read: {picture}")
+        return picture
 
-    def _read(self, file: str) -> Photo | str:
+    def _read(self, file: str) -> Pixels | str:
         """The picture, or why it is left out."""
-        return self.decoded(lambda: shards.content(self.folder, file))[1]
+        return self.decode(lambda: shards.read_bytes(self.folder, file))[1]
 
-    def decoded(
-        self, content: Callable[[], Bytes], known: Known | None = None
-    ) -> tuple[str, Photo | str]:
+    def decode(
+        self, read: Callable[[], Bytes], find_decoded: FindDecoded | None = None
+    ) -> tuple[str, Pixels | str]:
         """The hash of a file's bytes, and its picture, or why it is left out.
 
-        ``known`` is asked for what the same bytes came to before.
+        ``find_decoded`` gives what the same bytes, by their hash, were decoded to before.
         """
         digest = ""
         try:
-            data = content()
+            data = read()
             digest = hashlib.sha256(data.data).hexdigest()
-            before = known(digest) if known is not None else None
-            if before is not None:
-                return digest, before
+            if find_decoded is not None and (decoded := find_decoded(digest)) is not None:
+                return digest, decoded
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
         except (OSError, cv2.error) as problem:
             return digest, str(problem).strip().splitlines()[0]
         if picture is None:
             return digest, "no picture that can be decoded"
-        return digest, self._resized(np.asarray(picture, np.uint8))
+        return digest, self._resize(np.asarray(picture, np.uint8))
 
-    def _resized(self, photo: Photo) -> Photo | str:
+    def _resize(self, photo: Pixels) -> Pixels | str:
         height, width = photo.shape[:2]
         short = min(height, width)
         wanted = self.options.short_side or self.size
@@ -102,14 +101,15 @@ class Photos:
             return photo
         scale = wanted / short
         shape = (max(wanted, round(width * scale)), max(wanted, round(height * scale)))
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(photo, shape, interpolation=how), np.uint8)
+        # Area averaging where it shrinks, since cubic would alias.
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(photo, shape, interpolation=method), np.uint8)
 
 
-def gather(
+def read_photos(
     folder: Path, recipe: Recipe, threads: int = 4, processes: int = 1, room: int | None = None
-) -> Photos:
-    """Every readable picture, decoded once, split by the hash of its file name.
+) -> PhotoSet:
+    """Read every picture once; decode those that can be used; split them by their names' hashes.
 
     Args:
         folder: a folder tree, or a single tar shard or pipe.
@@ -121,35 +121,37 @@ def gather(
         TrainingError: the folder is missing or empty, too few pictures can be used, a stream
             cannot be kept as the recipe says, or the cache cannot be written.
     """
-    origin = sources.origin(folder)
-    photos = Photos(origin.folder, recipe.size, recipe.data, origin.name)
+    origin = sources.find_origin(folder)
+    photos = PhotoSet(origin.folder, recipe.size, recipe.data, origin.name)
     _check_streams(origin, recipe.data, processes)
     if room is None:
-        room = round((system_memory.available() or system_memory.NO_LIMIT) * system_memory.SHARE)
+        room = round(
+            (system_memory.read_available() or system_memory.NO_LIMIT) * system_memory.CACHE_SHARE
+        )
     room //= processes
     with ThreadPoolExecutor(threads) as pool:
-        _keep(photos, origin, pool, room)
-    _settle(photos)
+        _load(photos, origin, pool, room)
+    _finish_split(photos)
     return photos
 
 
-def shared(folder: Path, recipe: Recipe) -> Photos:
+def open_shared_photos(folder: Path, recipe: Recipe) -> PhotoSet:
     """The pictures of a pipe that another process on this machine has read to the cache on disk.
 
     Raises:
         TrainingError: there are none.
     """
-    origin = sources.origin(folder)
-    photos = Photos(origin.folder, recipe.size, recipe.data, origin.name)
-    kept = Cache.opened(_cache_path(photos, origin))
-    if kept is None:
+    origin = sources.find_origin(folder)
+    photos = PhotoSet(origin.folder, recipe.size, recipe.data, origin.name)
+    cache = PictureCache.open_valid(_find_cache_path(photos, origin))
+    if cache is None:
         raise TrainingError(f"{folder} was not read on this machine")
-    _adopt(photos, kept)
-    _settle(photos)
+    _add_cached(photos, cache)
+    _finish_split(photos)
     return photos
 
 
-def _check_streams(origin: Origin, options: Data, processes: int) -> None:
+def _check_streams(origin: PictureOrigin, options: DataSettings, processes: int) -> None:
     if not origin.streams:
         return
     first = origin.streams[0]
@@ -165,115 +167,121 @@ def _check_streams(origin: Origin, options: Data, processes: int) -> None:
         )
 
 
-def _keep(photos: Photos, origin: Origin, pool: ThreadPoolExecutor, room: int) -> None:
-    """Read everything; keep it in memory, or in the cache on disk where that is wished or needed.
+def _load(photos: PhotoSet, origin: PictureOrigin, pool: ThreadPoolExecutor, room: int) -> None:
+    """Read everything; keep it in memory, or in the cache on disk as the recipe says or needed.
 
     A run that was to keep pictures in memory writes those it has to disk once they are too many.
     """
     if photos.options.cache == "disk":
-        _keep_on_disk(photos, origin, lambda old: _entries(photos, origin, pool, old))
+        _load_through_cache(photos, origin, lambda old: _iterate_entries(photos, origin, pool, old))
         return
-    held: list[Entry] = []
-    taken, coming = 0, _entries(photos, origin, pool, None)
-    for entry in coming:
+    kept: list[CacheEntry] = []
+    size, entries = 0, _iterate_entries(photos, origin, pool, None)
+    for entry in entries:
         if photos.options.cache == "none":
-            _sort_in(photos, entry)
+            _add_entry(photos, entry)
             continue
-        held.append(entry)
-        taken += 0 if isinstance(entry.found, str) else entry.found.nbytes
-        if taken > room:
-            _keep_on_disk(photos, origin, lambda old: chain(held, coming))
-            photos.words.append(
+        kept.append(entry)
+        size += 0 if isinstance(entry.picture, str) else entry.picture.nbytes
+        if size > room:
+            _load_through_cache(photos, origin, lambda old: chain(kept, entries))
+            photos.notices.append(
                 f"decoded pictures take more than the {room / 2**30:.2g} GiB of memory that are "
-                f"for them: mapped from {_cache_path(photos, origin)}"
+                f"for them: mapped from {_find_cache_path(photos, origin)}"
             )
             return
-    for entry in held:
-        _sort_in(photos, entry)
+    for entry in kept:
+        _add_entry(photos, entry)
 
 
-def _keep_on_disk(
-    photos: Photos, origin: Origin, read: Callable[[Cache | None], Iterable[Entry]]
+def _load_through_cache(
+    photos: PhotoSet,
+    origin: PictureOrigin,
+    read: Callable[[PictureCache | None], Iterable[CacheEntry]],
 ) -> None:
-    path, stamps = _cache_path(photos, origin), {s.name: s.stamp for s in origin.sources}
-    with picture_cache.writing(path, stamps) as (draft, old):
-        if draft is not None:
+    path, stamps = _find_cache_path(photos, origin), {s.name: s.stamp for s in origin.sources}
+    with picture_cache.write_cache(path, stamps) as (writer, old):
+        if writer is not None:
             for entry in read(old):
-                draft.add(entry)
-    _adopt(photos, Cache(path))
+                writer.add(entry)
+    _add_cached(photos, PictureCache(path))
 
 
-def _entries(
-    photos: Photos, origin: Origin, pool: ThreadPoolExecutor, old: Cache | None
-) -> Iterator[Entry]:
+def _iterate_entries(
+    photos: PhotoSet, origin: PictureOrigin, pool: ThreadPoolExecutor, old: PictureCache | None
+) -> Iterator[CacheEntry]:
     """Every picture once: from an older cache where its source is unchanged, else decoded."""
     stamps = {} if old is None else old.stamps
     same = {s.name for s in origin.sources if s.kind != "pipe" and stamps.get(s.name) == s.stamp}
     if old is not None:
         yield from (entry for entry in old.entries() if entry.source in same)
-    rest = Origin(
+    rest = PictureOrigin(
         origin.folder, origin.name, tuple(s for s in origin.sources if s.name not in same)
     )
-    yield from in_order(pool, lambda item: _entry(photos, item, old), rest.items())
+    yield from map_in_order(
+        pool, lambda item: _decode_item(photos, item, old), rest.iterate_items()
+    )
 
 
-def _entry(photos: Photos, item: Item, old: Cache | None) -> Entry:
-    known = None if old is None else old.of_digest
-    return Entry(item.file, item.source, *photos.decoded(item.content, known))
+def _decode_item(photos: PhotoSet, item: PictureItem, old: PictureCache | None) -> CacheEntry:
+    find_decoded = None if old is None else old.find_by_digest
+    return CacheEntry(item.file, item.source, *photos.decode(item.read, find_decoded))
 
 
-def in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Made], items: Iterable[Item]
-) -> Iterator[Made]:
-    """Work done by threads on what comes, a bounded number ahead, given back in order."""
-    waiting: deque[Future[Made]] = deque()
+def map_in_order(
+    pool: ThreadPoolExecutor, work: Callable[[PictureItem], Result], items: Iterable[PictureItem]
+) -> Iterator[Result]:
+    """``map`` by threads, in order, a bounded number of items ahead."""
+    pending: deque[Future[Result]] = deque()
     for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= WAITING:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        pending.append(pool.submit(work, item))
+        if len(pending) >= READ_AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
-def _cache_path(photos: Photos, origin: Origin) -> Path:
+def _find_cache_path(photos: PhotoSet, origin: PictureOrigin) -> Path:
     wanted = photos.options.short_side or photos.size
-    return picture_cache.path_of((origin.folder.resolve(), origin.name, photos.size, wanted))
+    return picture_cache.find_cache_path(
+        (origin.folder.resolve(), origin.name, photos.size, wanted)
+    )
 
 
-def _adopt(photos: Photos, kept: Cache) -> None:
-    for entry in kept.entries():
-        _sort_in(photos, entry)
+def _add_cached(photos: PhotoSet, cache: PictureCache) -> None:
+    for entry in cache.entries():
+        _add_entry(photos, entry)
 
 
-def _sort_in(photos: Photos, entry: Entry) -> None:
-    file, found = entry.file, entry.found
-    if isinstance(found, str):
-        photos.skipped[file] = found
+def _add_entry(photos: PhotoSet, entry: CacheEntry) -> None:
+    file, picture = entry.file, entry.picture
+    if isinstance(picture, str):
+        photos.skipped[file] = picture
         return
     photos.digests[file] = entry.digest
     (photos.held_out if is_held_out(file, photos.options.held_out) else photos.train).append(file)
     if photos.options.cache != "none":
-        photos.pictures[file] = found
+        photos.pictures[file] = picture
 
 
-def _settle(photos: Photos) -> None:
-    """Sort the names, and refuse what is too little.
+def _finish_split(photos: PhotoSet) -> None:
+    """Sort the names, and refuse too few pictures.
 
     Raises:
         TrainingError: fewer than two pictures can be used.
     """
     photos.train.sort()
     photos.held_out.sort()
-    usable, left = len(photos.train) + len(photos.held_out), len(photos.skipped)
+    usable, skipped = len(photos.train) + len(photos.held_out), len(photos.skipped)
     if usable < 2:
         why = next(iter(photos.skipped.items()), None)
-        hint = f"; {left} of {usable + left} left out, {why[0]}: {why[1]}" if why else ""
+        hint = f"; {skipped} of {usable + skipped} left out, {why[0]}: {why[1]}" if why else ""
         raise TrainingError(
             f"{photos.folder} has {usable} usable picture(s) but training needs 2 or more{hint}"
         )
-    for short, other in ((photos.train, photos.held_out), (photos.held_out, photos.train)):
-        if not short:  # few files: the hash may put all on one side
-            short.append(other.pop(0))
+    for empty, other in ((photos.train, photos.held_out), (photos.held_out, photos.train)):
+        if not empty:  # few files: the hash may put all on one side
+            empty.append(other.pop(0))
 
 
 def is_held_out(file: str, share: float) -> bool:

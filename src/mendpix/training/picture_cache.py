@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from mendpix.errors import TrainingError
 from mendpix.weights import download
 
-Photo = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
+"""``(H, W, 3)`` RGB, 8 bits a value, as pictures are kept."""
 Stamps = Mapping[str, tuple[int, int]]
 """Size and time of change by source."""
 
@@ -28,16 +29,16 @@ MARK = b"mendpix1"
 TAIL = 8 + len(MARK)
 
 
-class Entry(NamedTuple):
-    """A picture's name, its source, the hash of its file's bytes, and the picture or why not."""
+class CacheEntry(NamedTuple):
+    """A picture's name, source, the hash of its file's bytes, and itself or why there is none."""
 
     file: str
     source: str
     digest: str
-    found: Photo | str
+    picture: Pixels | str
 
 
-class Cache:
+class PictureCache:
     """A finished file of pictures, mapped into memory: only what is looked at is read."""
 
     def __init__(self, path: Path) -> None:
@@ -56,19 +57,19 @@ class Cache:
         self._by_digest = {row[1]: file for file, row in self._rows.items() if row[1]}
 
     @classmethod
-    def opened(cls, path: Path) -> "Cache | None":
-        """The file at a path; None where there is none, or none that is whole."""
+    def open_valid(cls, path: Path) -> "PictureCache | None":
+        """Open the file at a path; None where there is none, or none that is whole."""
         try:
             return cls(path)
         except (OSError, ValueError, KeyError):
             return None
 
-    def entries(self) -> Iterator[Entry]:
-        """All that it holds."""
+    def entries(self) -> Iterator[CacheEntry]:
+        """Everything in it, without copying a picture."""
         for file, (source, digest, *_) in self._rows.items():
-            yield Entry(file, source, digest, self.found(file))
+            yield CacheEntry(file, source, digest, self.read(file))
 
-    def found(self, file: str) -> Photo | str:
+    def read(self, file: str) -> Pixels | str:
         """A picture ``(H, W, 3)`` uint8, read-only; or why there is none."""
         _, _, place, *more = self._rows[file]
         if isinstance(place, str):
@@ -76,67 +77,70 @@ class Cache:
         height, width = more
         return self._bytes[place : place + 3 * height * width].reshape(height, width, 3)
 
-    def of_digest(self, digest: str) -> Photo | str | None:
+    def find_by_digest(self, digest: str) -> Pixels | str | None:
         """What was decoded from bytes with this hash before, if anything was."""
         file = self._by_digest.get(digest)
-        return None if file is None else self.found(file)
+        return None if file is None else self.read(file)
 
 
-class Draft:
-    """A file of pictures while it is written."""
+class CacheWriter:
+    """Writes a file of pictures: one after another, then the index."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self._file, self.path = file, path
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._rows: dict[str, list[Any]] = {}
         self._end = 0
 
-    def add(self, entry: Entry) -> None:
-        """Write a picture behind the others."""
-        found = entry.found
-        if isinstance(found, str):
-            self._rows[entry.file] = [entry.source, entry.digest, found]
+    def add(self, entry: CacheEntry) -> None:
+        """Append a picture."""
+        picture = entry.picture
+        if isinstance(picture, str):
+            self._rows[entry.file] = [entry.source, entry.digest, picture]
             return
-        height, width, _ = found.shape
+        height, width, _ = picture.shape
         self._rows[entry.file] = [entry.source, entry.digest, self._end, height, width]
-        self._file.write(np.ascontiguousarray(found).data)
-        self._end += found.size
+        self._file.write(np.ascontiguousarray(picture).data)
+        self._end += picture.size
 
     def finish(self, stamps: Stamps) -> None:
-        """Write the index: now the file is whole."""
+        """Append the index, which makes the file whole."""
         index = json.dumps({"sources": dict(stamps), "pictures": self._rows}).encode()
         self._file.write(index + len(index).to_bytes(8, "little") + MARK)
         self._file.flush()
         os.fsync(self._file.fileno())
 
 
-def path_of(parts: Sequence[object]) -> Path:
-    """Where the pictures lie that these parts name: the folder, the sizes they are kept in."""
+def find_cache_path(parts: Sequence[object]) -> Path:
+    """The file for pictures that these parts identify: their folder, the sizes they are kept in."""
     key = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:20]
-    return download.home() / "pictures" / f"{key}.bin"
+    return download.cache_folder() / "pictures" / f"{key}.bin"
 
 
 @contextmanager
-def writing(path: Path, stamps: Stamps) -> Iterator[tuple[Draft | None, Cache | None]]:
-    """A draft to write, and the older file to take over from; renamed where the body succeeds.
+def write_cache(
+    path: Path, stamps: Stamps
+) -> Iterator[tuple[CacheWriter | None, PictureCache | None]]:
+    """A writer, and the older file to take over from, which it replaces where the body succeeds.
 
-    The draft is None where the older file is as wanted, perhaps by another process that was
-    waited for.
+    The writer is None where the older file is current, perhaps written by another process that
+    was waited for. The partial file has a fixed name: it carries the lock, and what a killed
+    process leaves, which may be gigabytes, is overwritten by the next one.
 
     Raises:
         TrainingError: the folder cannot be written, or is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with download.held(path.with_suffix(".part")) as part:
-            old = Cache.opened(path)
+        with download.lock_part(path.with_suffix(".part")) as part:
+            old = PictureCache.open_valid(path)
             if old is not None and _is_current(old, stamps):
                 yield None, old
                 return
             try:
                 with part.open("wb") as file:
-                    draft = Draft(file, path)
-                    yield draft, old
-                    draft.finish(stamps)
+                    writer = CacheWriter(file)
+                    yield writer, old
+                    writer.finish(stamps)
                 part.replace(path)
             except BaseException:
                 part.unlink(missing_ok=True)
@@ -148,6 +152,6 @@ def writing(path: Path, stamps: Stamps) -> Iterator[tuple[Draft | None, Cache | 
         ) from None
 
 
-def _is_current(old: Cache, stamps: Stamps) -> bool:
+def _is_current(old: PictureCache, stamps: Stamps) -> bool:
     """Whether every source is as it was; a pipe never is."""
     return old.stamps == dict(stamps) and (-1, -1) not in stamps.values()

@@ -1,4 +1,4 @@
-"""Curves and sample sheets of a run folder, as one picture or one page that stands alone."""
+"""Plots of a run folder: curves and sample sheets as one PNG or one self-contained page."""
 
 import base64
 import html
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mendpix.errors import TrainingError
+from mendpix.io.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
 Curve = tuple[list[float], list[float]]
 """Steps, and a value at each."""
 
-SHOWN = 4
+SHEETS_ON_PAGE = 4
 """Sheets on a page: the first, the last, and as many between."""
 
 
 @dataclass(frozen=True)
-class History:
-    """What ``log.jsonl`` tells of a run, as curves by name.
+class RunHistory:
+    """A run's ``log.jsonl`` as curves by name.
 
     Attributes:
-        terms: weighted terms of the objective, discriminators' prices among them.
+        terms: weighted terms of the objective, discriminators' losses among them.
         validation: what was measured on held-out pictures.
-        gradients: norms, by player.
+        gradients: norms, of the network and the discriminators.
         shares: each term's share of the gradient at the output, at the first step of each phase.
         skipped: pictures that were left out.
     """
@@ -41,7 +42,7 @@ class History:
     skipped: int = 0
 
 
-def history(run: Path) -> History:
+def read_history(run: Path) -> RunHistory:
     """Read a run's log; a last line that was cut short is left out.
 
     Raises:
@@ -50,21 +51,23 @@ def history(run: Path) -> History:
     file = run / "log.jsonl"
     if not file.is_file():
         raise TrainingError(f"{run} holds no log.jsonl; name the folder of a training run")
-    lines = [line for line in map(_parsed, file.read_text("utf-8").splitlines()) if line]
-    told = History(skipped=sum("skipped" in line for line in lines))
+    lines = [line for line in map(_parse_line, file.read_text("utf-8").splitlines()) if line]
+    history = RunHistory(skipped=sum("skipped" in line for line in lines))
     for line in lines:
         step = float(line.get("step", 0))
-        _add(told.terms, step, line.get("losses", {}))
-        _add(told.validation, step, line.get("validation", {}))
-        _add(told.gradients, step, line.get("gradients", {}))
-        _add(told.shares, step, line.get("gradient_shares", {}))
-        _add(told.rates, step, {k: line[k] for k in ("lr", "rate", "waited") if k in line})
-    if not told.terms and not told.validation:
+        _extend_curves(history.terms, step, line.get("losses", {}))
+        _extend_curves(history.validation, step, line.get("validation", {}))
+        _extend_curves(history.gradients, step, line.get("gradients", {}))
+        _extend_curves(history.shares, step, line.get("gradient_shares", {}))
+        _extend_curves(
+            history.rates, step, {k: line[k] for k in ("lr", "rate", "waited") if k in line}
+        )
+    if not history.terms and not history.validation:
         raise TrainingError(f"{run} has logged no step yet; wait for its first lines")
-    return told
+    return history
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def _parse_line(line: str) -> dict[str, Any]:
     try:
         parsed = json.loads(line)
     except json.JSONDecodeError:
@@ -72,14 +75,14 @@ def _parsed(line: str) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _add(curves: dict[str, Curve], step: float, values: dict[str, float]) -> None:
+def _extend_curves(curves: dict[str, Curve], step: float, values: dict[str, float]) -> None:
     for name, value in values.items():
         steps, heights = curves.setdefault(name, ([], []))
         steps.append(step)
         heights.append(float(value))
 
 
-def sheets(run: Path) -> list[Path]:
+def find_sheets(run: Path) -> list[Path]:
     """The run's sample sheets, in the order of their steps."""
     return sorted((run / "sheets").glob("*.png"))
 
@@ -99,29 +102,31 @@ def plot(run: Path | str, out: Path | str | None = None) -> Path:
     """
     run = Path(run)
     out = run / "plot.html" if out is None else Path(out)
-    told = history(run)
+    history = read_history(run)
     if out.suffix.lower() not in (".png", ".html"):
         raise TrainingError(f"{out.name} is no .png or .html file; name one of these")
     try:
-        content = _png(run, told) if out.suffix.lower() == ".png" else _page(run, told)
+        render = _render_png if out.suffix.lower() == ".png" else _render_page
+        content = render(run, history)
     except ImportError:
         raise TrainingError("plots need Matplotlib: pip install 'mendpix[train]'") from None
     try:
-        out.write_bytes(content)
+        with atomic_write(out) as draft:
+            draft.write_bytes(content)
     except OSError as problem:
         raise TrainingError(f"{out} cannot be written: {problem.strerror}") from None
     return out
 
 
-def _png(run: Path, told: History) -> bytes:
-    found = sheets(run)
-    figure = curves(told, found[-1] if found else None)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100)
-    return drawn.getvalue()
+def _render_png(run: Path, history: RunHistory) -> bytes:
+    sheets = find_sheets(run)
+    figure = draw_curves(history, sheets[-1] if sheets else None)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
 
 
-def curves(told: History, last_sheet: Path | None = None) -> "Figure":
+def draw_curves(history: RunHistory, last_sheet: Path | None = None) -> "Figure":
     """A figure of a run's curves, with a sample sheet below them where one is given."""
     from matplotlib.figure import Figure
 
@@ -130,60 +135,61 @@ def curves(told: History, last_sheet: Path | None = None) -> "Figure":
     ratios = [1, 1] if last_sheet is None else [1, 1, 2.2]
     grid = figure.add_gridspec(len(ratios), 3, height_ratios=ratios)
     axes = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
-    _error(axes[0], told)
-    _quality(axes[1], told)
-    _lines(axes[2], told.terms, "weighted terms", log=True)
-    _lines(axes[3], told.gradients, "norm of the gradients", log=True)
-    _lines(axes[4], {"learning rate": told.rates.get("lr", ([], []))}, "learning rate")
-    _bars(axes[5], told.shares)
+    _plot_hole_error(axes[0], history)
+    _plot_quality(axes[1], history)
+    _plot_lines(axes[2], history.terms, "weighted terms", log=True)
+    _plot_lines(axes[3], history.gradients, "norm of the gradients", log=True)
+    _plot_lines(axes[4], {"learning rate": history.rates.get("lr", ([], []))}, "learning rate")
+    _plot_shares(axes[5], history.shares)
     if last_sheet is not None:
-        _show(figure.add_subplot(grid[2, :]), last_sheet)
+        _plot_sheet(figure.add_subplot(grid[2, :]), last_sheet)
     return figure
 
 
-def _error(axes: "Axes", told: History) -> None:
+def _plot_hole_error(axes: "Axes", history: RunHistory) -> None:
     """The hole's error beside that of plain mean colour."""
     names = {"hole_l1": "network", "mean_colour_l1": "mean colour"}
-    shown = {names[k]: told.validation[k] for k in names if k in told.validation}
-    _lines(axes, shown, "validation: mean L1 in the hole")
+    errors = {names[k]: history.validation[k] for k in names if k in history.validation}
+    _plot_lines(axes, errors, "validation: mean L1 in the hole")
 
 
-def _quality(axes: "Axes", told: History) -> None:
+def _plot_quality(axes: "Axes", history: RunHistory) -> None:
     """PSNR of the filled pictures; LPIPS against the right side, where it was measured."""
-    psnr, lpips = (told.validation.get(name, ([], [])) for name in ("psnr", "lpips"))
+    psnr, lpips = (history.validation.get(name, ([], [])) for name in ("psnr", "lpips"))
     title = "PSNR, filled pictures (dB)" + ("; dashed: LPIPS, right" if lpips[0] else "")
-    _lines(axes, {"PSNR": psnr}, title)
+    _plot_lines(axes, {"PSNR": psnr}, title)
     if lpips[0]:
-        beside = axes.twinx()
-        beside.plot(*lpips, "--", color="tab:red", linewidth=1.4)
-        beside.tick_params(labelsize=8)
+        right = axes.twinx()
+        right.plot(*lpips, "--", color="tab:red", linewidth=1.4)
+        right.tick_params(labelsize=8)
 
 
-def _lines(axes: "Axes", named: dict[str, Curve], title: str, log: bool = False) -> None:
-    drawn = {name: curve for name, curve in named.items() if curve[0]}
-    for name, (steps, heights) in drawn.items():
+def _plot_lines(axes: "Axes", curves: dict[str, Curve], title: str, log: bool = False) -> None:
+    curves = {name: curve for name, curve in curves.items() if curve[0]}
+    for name, (steps, heights) in curves.items():
         axes.plot(steps, heights, "o-" if len(steps) < 3 else "-", label=name, linewidth=1.4)
     if log:
-        _shrink(axes, [height for _, heights in drawn.values() for height in heights if height])
+        heights = [height for _, curve in curves.values() for height in curve if height]
+        _set_log_scale(axes, heights)
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
-    if len(drawn) > 1 or (drawn and log):
+    if len(curves) > 1 or (curves and log):
         axes.legend(fontsize=7, frameon=False)
-    if not drawn:
+    if not curves:
         axes.text(0.5, 0.5, "nothing logged", ha="center", color="grey", transform=axes.transAxes)
 
 
-def _shrink(axes: "Axes", heights: list[float]) -> None:
-    """A logarithmic scale; where some are negative, as a game's, linear near 0."""
+def _set_log_scale(axes: "Axes", heights: list[float]) -> None:
+    """Set a logarithmic scale; symmetric, linear near 0, where adversarial terms are negative."""
     if heights and min(heights) > 0:
         axes.set_yscale("log")
     elif heights:
         axes.set_yscale("symlog", linthresh=max(map(abs, heights)) / 1000)
 
 
-def _bars(axes: "Axes", shares: dict[str, Curve]) -> None:
+def _plot_shares(axes: "Axes", shares: dict[str, Curve]) -> None:
     """Each term's share of the gradient at the output when the last phase began."""
     names = list(shares)[::-1]
     percents = [100 * shares[name][1][-1] for name in names]
@@ -194,7 +200,7 @@ def _bars(axes: "Axes", shares: dict[str, Curve]) -> None:
     axes.tick_params(labelsize=8)
 
 
-def _show(axes: "Axes", sheet: Path) -> None:
+def _plot_sheet(axes: "Axes", sheet: Path) -> None:
     from matplotlib.image import imread
 
     axes.imshow(imread(sheet), interpolation="none")
@@ -220,34 +226,38 @@ td, th {{ padding: .1rem 1rem .1rem 0; text-align: left; font-variant-numeric: t
 """
 
 
-def _page(run: Path, told: History) -> bytes:
-    drawn = io.StringIO()
-    curves(told).savefig(drawn, format="svg")
-    svg = drawn.getvalue()
-    found = sheets(run)
-    spaced = sorted({round(n * (len(found) - 1) / (SHOWN - 1)) for n in range(SHOWN)})
-    shown = [found[place] for place in spaced] if found else []
+def _render_page(run: Path, history: RunHistory) -> bytes:
+    buffer = io.StringIO()
+    draw_curves(history).savefig(buffer, format="svg")
+    svg = buffer.getvalue()
     return _PAGE.format(
         name=html.escape(run.resolve().name),
-        rows=_table(told),
+        rows=_render_table(history),
         curves=svg[svg.index("<svg") :],
-        sheets="\n".join(map(_figure, shown)),
+        sheets="\n".join(map(_render_sheet, _choose_sheets(run))),
     ).encode()
 
 
-def _table(told: History) -> str:
-    """The newest of what was measured."""
-    newest = {**told.validation, "steps a second": told.rates.get("rate", ([], []))}
+def _choose_sheets(run: Path) -> list[Path]:
+    """The first and the last of a run's sheets, and as many between as a page has room for."""
+    sheets, count = find_sheets(run), SHEETS_ON_PAGE
+    places = sorted({round(n * (len(sheets) - 1) / (count - 1)) for n in range(count)})
+    return [sheets[place] for place in places] if sheets else []
+
+
+def _render_table(history: RunHistory) -> str:
+    """The newest measurements."""
+    newest = {**history.validation, "steps a second": history.rates.get("rate", ([], []))}
     rows = [(name, f"{heights[-1]:.4g}", f"{steps[-1]:.0f}")
             for name, (steps, heights) in newest.items() if steps]  # fmt: skip
-    rows.append(("pictures left out", str(told.skipped), ""))
+    rows.append(("pictures left out", str(history.skipped), ""))
     cells = "".join(
         f"<tr><td>{html.escape(name)}<td>{value}<td>{step}" for name, value, step in rows
     )
     return f"<tr><th>measured<th>newest<th>at step{cells}"
 
 
-def _figure(sheet: Path) -> str:
+def _render_sheet(sheet: Path) -> str:
     data = base64.b64encode(sheet.read_bytes()).decode()
     caption = f"step {int(sheet.stem)}: {COLUMNS}"
     return f'<h2>{caption}</h2><img alt="{caption}" src="data:image/png;base64,{data}">'

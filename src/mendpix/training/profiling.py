@@ -1,4 +1,4 @@
-"""What a recipe takes on this machine: a step on few pictures, measured and scaled up."""
+"""What a recipe costs on this machine: a step on few pictures, measured and scaled up."""
 
 import time
 from dataclasses import dataclass
@@ -6,16 +6,15 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
-from mendpix.training import memory_estimate, objective, schedule
+from mendpix.training import memory_estimate, schedule
 from mendpix.training.distributed import PRECISIONS
-from mendpix.training.gan_step import Game
-from mendpix.training.hole_sampling import drawer
-from mendpix.training.optimizers import optimiser
+from mendpix.training.gan_step import AdversarialStep
+from mendpix.training.models import build_models, choose_layout, prepare_step
+from mendpix.training.objective import weights_at
 from mendpix.training.recipe import Recipe
-from mendpix.training.samples import Batch, assembled
-from mendpix.training.system_memory import SHARE, available
+from mendpix.training.samples import Batch, collate
+from mendpix.training.system_memory import CACHE_SHARE, read_available
 
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -24,7 +23,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What training would take, by a measured step.
+    """What training would take, from a measured step.
 
     Attributes:
         device: what was measured, ``"cpu"`` or ``"cuda"``; elsewhere it takes other times.
@@ -44,28 +43,28 @@ class CostEstimate:
 
     @property
     def hours(self) -> float:
-        """The whole run's."""
+        """Of the whole run."""
         return self.seconds * self.steps / 3600
 
-    def _room(self) -> str:
-        free = available()
-        if free is None or self.pictures < free * SHARE:
+    def _advise_on_cache(self) -> str:
+        free = read_available()
+        if free is None or self.pictures < free * CACHE_SHARE:
             return ""
         return f"{free / _GIB:.2g} GiB of memory are free; they will be mapped from disk"
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """What is foretold, for a table."""
+        """The estimate as a table: what, how much, advice."""
         length = f"{self.hours:.1f} hours" if self.hours >= 2 else f"{60 * self.hours:.0f} minutes"
         speed = f"{self.seconds:.2g} s a step, {self.steps} steps"
         patience = "try the recipe's -tiny form, or an accelerator" if self.hours > 48 else ""
         return [
             ("memory", f"about {self.memory / _GIB:.2g} GiB for a step", ""),
-            ("cached pictures", f"about {self.pictures / _GIB:.2g} GiB", self._room()),
+            ("cached pictures", f"about {self.pictures / _GIB:.2g} GiB", self._advise_on_cache()),
             ("time", f"about {length} on the {self.device.upper()} ({speed})", patience),
         ]
 
 
-def rehearse(
+def profile(
     recipe: Recipe, cached_pixels: int = 0, accelerator: Accelerator = "auto"
 ) -> CostEstimate:
     """Take a few steps with at most two random pictures; scale to the recipe's batch.
@@ -82,53 +81,52 @@ def rehearse(
         devices=1,
         precision=PRECISIONS[recipe.precision],  # type: ignore[arg-type]
     )
-    torch_state = torch.get_rng_state()
+    random_state = torch.get_rng_state()
     try:
-        return _rehearsed(recipe, cached_pixels, fabric)
+        return _profile_on(fabric, recipe, cached_pixels)
     finally:
-        torch.set_rng_state(torch_state)
+        torch.set_rng_state(random_state)
 
 
-def _rehearsed(recipe: Recipe, cached_pixels: int, fabric: Fabric) -> CostEstimate:
-    torch.manual_seed(recipe.seed)
-    fixed, each = memory_estimate.memory(recipe, objective.network(recipe), objective.build(recipe))
-    game, batch = stage(recipe, min(2, recipe.batch), fabric)
-    phase = recipe.stretches[-1]
-    weights = objective.weights_at(recipe, phase, recipe.total - 1)
-    _step(game, batch, weights)  # also allocates the optimisers' averages
-    seconds = min(_step(game, batch, weights) for _ in range(2))
-    count = sum(p.numel() for player in game.players() for p in player.module.parameters())
-    memory = memory_estimate.SPARE * (fixed + each * recipe.batch / recipe.accumulate)
-    scaled = seconds * recipe.batch / len(batch.files)
-    where = fabric.device.type
-    return CostEstimate(where, count, round(memory), 3 * cached_pixels, scaled, recipe.total)
-
-
-def stage(recipe: Recipe, count: int, fabric: Fabric) -> tuple[Game, Batch]:
-    """The players, fresh, in the last phase, where most counts; noise with drawn holes."""
-    torch.manual_seed(recipe.seed)
-    network, terms = objective.network(recipe), objective.build(recipe)
-    draw = drawer(recipe, network)
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    for module in (network, terms):
-        fabric.to_device(module).to(memory_format=layout)  # type: ignore[call-overload]
-    schedule.enter(recipe.stretches[-1], network)
-    maker = optimiser(fabric, network, recipe.optimiser)
-    judges = nn.ModuleList(terms.judges())
-    other = optimiser(fabric, judges, recipe.discriminators) if len(judges) else None
-    called = torch.compile(network) if recipe.compile else network
-    noise = torch.randint(0, 256, (count, recipe.size, recipe.size, 3), dtype=torch.uint8).numpy()
-    photo, hole, files, _ = assembled(
-        list(noise), [draw(n) for n in range(count)], ["noise"] * count
+def _profile_on(fabric: Fabric, recipe: Recipe, cached_pixels: int) -> CostEstimate:
+    network, objective, _ = build_models(recipe)
+    fixed, each = memory_estimate.estimate_memory(recipe, network, objective)
+    gan_step, batch = prepare_profile(recipe, min(2, recipe.batch), fabric)
+    weights = weights_at(recipe, recipe.phase_plan[-1], recipe.total - 1)
+    measure_step(gan_step, batch, weights)  # warm-up: it also allocates Adam's averages
+    seconds = min(measure_step(gan_step, batch, weights) for _ in range(2))
+    modules = [optimized.module for optimized in gan_step.optimized_modules()]
+    return CostEstimate(
+        device=fabric.device.type,
+        parameters=sum(p.numel() for module in modules for p in module.parameters()),
+        memory=round(memory_estimate.OVERHEAD * (fixed + each * recipe.batch / recipe.accumulate)),
+        pictures=3 * cached_pixels,
+        seconds=seconds * recipe.batch / len(batch.files),
+        steps=recipe.total,
     )
+
+
+def prepare_profile(recipe: Recipe, count: int, fabric: Fabric) -> tuple[AdversarialStep, Batch]:
+    """A step as the trainer takes it in the last phase, where most terms count, and noise for it.
+
+    The batch has ``count`` pictures, with holes as the recipe draws them.
+    """
+    models = build_models(recipe)
+    gan_step = prepare_step(recipe, models, fabric)
+    schedule.enter_phase(recipe.phase_plan[-1], models.network)
+    shape = (count, recipe.size, recipe.size, 3)
+    noise = torch.randint(0, 256, shape, dtype=torch.uint8).numpy()
+    holes = [models.sample_hole(index) for index in range(count)]
+    photo, hole, files, _ = collate(list(noise), holes, ["noise"] * count)
+    layout = choose_layout(recipe)
     photo, hole = (fabric.to_device(x).contiguous(memory_format=layout) for x in (photo, hole))
-    return Game(fabric, called, terms, maker, other), Batch(photo, hole, files)  # type: ignore[arg-type]
+    return gan_step, Batch(photo, hole, files)
 
 
-def _step(game: Game, batch: Batch, weights: dict[str, float]) -> float:
+def measure_step(gan_step: AdversarialStep, batch: Batch, weights: dict[str, float]) -> float:
     """Seconds of one step."""
-    begun = time.perf_counter()
-    game.step([batch], weights)
+    start = time.perf_counter()
+    gan_step.run([batch], weights)
     if batch.photo.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
+        torch.cuda.synchronize()  # kernels run on after the call returns
+    return time.perf_counter() - start

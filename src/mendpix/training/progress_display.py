@@ -1,4 +1,4 @@
-"""A run as a person watches it: a bar with rate and time left, losses, validations."""
+"""Progress bar of a run, with rate, time left and losses; validations as lines above it."""
 
 from types import TracebackType
 
@@ -14,8 +14,8 @@ from rich.progress import (
 from mendpix.training.events import TrainingEvent
 
 
-class Display:
-    """Shows a run on a console; inside ``with``, it is a Watch."""
+class ProgressDisplay:
+    """Shows a run on a console; inside ``with``, it is an event callback."""
 
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
@@ -28,10 +28,10 @@ class Display:
             console=console,
         )
         self.task = self.progress.add_task("training", total=None, rate="", losses="")
-        self._measured: dict[str, float] = {}
+        self._validation: dict[str, float] = {}
 
-    def __enter__(self) -> "Display":
-        return self  # the bar appears with the first moment: a mistake said before it stands alone
+    def __enter__(self) -> "ProgressDisplay":
+        return self  # the bar appears with the first event, so that an error before stands alone
 
     def __exit__(
         self,
@@ -41,21 +41,21 @@ class Display:
     ) -> None:
         self.progress.stop()
 
-    def __call__(self, moment: TrainingEvent) -> None:
-        """Show a moment of the run; the log holds every term, the bar their sum."""
+    def __call__(self, event: TrainingEvent) -> None:
+        """Show an event of the run; the log holds every term, the bar their sum."""
         self.progress.start()
-        self.progress.update(self.task, completed=moment.step, total=moment.total)
-        if moment.words:
-            self.progress.console.print(moment.words, highlight=False)
-        if moment.losses:
-            rate = f"{moment.rate:.2f} steps/s"
-            total = sum(v for name, v in moment.losses.items() if "/" not in name)
+        self.progress.update(self.task, completed=event.step, total=event.total)
+        if event.message:
+            self.progress.console.print(event.message, highlight=False)
+        if event.losses:
+            rate = f"{event.rate:.2f} steps/s"
+            total = sum(v for name, v in event.losses.items() if "/" not in name)
             self.progress.update(self.task, rate=rate, losses=f"loss {total:.4g}")
-        if moment.measured != self._measured:
-            self._measured = dict(moment.measured)
-            shown = _words(moment.measured)
-            self.progress.console.print(f"step {moment.step}: {shown}", highlight=False)
+        if event.validation != self._validation:
+            self._validation = dict(event.validation)
+            numbers = _format_numbers(event.validation)
+            self.progress.console.print(f"step {event.step}: {numbers}", highlight=False)
 
 
-def _words(numbers: dict[str, float]) -> str:
+def _format_numbers(numbers: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())

@@ -1,4 +1,4 @@
-"""What a run learned from, picture by picture: licence, source, attribution, and hash.
+"""Provenance of a run's pictures, one by one: licence, source, attribution, and hash.
 
 A licence is written as its owner wrote it; beside that stands its family, so that a list can be
 held against those that are allowed.
@@ -14,8 +14,8 @@ from typing import Any
 
 from mendpix.training import shards
 
-KEPT = ("licence", "source", "attribution")
-"""Columns of a folder's ``manifest.csv`` that travel with the weights."""
+MANIFEST_COLUMNS = ("licence", "source", "attribution")
+"""Columns of a folder's ``read_manifest.csv`` that travel with the weights."""
 
 NOT_STATED, OTHER = "not stated", "other"
 
@@ -33,27 +33,27 @@ FAMILIES = (
 )
 
 
-def family(licence: str) -> str:
+def classify_licence(licence: str) -> str:
     """The family of a licence as it was written: ``"CC BY"``, ``"CC0"``, ..., or ``"other"``."""
     if not licence or licence == NOT_STATED:
         return NOT_STATED
     return next((name for pattern, name in FAMILIES if pattern.search(licence)), OTHER)
 
 
-def manifest(folder: Path) -> dict[str, dict[str, str]]:
-    """By file, what the folder's ``manifest.csv`` says of it, of the columns that are kept."""
+def read_manifest(folder: Path) -> dict[str, dict[str, str]]:
+    """By file, what the folder's ``read_manifest.csv`` says of it, of the columns that are kept."""
     path = folder / "manifest.csv"
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row.get("file")]
-    return {row["file"]: {k: row[k] for k in KEPT if row.get(k)} for row in rows}
+    return {row["file"]: {k: row[k] for k in MANIFEST_COLUMNS if row.get(k)} for row in rows}
 
 
-def accounted(
+def describe_pictures(
     folder: Path, files: Iterable[str], digests: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The part of a card that names the pictures.
+    """Describe pictures for a card.
 
     Args:
         digests: the hashes, where the files have been read already; None: they are read.
@@ -62,25 +62,25 @@ def accounted(
         has them, and the ``sha256`` of the file's bytes where it could be read;
         ``licences``, how many are of each family; and, where there are any, ``share_alike``.
     """
-    said = manifest(folder)
+    stated = read_manifest(folder)
     table = {}
     for file in files:
-        entry = {"licence": NOT_STATED, **said.get(file, {})}
-        digest = _digest(folder, file) if digests is None else digests.get(file)
+        entry = {"licence": NOT_STATED, **stated.get(file, {})}
+        digest = _hash_file(folder, file) if digests is None else digests.get(file)
         table[file] = {**entry, "sha256": digest} if digest else entry
-    counts = Counter(family(entry["licence"]) for entry in table.values())
-    found: dict[str, Any] = {"files": table, "licences": dict(counts.most_common())}
+    counts = Counter(classify_licence(entry["licence"]) for entry in table.values())
+    section: dict[str, Any] = {"files": table, "licences": dict(counts.most_common())}
     if counts["CC BY-SA"]:
-        found["share_alike"] = (
+        section["share_alike"] = (
             f"{counts['CC BY-SA']} pictures are under ShareAlike licences. Whether weights are an "
             "adaptation of the pictures they were trained on is not settled; who wants to be safe "
             "gives weights made from these on under CC BY-SA too, and names the authors listed here"
         )
-    return found
+    return section
 
 
-def _digest(folder: Path, file: str) -> str:
+def _hash_file(folder: Path, file: str) -> str:
     try:
-        return hashlib.sha256(shards.content(folder, file).data).hexdigest()
+        return hashlib.sha256(shards.read_bytes(folder, file).data).hexdigest()
     except OSError:
         return ""

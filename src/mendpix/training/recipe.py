@@ -1,23 +1,24 @@
-"""Recipes: everything a training run is made of, typed. :mod:`.reading` reads them from TOML."""
+"""Recipes: all settings of a training run, typed. :mod:`.recipe_io` reads them from TOML."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mendpix.errors import did_you_mean
+
 Precision = Annotated[
-    Literal["32", "bf16", "16"], BeforeValidator(lambda given: str(given).removeprefix("fp"))
+    Literal["32", "bf16", "16"], BeforeValidator(lambda value: str(value).removeprefix("fp"))
 ]
 
 
-class Table(BaseModel):
+class RecipeTable(BaseModel):
     """A table of a recipe: unknown keys are refused, values are not changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Network(Table):
+class NetworkSettings(RecipeTable):
     """The network to train."""
 
     name: str = Field(
@@ -29,7 +30,7 @@ class Network(Table):
     )
 
 
-class Judge(Table):
+class DiscriminatorSettings(RecipeTable):
     """The discriminator of an adversarial term."""
 
     name: str = Field(description="name of a discriminator, for example 'sn-patchgan'")
@@ -38,7 +39,7 @@ class Judge(Table):
     )
 
 
-class Term(Table):
+class TermSettings(RecipeTable):
     """One term of the objective: its weight, what it is, and when it counts."""
 
     weight: float = Field(
@@ -47,8 +48,8 @@ class Term(Table):
     kind: str = Field(
         default="", description="name of the loss; the term's own name where left out"
     )
-    discriminator: Judge | None = Field(
-        default=None, description="who judges, for adversarial kinds; trained beside the network"
+    discriminator: DiscriminatorSettings | None = Field(
+        default=None, description="of adversarial kinds; trained beside the network"
     )
     options: dict[str, Any] = Field(
         default={}, description="the loss's own options, as it is constructed"
@@ -58,19 +59,19 @@ class Term(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_number(cls, given: Any) -> Any:
+    def _from_number(cls, value: Any) -> Any:
         """A bare number is the weight: ``style = 60``."""
-        return {"weight": given} if isinstance(given, int | float) else given
+        return {"weight": value} if isinstance(value, int | float) else value
 
     def weight_at(self, step: int) -> float:
         """The weight that counts at a step (steps count from 0)."""
         if step < self.start:
             return 0.0
-        risen = (step - self.start + 1) / self.ramp if self.ramp else 1.0
-        return self.weight * min(1.0, risen)
+        rise = (step - self.start + 1) / self.ramp if self.ramp else 1.0
+        return self.weight * min(1.0, rise)
 
 
-class Holes(Table):
+class HoleSettings(RecipeTable):
     """A generator of holes and its share of the mixture."""
 
     kind: str = Field(
@@ -84,8 +85,8 @@ class Holes(Table):
     )
 
 
-class Optimiser(Table):
-    """How one player learns."""
+class OptimizerSettings(RecipeTable):
+    """How the network, or the discriminators, learn."""
 
     kind: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="rule of the update")
     lr: float = Field(default=2e-4, gt=0, description="learning rate")
@@ -97,7 +98,7 @@ class Optimiser(Table):
     )
 
 
-class Phase(Table):
+class Phase(RecipeTable):
     """A stretch of the run. What is left out stays as the recipe says."""
 
     steps: int = Field(ge=1, description="length of the stretch")
@@ -123,7 +124,7 @@ class Phase(Table):
     fresh: bool = Field(default=False, description="forget the optimisers' averages at the start")
 
 
-class Data(Table):
+class DataSettings(RecipeTable):
     """From picture files to training pictures."""
 
     short_side: int = Field(
@@ -153,12 +154,14 @@ class Data(Table):
     )
 
 
-class Recipe(Table):
+class Recipe(RecipeTable):
     """Everything a run is made of."""
 
-    network: Network = Field(description="the network to train")
-    losses: dict[str, Term] = Field(description="the terms of the objective, by name")
-    holes: tuple[Holes, ...] = Field(min_length=1, description="the mixture of hole generators")
+    network: NetworkSettings = Field(description="the network to train")
+    losses: dict[str, TermSettings] = Field(description="the terms of the objective, by name")
+    holes: tuple[HoleSettings, ...] = Field(
+        min_length=1, description="the mixture of hole generators"
+    )
     one_hole: bool = Field(
         default=False, description="all pictures of a batch share one hole, as in some sources"
     )
@@ -166,9 +169,11 @@ class Recipe(Table):
     batch: int = Field(default=8, ge=1, description="pictures per step, over all processes")
     steps: int = Field(default=0, ge=0, description="length of the run; 0: the phases' sum")
     phases: tuple[Phase, ...] = Field(default=(), description="stretches of the run; empty: one")
-    optimiser: Optimiser = Field(default=Optimiser(), description="how the network learns")
-    discriminators: Optimiser = Field(
-        default=Optimiser(), description="how the discriminators learn"
+    optimiser: OptimizerSettings = Field(
+        default=OptimizerSettings(), description="how the network learns"
+    )
+    discriminators: OptimizerSettings = Field(
+        default=OptimizerSettings(), description="how the discriminators learn"
     )
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="the rates' course over the run: constant, or down to 0"
@@ -187,7 +192,7 @@ class Recipe(Table):
     )
     channels_last: bool = Field(default=True, description="lay tensors out with channels innermost")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
-    data: Data = Field(default=Data(), description="from files to pictures")
+    data: DataSettings = Field(default=DataSettings(), description="from files to pictures")
     seed: int = Field(default=0, ge=0, description="every random choice follows from it")
     log_every: int = Field(default=10, ge=1, description="steps between lines of log.jsonl")
     validate_every: int = Field(default=500, ge=1, description="steps between validations")
@@ -197,22 +202,22 @@ class Recipe(Table):
     from_weights: str = Field(default="", description="weights to start from, as --from")
 
     @property
-    def stretches(self) -> tuple[Phase, ...]:
+    def phase_plan(self) -> tuple[Phase, ...]:
         """The phases, fitted to ``steps`` where both are given."""
         if not self.phases:
             return (Phase(steps=max(1, self.steps)),)
         total = sum(phase.steps for phase in self.phases)
         if not self.steps or self.steps == total:
             return self.phases
-        return tuple(_stretched(self.phases, self.steps / total, self.steps))
+        return tuple(_scale_phases(self.phases, self.steps / total, self.steps))
 
     @property
     def total(self) -> int:
         """Length of the run in steps."""
-        return sum(phase.steps for phase in self.stretches)
+        return sum(phase.steps for phase in self.phase_plan)
 
     @model_validator(mode="after")
-    def _fits(self) -> "Recipe":
+    def _check_consistency(self) -> "Recipe":
         if not self.steps and not self.phases:
             raise ValueError("the recipe has neither steps nor phases; say how long to train")
         if self.steps and self.steps < len(self.phases):
@@ -227,21 +232,14 @@ class Recipe(Table):
         for phase in self.phases:
             for name in phase.weights:
                 if name not in self.losses:
-                    raise ValueError(f"a phase weighs {name!r}; {near(name, self.losses)}")
+                    raise ValueError(f"a phase weighs {name!r}; {did_you_mean(name, self.losses)}")
         return self
 
 
-def _stretched(phases: Sequence[Phase], factor: float, total: int) -> Iterable[Phase]:
+def _scale_phases(phases: Sequence[Phase], factor: float, total: int) -> Iterable[Phase]:
     """Phases scaled to another total, each at least one step long."""
     left = total
     for later, phase in zip(range(len(phases) - 1, -1, -1), phases, strict=True):
         steps = left if not later else min(max(1, round(phase.steps * factor)), left - later)
         left -= steps
         yield phase.model_copy(update={"steps": steps})
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A hint: the known name nearest to one that is not known, or all of them."""
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"

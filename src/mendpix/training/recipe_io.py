@@ -1,22 +1,24 @@
-"""Reading recipes: by name or file, with single fields changed, and mistakes said in one line.
+"""Reads recipes by name or file, with single fields changed, and writes them as TOML.
 
 Command-line overrides and ``--set`` change single fields. Keys that are not known are refused
 with the nearest one that is.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from mendpix.errors import RecipeError
-from mendpix.training.recipe import Recipe, near
+from mendpix.errors import RecipeError, did_you_mean
+from mendpix.training.recipe import Recipe
 
 
-def shipped() -> list[str]:
+def list_recipes() -> list[str]:
     """Names of the recipes in the package."""
     folder = resources.files("mendpix.training") / "recipes"
     return sorted(
@@ -24,7 +26,7 @@ def shipped() -> list[str]:
     )
 
 
-def text(name: str | Path) -> str:
+def read_recipe_text(name: str | Path) -> str:
     """The TOML text of a recipe, by name or file.
 
     Raises:
@@ -36,31 +38,31 @@ def text(name: str | Path) -> str:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
             raise RecipeError(f"recipe {name} cannot be read: {problem}") from None
-    known = shipped()
+    known = list_recipes()
     if str(name) not in known:
-        raise RecipeError(f"there is no recipe {str(name)!r}; {near(str(name), known)}")
+        raise RecipeError(f"there is no recipe {str(name)!r}; {did_you_mean(str(name), known)}")
     return (resources.files("mendpix.training") / "recipes" / f"{name}.toml").read_text(
         encoding="utf-8"
     )
 
 
-def about(name: str | Path) -> str:
-    """What a recipe says of itself in its first line; empty where it has no comment there.
+def describe_recipe(name: str | Path) -> str:
+    """A recipe's own description: the comment in its first line; empty where there is none.
 
     Raises:
         RecipeError: there is no such recipe.
     """
-    first = text(name).partition("\n")[0]
+    first = read_recipe_text(name).partition("\n")[0]
     return first.lstrip("# ").strip() if first.startswith("#") else ""
 
 
-def diff(one: str | Path, two: str | Path) -> list[str]:
+def diff_recipes(one: str | Path, two: str | Path) -> list[str]:
     """The fields in which two recipes differ, one a line: ``path: this -> that``.
 
     Raises:
         RecipeError: one cannot be read.
     """
-    first, second = (_flat(read(name).model_dump(mode="json")) for name in (one, two))
+    first, second = (_flatten(read_recipe(name).model_dump(mode="json")) for name in (one, two))
     paths = list(dict.fromkeys([*first, *second]))
     gone = "(none)"
     return [
@@ -70,19 +72,19 @@ def diff(one: str | Path, two: str | Path) -> list[str]:
     ]
 
 
-def _flat(value: Any, path: str = "") -> dict[str, str]:
+def _flatten(value: Any, path: str = "") -> dict[str, str]:
     """Nested tables and lists of tables as one, by path; values as text."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = {str(place): item for place, item in enumerate(value)}
     if not isinstance(value, dict):
         return {path: str(value)}
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for key, inner in value.items():
-        found |= _flat(inner, f"{path}.{key}" if path else key)
-    return found
+        flat |= _flatten(inner, f"{path}.{key}" if path else key)
+    return flat
 
 
-def read(
+def read_recipe(
     name: str | Path,
     overrides: Mapping[str, Any] | None = None,
     sets: Sequence[str] = (),
@@ -98,20 +100,20 @@ def read(
         RecipeError: no such recipe, no TOML, unknown keys, or values that do not fit.
     """
     try:
-        tables = tomllib.loads(text(name))
+        tables = tomllib.loads(read_recipe_text(name))
     except tomllib.TOMLDecodeError as problem:
         raise RecipeError(f"recipe {name} is no valid TOML: {problem}") from None
     for key, value in (overrides or {}).items():
         if value is not None and key != "lr":
             tables[key] = value
     for item in sets:
-        _set(tables, item)
-    recipe = parse(tables, str(name))
+        _set_field(tables, item)
+    recipe = parse_recipe(tables, str(name))
     lr = (overrides or {}).get("lr")
-    return recipe if lr is None else _with_rate(recipe, float(lr))
+    return recipe if lr is None else _scale_rates(recipe, float(lr))
 
 
-def parse(tables: Mapping[str, Any], name: str = "") -> Recipe:
+def parse_recipe(tables: Mapping[str, Any], name: str = "") -> Recipe:
     """A recipe from tables.
 
     Raises:
@@ -124,29 +126,52 @@ def parse(tables: Mapping[str, Any], name: str = "") -> Recipe:
         raise RecipeError(f"{source}: {_explain(problem)}") from None
 
 
-def _with_rate(recipe: Recipe, lr: float) -> Recipe:
+def format_recipe(recipe: Recipe) -> str:
+    """A recipe as TOML; reading the text gives the same recipe."""
+    text = tomli_w.dumps(_drop_none(recipe.model_dump(mode="json")))
+    # tomli-w gives each item a line; a pair of numbers reads better on one. Strings in its output
+    # hold no line breaks, so that only arrays match.
+    return re.sub(r"\[\n(?: {4}\S.*,\n)+\]", _join_array, text)
+
+
+def _join_array(array: re.Match[str]) -> str:
+    items = [line.strip() for line in array[0].splitlines()[1:-1]]
+    line = f"[{' '.join(items).removesuffix(',')}]"
+    return line if len(line) < 80 else array[0]
+
+
+def _drop_none(value: Any) -> Any:
+    """Tables without the fields that are None, which TOML does not have."""
+    if isinstance(value, list | tuple):
+        return [_drop_none(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _drop_none(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _scale_rates(recipe: Recipe, lr: float) -> Recipe:
     if lr <= 0:
         raise RecipeError(f"lr is {lr:g} but must be > 0")
     factor = lr / recipe.optimiser.lr
 
-    def scaled(value: float | None) -> float | None:
+    def scale(value: float | None) -> float | None:
         return None if value is None else value * factor
 
     phases = tuple(
-        p.model_copy(update={"lr": scaled(p.lr), "discriminator_lr": scaled(p.discriminator_lr)})
+        p.model_copy(update={"lr": scale(p.lr), "discriminator_lr": scale(p.discriminator_lr)})
         for p in recipe.phases
     )
-    judges = recipe.discriminators
+    discriminators = recipe.discriminators
     return recipe.model_copy(
         update={
             "optimiser": recipe.optimiser.model_copy(update={"lr": lr}),
-            "discriminators": judges.model_copy(update={"lr": judges.lr * factor}),
+            "discriminators": discriminators.model_copy(update={"lr": discriminators.lr * factor}),
             "phases": phases,
         }
     )
 
 
-def _set(tables: dict[str, Any], item: str) -> None:
+def _set_field(tables: dict[str, Any], item: str) -> None:
     """Change one field in place: ``path.to.field=value``."""
     path, equals, value = item.partition("=")
     if not equals or not path.strip():
@@ -156,11 +181,11 @@ def _set(tables: dict[str, Any], item: str) -> None:
     for part in way:
         place = _step_into(place, part, item)
     if isinstance(place, list):
-        place[_index(place, last, item)] = _value(value)
+        place[_index(place, last, item)] = _parse_value(value)
     elif way == ["losses"] and isinstance(place.get(last), dict) and _is_number(value):
-        place[last]["weight"] = _value(value)
+        place[last]["weight"] = _parse_value(value)
     else:
-        place[last] = _value(value)
+        place[last] = _parse_value(value)
 
 
 def _step_into(place: Any, part: str, item: str) -> Any:
@@ -180,26 +205,26 @@ def _index(place: list[Any], part: str, item: str) -> int:
     return int(part)
 
 
-def _value(written: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {written}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return written.strip()
+        return text.strip()
 
 
-def _is_number(written: str) -> bool:
-    return isinstance(_value(written), int | float)
+def _is_number(text: str) -> bool:
+    return isinstance(_parse_value(text), int | float)
 
 
 def _explain(problem: ValidationError) -> str:
     """The first mistake in one line, with the place and the way out."""
-    found = problem.errors(include_url=False)
+    errors = problem.errors(include_url=False)
     # A misspelt key is the cause of the missing one beside it.
-    first = min(found, key=lambda error: error["type"] != "extra_forbidden")
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         *way, wrong = first["loc"]
-        return f"unknown key {place!r}; {near(str(wrong), _keys_at(way))}"
+        return f"unknown key {place!r}; {did_you_mean(str(wrong), _list_keys(way))}"
     message = str(first.get("ctx", {}).get("error") or first["msg"])
     if not place:
         return message
@@ -208,42 +233,42 @@ def _explain(problem: ValidationError) -> str:
     return f"{place} is {first['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _keys_at(way: Sequence[Any]) -> list[str]:
+def _list_keys(way: Sequence[Any]) -> list[str]:
     """The keys that the table at this place of a recipe may have."""
     table: type[BaseModel] = Recipe
     for part in way:
         if isinstance(part, str) and part in table.model_fields:
-            table = _table_in(table.model_fields[part].annotation) or table
+            table = _find_table(table.model_fields[part].annotation) or table
     return list(table.model_fields)
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
+def _find_table(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        found = _table_in(inner)
-        if found is not None:
-            return found
+        table = _find_table(inner)
+        if table is not None:
+            return table
     return None
 
 
-def fields(table: type[BaseModel] = Recipe, prefix: str = "") -> list[tuple[str, str, str]]:
+def list_fields(table: type[BaseModel] = Recipe, prefix: str = "") -> list[tuple[str, str, str]]:
     """Every field of a recipe, its default and its description; tables opened up."""
     rows: list[tuple[str, str, str]] = []
     for name, field in table.model_fields.items():
         default = "" if field.is_required() else str(field.default)
-        inner = _table_in(field.annotation)
+        inner = _find_table(field.annotation)
         rows.append((prefix + name, "" if inner else default, field.description or ""))
         if inner is not None:
-            rows += fields(inner, f"{prefix}{name}.")
+            rows += list_fields(inner, f"{prefix}{name}.")
     return rows
 
 
-def field_lines() -> list[str]:
+def format_field_table() -> list[str]:
     """Every field as a row of a Markdown table: what the page on recipes holds."""
-    rows = [f"| `{name}` | {_shown(default)} | {words} |" for name, default, words in fields()]
+    rows = [f"| `{name}` | {_quote(default)} | {words} |" for name, default, words in list_fields()]
     return ["| field | default | what it says |", "|---|---|---|", *rows]
 
 
-def _shown(default: str) -> str:
+def _quote(default: str) -> str:
     return f"`{default}`" if default else ""

@@ -1,4 +1,4 @@
-"""The run folder: recipe, log, sample sheets, weights with their card, state."""
+"""The run folder: its recipe, log, weights with their card, and what may resume it."""
 
 import json
 import platform
@@ -12,18 +12,19 @@ from torch import nn
 
 from mendpix import __version__
 from mendpix.errors import TrainingError
+from mendpix.io.atomic import atomic_write
 from mendpix.networks import serialization
 from mendpix.training import checkpoint
-from mendpix.training.provenance import accounted
+from mendpix.training.photos import PhotoSet
+from mendpix.training.provenance import describe_pictures
 from mendpix.training.recipe import Recipe
-from mendpix.training.recipe_toml import written
-from mendpix.training.samples import Photos
+from mendpix.training.recipe_io import format_recipe
 
-FREE = {"log_every", "sheet_every", "save_every", "from_weights"}
+CHANGEABLE = {"log_every", "sheet_every", "save_every", "from_weights"}
 """Fields that may change when a run is resumed: the weights do not depend on them."""
 
 
-class Folder:
+class RunDirectory:
     """A run's files, under one folder."""
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +32,7 @@ class Folder:
         self.state = path / "state"
         self.log_file = path / "log.jsonl"
 
-    def check_free(self) -> None:
+    def check_unused(self) -> None:
         """Refuse to begin where there is a run.
 
         Raises:
@@ -42,7 +43,7 @@ class Folder:
                 f"{self.path} holds a run already; go on with it by --resume, or name another --out"
             )
 
-    def begin(self, recipe: Recipe) -> None:
+    def create(self, recipe: Recipe) -> None:
         """Make the folder and write the resolved recipe.
 
         Raises:
@@ -50,8 +51,8 @@ class Folder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            text = written(recipe.model_dump(mode="json"))
-            (self.path / "recipe.toml").write_text(text, encoding="utf-8")
+            with atomic_write(self.path / "recipe.toml") as draft:
+                draft.write_text(format_recipe(recipe), encoding="utf-8")
         except OSError as problem:
             raise TrainingError(f"{self.path} cannot be written: {problem.strerror}") from None
 
@@ -60,16 +61,15 @@ class Folder:
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def cut_log(self, step: int) -> None:
+    def truncate_log(self, step: int) -> None:
         """Drop what was logged after a step: a killed run had come further than its state."""
         if not self.log_file.exists():
             return
-        kept = [line for line in self._lines() if _step_of(line) <= step]
-        draft = self.log_file.with_suffix(".draft")
-        draft.write_text("".join(kept), encoding="utf-8")
-        draft.replace(self.log_file)
+        lines = [line for line in self._read_lines() if _parse_step(line) <= step]
+        with atomic_write(self.log_file) as draft:
+            draft.write_text("".join(lines), encoding="utf-8")
 
-    def _lines(self) -> list[str]:
+    def _read_lines(self) -> list[str]:
         lines = self.log_file.read_text(encoding="utf-8").splitlines(keepends=True)
         return [line for line in lines if line.endswith("\n")]  # the last may be torn
 
@@ -78,41 +78,40 @@ class Folder:
         return serialization.save(self.path / f"{name}.safetensors", network, card)
 
 
-def _step_of(line: str) -> int:
+def _parse_step(line: str) -> int:
     return int(json.loads(line).get("step", 0))
 
 
-def card(
+def build_card(
     recipe: Recipe,
-    photos: Photos,
-    read: Sequence[str],
+    photos: PhotoSet,
+    files: Sequence[str],
     step: int,
-    measured: Mapping[str, float],
+    validation: Mapping[str, float],
     features: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the weights say of how they were made, every picture read named with its
-    licence and hash.
+    """The card of a run's weights: how they were made, with every picture's licence and hash.
 
     ``features`` names the frozen networks that the losses looked through, with their hashes.
     """
     return {
         "recipe": recipe.model_dump(mode="json"),
         "steps": step,
-        "validation": dict(measured),
+        "validation": dict(validation),
         "features": dict(features),
         "data": {
             "folder": photos.name,
             "held_out": len(photos.held_out),
             "skipped": len(photos.skipped),
-            **accounted(photos.folder, read, photos.digests),
+            **describe_pictures(photos.folder, files, photos.digests),
         },
         "torch": torch.__version__,
         "machine": platform.machine(),
     }
 
 
-def check_same(saved: Mapping[str, Any], recipe: Recipe, processes: int) -> None:
-    """Refuse to resume what would not go on as if it had never stopped.
+def check_resumable(saved: Mapping[str, Any], recipe: Recipe, processes: int) -> None:
+    """Refuse to resume a run that would not go on as if it had never stopped.
 
     Raises:
         TrainingError: another version, recipe or number of processes; names the first difference.
@@ -122,29 +121,33 @@ def check_same(saved: Mapping[str, Any], recipe: Recipe, processes: int) -> None
             f"the run was made by mendpix {saved['version']}, this is {__version__}; "
             "use that version, or start a new run with --from"
         )
-    before, now = _compared(saved["recipe"]), _compared(recipe.model_dump(mode="json"))
+    before, now = (
+        _list_comparable_fields(saved["recipe"]),
+        _list_comparable_fields(recipe.model_dump(mode="json")),
+    )
     for key in now:
         if before.get(key) != now[key]:
             raise TrainingError(
-                f"the run's recipe has {key} = {_short(before.get(key))} but this one has "
-                f"{_short(now[key])}; resume without changing it, or start a new run with --from"
+                f"the run's recipe has {key} = {_abbreviate(before.get(key))} but this one has "
+                f"{_abbreviate(now[key])}; resume without changing it, "
+                "or start a new run with --from"
             )
     if len(saved["random"]) != processes:
         raise TrainingError(
             f"the run was made by {len(saved['random'])} process(es) but this one has "
-            f"{processes}; use as many --devices"
+            f"{processes}; use as many --workers"
         )
 
 
-def _compared(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's fields that weights depend on; what an older one did not have is the default."""
-    filled = Recipe.model_validate(tables).model_dump(mode="json")
-    if filled["data"]["cache"] != "device":  # memory, disk and files give the same pictures
-        filled["data"]["cache"] = "any"
-    return {key: value for key, value in filled.items() if key not in FREE}
+def _list_comparable_fields(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's fields that weights depend on; a field that an older one lacks has its default."""
+    fields = Recipe.model_validate(tables).model_dump(mode="json")
+    if fields["data"]["cache"] != "device":  # memory, disk and files give the same pictures
+        fields["data"]["cache"] = "any"
+    return {key: value for key, value in fields.items() if key not in CHANGEABLE}
 
 
-def check_pictures(saved: Mapping[str, Any], photos: Photos) -> None:
+def check_pictures(saved: Mapping[str, Any], photos: PhotoSet) -> None:
     """Refuse to resume with other pictures.
 
     Raises:
@@ -152,20 +155,20 @@ def check_pictures(saved: Mapping[str, Any], photos: Photos) -> None:
     """
     if saved["files"] != [photos.train, photos.held_out]:
         was = {file for side in saved["files"] for file in side}
-        is_now = {*photos.train, *photos.held_out}
+        now = {*photos.train, *photos.held_out}
         raise TrainingError(
-            f"the pictures changed since: {len(is_now - was)} added, {len(was - is_now)} gone; "
+            f"the pictures changed since: {len(now - was)} added, {len(was - now)} gone; "
             "put them back, or start a new run with --from"
         )
 
 
-def _short(value: object) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) < 60 else f"{shown[:57]}..."
+def _abbreviate(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 60 else f"{text[:57]}..."
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a run folder that cannot be made, before any time is spent: a file is tried.
+    """Refuse a run folder that cannot be written, by writing a file, before any time is spent.
 
     Raises:
         TrainingError: names the folder that stands in the way.

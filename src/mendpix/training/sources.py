@@ -1,6 +1,6 @@
-"""What a folder of pictures is made of: loose files, shards, and streams read in one pass."""
+"""The pictures of a folder: loose files, members of shards, and streams read in one pass."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,37 +11,37 @@ from mendpix.training.shards import Bytes
 
 SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
-Kind = Literal["file", "shard", "stream", "pipe"]
+SourceKind = Literal["file", "shard", "stream", "pipe"]
 
 
-class Source(NamedTuple):
+class PictureSource(NamedTuple):
     """A file with one picture or many.
 
     Attributes:
         name: below the folder; a picture in it is called so, or ``NAME/PICTURE``.
-        stamp: size and time of the last change; a file that keeps them is taken for unchanged.
-            Of a pipe, which is never the same again, -1 and -1.
+        stamp: size and time of the last change; a file that keeps them counts as unchanged.
+            -1 and -1 for a pipe, which is never the same again.
     """
 
     name: str
     path: Path
-    kind: Kind
+    kind: SourceKind
     stamp: tuple[int, int]
 
 
-class Item(NamedTuple):
+class PictureItem(NamedTuple):
     """A picture's name, the source it lies in, and how to get its bytes.
 
-    ``content`` raises OSError where it cannot be read.
+    ``read`` raises OSError where it cannot be read.
     """
 
     file: str
     source: str
-    content: Callable[[], Bytes]
+    read: Callable[[], Bytes]
 
 
 @dataclass(frozen=True)
-class Origin:
+class PictureOrigin:
     """Where pictures come from: a folder tree, or one shard or pipe.
 
     Attributes:
@@ -53,51 +53,53 @@ class Origin:
 
     folder: Path
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[PictureSource, ...]
     single: bool = False
 
     @property
-    def streams(self) -> tuple[Source, ...]:
+    def streams(self) -> tuple[PictureSource, ...]:
         """Those that can only be read in one pass."""
         return tuple(s for s in self.sources if s.kind in ("stream", "pipe"))
 
-    def items(self) -> Iterator[Item]:
+    def iterate_items(self) -> Iterator[PictureItem]:
         """Every picture, source by source."""
         for source in self.sources:
-            yield from items(source)
+            yield from iterate_items(source)
 
 
 def is_pipe(photos: Path) -> bool:
     """Whether this is a pipe, or holds one."""
-    return photos.exists() and any(source.kind == "pipe" for source in origin(photos).sources)
+    return photos.exists() and any(source.kind == "pipe" for source in find_origin(photos).sources)
 
 
-def origin(photos: Path) -> Origin:
-    """What lies under a folder tree, hidden files left out; or a single shard or pipe.
+def find_origin(photos: Path) -> PictureOrigin:
+    """Find what lies under a folder tree, hidden files left out; or a single shard or pipe.
 
     Raises:
         TrainingError: there is nothing, or nothing that may be a picture.
     """
     if photos.is_fifo() and not shards.is_shard(photos):  # a shell's <(...), or /dev/stdin
-        return Origin(photos.parent, "pipe", (Source("pipe", photos, "pipe", (-1, -1)),), True)
+        source = PictureSource("pipe", photos, "pipe", (-1, -1))
+        return PictureOrigin(photos.parent, "pipe", (source,), single=True)
     if shards.is_shard(photos):
-        return Origin(photos.parent, photos.name, (_source(photos.parent, photos),), True)
+        source = _describe_source(photos.parent, photos)
+        return PictureOrigin(photos.parent, photos.name, (source,), single=True)
     if not photos.is_dir():
         raise TrainingError(f"{photos} is no folder; give the folder that holds the pictures")
-    found = (p for p in photos.rglob("*") if _may_hold_pictures(p, photos))
-    sources = tuple(sorted(_source(photos, path) for path in found))
+    paths = (p for p in photos.rglob("*") if _may_hold_pictures(p, photos))
+    sources = tuple(sorted(_describe_source(photos, path) for path in paths))
     if not sources:
         raise TrainingError(
             f"{photos} holds no pictures ({', '.join(sorted(SUFFIXES))}); check the path"
         )
-    return Origin(photos, photos.resolve().name, sources)
+    return PictureOrigin(photos, photos.resolve().name, sources)
 
 
-def found(folder: Path) -> list[str]:
-    """Picture files under a folder that can be read by place, loose or in tar shards, sorted."""
-    sources = origin(folder).sources
-    listed = (items(source) for source in sources if source.kind in ("file", "shard"))
-    return sorted(item.file for inner in listed for item in inner)
+def list_pictures(folder: Path) -> list[str]:
+    """Picture files under a folder with random access, loose or in tar shards, sorted."""
+    sources = find_origin(folder).sources
+    by_source = (iterate_items(source) for source in sources if source.kind in ("file", "shard"))
+    return sorted(item.file for inner in by_source for item in inner)
 
 
 def _may_hold_pictures(path: Path, folder: Path) -> bool:
@@ -106,43 +108,47 @@ def _may_hold_pictures(path: Path, folder: Path) -> bool:
     return (path.suffix.lower() in SUFFIXES and path.is_file()) or shards.is_shard(path)
 
 
-def _source(folder: Path, path: Path) -> Source:
-    name, about = path.relative_to(folder).as_posix(), path.stat()
+def _describe_source(folder: Path, path: Path) -> PictureSource:
+    name, status = path.relative_to(folder).as_posix(), path.stat()
     if path.is_fifo():
-        return Source(name, path, "pipe", (-1, -1))
-    kind: Kind = "file"
+        return PictureSource(name, path, "pipe", (-1, -1))
+    kind: SourceKind = "file"
     if shards.is_shard(path):
         kind = "stream" if shards.is_stream(path) else "shard"
-    return Source(name, path, kind, (about.st_size, about.st_mtime_ns))
+    return PictureSource(name, path, kind, (status.st_size, status.st_mtime_ns))
 
 
-def items(source: Source) -> Iterator[Item]:
-    """The pictures of a source. One of which nothing can be read is named itself, and fails."""
+def iterate_items(source: PictureSource) -> Iterator[PictureItem]:
+    """The pictures of a source; an unreadable shard yields itself, as an item that fails."""
     if source.kind == "file":
-        yield Item(source.name, source.name, _at(source.path.parent, source.path.name))
+        read = _make_reader(source.path.parent, source.path.name)
+        yield PictureItem(source.name, source.name, read)
         return
     if source.kind == "shard":
-        yield from _placed(source)
+        yield from _iterate_shard(source)
         return
     count = 0
-    for name, data in shards.passed(source.path):
+    for name, data in shards.iterate_stream(source.path):
         if isinstance(data, str):
             count += 1
-            yield Item(source.name, source.name, _failing(data))
+            yield PictureItem(source.name, source.name, _make_failure(data))
         elif _is_picture(name):
             count += 1
-            yield Item(f"{source.name}/{name}", source.name, _ready(data))
+            yield PictureItem(f"{source.name}/{name}", source.name, _make_constant(data))
     if not count:
-        yield Item(source.name, source.name, _failing("it holds no pictures"))
+        yield PictureItem(source.name, source.name, _make_failure("it holds no pictures"))
 
 
-def _placed(source: Source) -> Iterable[Item]:
-    folder, inside = source.path.parent, source.path.name
-    names = sorted(name for name in shards.places(source.path) if _is_picture(name))
-    if not shards.places(source.path):
-        yield Item(source.name, source.name, _failing("it is no tar file that can be read"))
-    for name in names:
-        yield Item(f"{source.name}/{name}", source.name, _at(folder, f"{inside}/{name}"))
+def _iterate_shard(source: PictureSource) -> Iterator[PictureItem]:
+    folder, shard = source.path.parent, source.path.name
+    members = shards.index_members(source.path)
+    if not members:
+        yield PictureItem(
+            source.name, source.name, _make_failure("it is no tar file that can be read")
+        )
+    for name in sorted(filter(_is_picture, members)):
+        read = _make_reader(folder, f"{shard}/{name}")
+        yield PictureItem(f"{source.name}/{name}", source.name, read)
 
 
 def _is_picture(name: str) -> bool:
@@ -150,16 +156,16 @@ def _is_picture(name: str) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def _at(folder: Path, file: str) -> Callable[[], Bytes]:
-    return lambda: shards.content(folder, file)
+def _make_reader(folder: Path, file: str) -> Callable[[], Bytes]:
+    return lambda: shards.read_bytes(folder, file)
 
 
-def _ready(data: Bytes) -> Callable[[], Bytes]:
+def _make_constant(data: Bytes) -> Callable[[], Bytes]:
     return lambda: data
 
 
-def _failing(why: str) -> Callable[[], Bytes]:
-    def content() -> Bytes:
+def _make_failure(why: str) -> Callable[[], Bytes]:
+    def fail() -> Bytes:
         raise OSError(why)
 
-    return content
+    return fail

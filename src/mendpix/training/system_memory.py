@@ -1,23 +1,22 @@
-"""How much memory there is for a process."""
+"""How much memory is free for this process: on the machine, and in its container."""
 
 import os
 from pathlib import Path
 
-SHARE = 0.5
-"""Of the memory that is free, what cached pictures may take: the rest is for training itself."""
-
+CACHE_SHARE = 0.5
+"""Of the free memory, what cached pictures may take: the rest is for training itself."""
 
 NO_LIMIT = 2**62
 """Where nothing tells how much there is."""
 
 
-def available() -> int | None:
+def read_available() -> int | None:
     """Bytes of memory that are free for this process; None where nothing tells."""
-    found = [_machine(), _group()]
-    return min((value for value in found if value is not None), default=None)
+    limits = [_read_machine_memory(), _read_cgroup_memory()]
+    return min((value for value in limits if value is not None), default=None)
 
 
-def _machine() -> int | None:
+def _read_machine_memory() -> int | None:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -27,7 +26,7 @@ def _machine() -> int | None:
         return None
 
 
-def _group() -> int | None:
+def _read_cgroup_memory() -> int | None:
     """What a container's limit leaves."""
     folder = Path("/sys/fs/cgroup")
     try:

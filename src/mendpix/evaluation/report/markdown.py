@@ -1,71 +1,68 @@
-"""Tables as Markdown."""
+"""The report as Markdown."""
 
 import re
 
 from mendpix.evaluation.report import tables
-from mendpix.evaluation.report.description import counted, facts, flat, remarks
+from mendpix.evaluation.report.description import (
+    count_sources,
+    flatten_settings,
+    list_remarks,
+    write_headline,
+)
 from mendpix.evaluation.report.summary import Metric, Summary
-from mendpix.evaluation.report.tables import Cell, Table
+from mendpix.evaluation.report.tables import ReportTable, TableCell
 from mendpix.evaluation.results import file_name
 
 SIGNS = {"best": "● ", "near": "○ ", "": ""}
 
 
-def report(summary: Summary, figures: str = "") -> str:
+def render(summary: Summary, figures: str = "") -> str:
     """What the data supports, all tables, and how everything was measured.
 
     Args:
         figures: where the plots by bucket lie, as links name it; "" for none.
     """
-    parts = [f"# {facts(summary).title}\n", facts(summary).line + "\n"]
-    parts += [f"> {escaped(remark)}\n" for remark in remarks(summary)]
-    parts += [f"- **{escaped(m.title)}**: {escaped(say)}" for m, say in tables.findings(summary)]
+    headline = write_headline(summary)
+    parts = [f"# {headline.title}\n", headline.line + "\n"]
+    parts += [f"> {escape(remark)}\n" for remark in list_remarks(summary)]
+    parts += [
+        f"- **{escape(m.title)}**: {escape(text)}" for m, text in tables.list_findings(summary)
+    ]
     parts.append("")
-    whole, *others = every(summary)
-    parts.append(table(whole))
+    overall, *others = tables.tabulate_all(summary)
+    parts.append(render_table(overall))
     if figures:
-        parts += ["## By bucket\n", *(_figure(m, figures) for m in summary.metrics)]
-    parts += map(table, others)
+        parts += ["## By bucket\n", *(_link_figure(m, figures) for m in summary.metrics)]
+    parts += map(render_table, others)
     parts.append("## Frozen settings\n")
-    parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in flat(summary.results.protocol)]
+    parts += [f"- {escape(k)}: {escape(v)}" for k, v in flatten_settings(summary.results.protocol)]
     parts.append("\n## Versions\n")
-    parts += [f"- {escaped(k)}: {escaped(v)}" for k, v in summary.results.versions.items()]
+    parts += [f"- {escape(k)}: {escape(v)}" for k, v in summary.results.versions.items()]
     parts.append("\n## Sources\n")
-    parts += [f"- {escaped(', '.join(row))}" for row in counted(summary)]
+    parts += [f"- {escape(', '.join(row))}" for row in count_sources(summary)]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _figure(metric: Metric, figures: str) -> str:
-    return f"![{escaped(metric.heading)} by bucket]({figures}/{file_name(metric.name)}.svg)\n"
+def _link_figure(metric: Metric, figures: str) -> str:
+    return f"![{escape(metric.heading)} by bucket]({figures}/{file_name(metric.name)}.svg)\n"
 
 
-def every(summary: Summary) -> list[Table]:
-    """The tables in the order in which they are read."""
-    found = [tables.overall(summary)]
-    if summary.buckets:
-        found += [tables.by_bucket(summary, metric) for metric in summary.metrics]
-    if len(summary.models) > 1:
-        found += [tables.claims(summary, metric) for metric in summary.metrics]
-    costs = tables.costs(summary)
-    return [*found, *tables.sets(summary), *([costs] if costs else [])]
-
-
-def table(content: Table) -> str:
+def render_table(content: ReportTable) -> str:
     """A table under its title, its notes below it."""
     header = "| " + " | ".join(map(_cell, content.header)) + " |"
     rule = "|---" + "|--:" * (len(content.header) - 1) + "|"
     rows = ["| " + " | ".join(map(_cell, row)) + " |" for row in content.rows]
-    notes = [f"\n{escaped(note)}" for note in content.notes]
-    return "\n".join([f"## {escaped(content.title)}\n", header, rule, *rows, *notes, ""])
+    notes = [f"\n{escape(note)}" for note in content.notes]
+    return "\n".join([f"## {escape(content.title)}\n", header, rule, *rows, *notes, ""])
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     warned = " ⚠" if cell.warned else ""
-    small = "".join(f" {escaped(part)}" for part in (cell.small, cell.verdict) if part)
-    text = escaped(cell.text)
+    small = "".join(f" {escape(part)}" for part in (cell.small, cell.verdict) if part)
+    text = escape(cell.text)
     return f"{SIGNS[cell.mark]}{f'**{text}**' if cell.mark == 'best' else text}{small}{warned}"
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return re.sub(r"([\\`*_{}<>#|~&!]|\](?=[(\[:]))", r"\\\1", " ".join(text.split()))

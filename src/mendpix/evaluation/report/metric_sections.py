@@ -1,98 +1,133 @@
-"""The page's sections of numbers: a metric by hole size, paired differences, sets, time."""
+"""The page's sections of numbers: metrics by hole size, paired differences, sets, times."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from mendpix.evaluation.report import difference_strips, plots, tables
-from mendpix.evaluation.report.html_tables import data_table, notes, scrolling
-from mendpix.evaluation.report.markup import Markup, joined, tag
-from mendpix.evaluation.report.summary import Duel, Metric, Summary
+from mendpix.evaluation.report.rendering import render
+from mendpix.evaluation.report.summary import Metric, PairComparison, Summary
 from mendpix.evaluation.report.svg import Axis
+from mendpix.evaluation.report.tables import ReportTable
 
-MANY = 10
+MAX_PAIRS = 10
 """Pairs beyond which only those of the model with the best mean are drawn."""
 
 
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """A pair of models, with its lead drawn and in numbers.
+
+    Attributes:
+        zero: where 0 lies in the strip, in percent of its width.
+    """
+
+    winner: str
+    loser: str
+    verdict: str
+    is_supported: bool
+    strip: Markup
+    zero: str
+    lead: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonTable:
+    """Who beats whom by a metric over all pictures.
+
+    Attributes:
+        whose: what the caption says where only one model's pairs are shown.
+        unit: in brackets, after the metric's title.
+    """
+
+    title: str
+    unit: str
+    whose: str
+    rows: Sequence[ComparisonRow]
+    scale: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class MetricView:
+    """What the page shows of a metric; None: too few models, or no buckets."""
+
+    anchor: str
+    heading: str
+    how: str
+    plot: Markup
+    comparisons: ComparisonTable | None
+    means: ReportTable
+    comparisons_by_bucket: ReportTable | None
+
+
 def anchor(metric: Metric) -> str:
-    """Where a metric's part of the page begins."""
+    """The anchor of a metric's part of the page."""
     return "metric-" + re.sub(r"[^A-Za-z0-9]+", "-", metric.name)
 
 
-def section(summary: Summary) -> Markup:
+def render_metrics(summary: Summary) -> Markup:
     """One part per metric."""
-    parts = [_metric(summary, metric) for metric in summary.metrics]
-    return joined(parts)
+    views = [_view_metric(summary, metric) for metric in summary.metrics]
+    return render("metrics.html", views=views, models=summary.models)
 
 
-def _metric(summary: Summary, metric: Metric) -> Markup:
-    title = tag("h3", {"id": anchor(metric)}, metric.heading)
-    how = tag("p", {"class": "how"}, metric.how) if metric.how else Markup()
-    drawn = tag("figure", None, plots.by_bucket(summary, metric))
-    beside = _claims(summary, metric)
-    table = data_table(tables.by_bucket(summary, metric), summary, "Means by size of the hole")
-    pair = tag("div", {"class": "pair"}, drawn, beside)
-    return tag("article", {"class": "metric"}, title, how, pair, table, _by_bucket(summary, metric))
-
-
-def _claims(summary: Summary, metric: Metric) -> Markup:
-    """Who beats whom over all pictures, with each lead and its interval drawn."""
-    duels = summary.duels(metric)
-    if not duels:
-        return Markup()
-    whose = ""
-    if len(duels) > MANY:
-        first = summary.ranked(metric)[0]
-        whose = f" of {first}, whose mean is best,"
-        duels = [duel for duel in duels if first in (duel.winner, duel.loser)]
-    axis = difference_strips.shared_axis(duels)
-    rows = [_claim(summary, metric, duel, axis) for duel in duels]
-    scale = tag("tr", {"class": "scale"}, tag("td"), tag("td", None, difference_strips.ticks(axis)))
-    unit = f" ({metric.unit})" if metric.unit else ""
-    heads = ("A beats B", f"by {metric.title}{unit}", "lead, 95 % interval")
-    head = tag("tr", None, *(tag("th", {"scope": "col"}, text) for text in heads))
-    caption = tag("caption", None, f"Paired differences{whose} over all pictures")
-    body = (tag("thead", None, head), tag("tbody", None, *rows), tag("tfoot", None, scale))
-    return scrolling(f"{metric.title}: who beats whom", tag("table", {"class": "claims"},
-                                                           caption, *body))  # fmt: skip
-
-
-def _claim(summary: Summary, metric: Metric, duel: Duel, axis: Axis) -> Markup:
-    kind = "supported" if duel.supported else "open"
-    said = tag("small", {"class": f"verdict {kind}"}, tables.verdict(duel))
-    names = (tag("b", None, duel.winner), " beats ", duel.loser)
-    numbers = tables.interval(metric, duel.low, duel.high)
-    place = summary.models.index(duel.winner)
-    return tag(
-        "tr",
-        None,
-        tag("th", {"scope": "row"}, *names, said),
-        tag(
-            "td",
-            {"class": "drawn", "style": f"--zero: {axis.at(0):.2f}%"},
-            difference_strips.strip(duel, axis, place),
-        ),
-        tag("td", None, metric.written(duel.lead), tag("small", None, numbers)),
+def _view_metric(summary: Summary, metric: Metric) -> MetricView:
+    several = len(summary.models) > 1 and summary.buckets
+    return MetricView(
+        anchor(metric),
+        metric.heading,
+        metric.how,
+        plots.plot_buckets(summary, metric),
+        _compare_models(summary, metric),
+        tables.tabulate_buckets(summary, metric),
+        tables.tabulate_comparisons(summary, metric) if several else None,
     )
 
 
-def _by_bucket(summary: Summary, metric: Metric) -> Markup:
-    if len(summary.models) < 2 or not summary.buckets:
+def _compare_models(summary: Summary, metric: Metric) -> ComparisonTable | None:
+    """Who beats whom over all pictures, with each lead and its interval drawn."""
+    pairs = summary.comparisons(metric)
+    if not pairs:
+        return None
+    whose = ""
+    if len(pairs) > MAX_PAIRS:
+        first = summary.rank_models(metric)[0]
+        whose = f" of {first}, whose mean is best,"
+        pairs = [pair for pair in pairs if first in (pair.winner, pair.loser)]
+    axis = difference_strips.fit_shared_axis(pairs)
+    rows = [_comparison_row(summary, metric, pair, axis) for pair in pairs]
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return ComparisonTable(metric.title, unit, whose, rows, difference_strips.draw_scale(axis))
+
+
+def _comparison_row(
+    summary: Summary, metric: Metric, pair: PairComparison, axis: Axis
+) -> ComparisonRow:
+    return ComparisonRow(
+        pair.winner,
+        pair.loser,
+        tables.verdict(pair),
+        pair.is_supported,
+        difference_strips.draw_strip(pair, axis, summary.models.index(pair.winner)),
+        f"{axis.at(0):.2f}%",
+        metric.format_value(pair.lead),
+        tables.format_interval(metric, pair.low, pair.high),
+    )
+
+
+def render_sets(summary: Summary) -> Markup:
+    """FID, KID and their like, with the count in each cell; nothing where none was measured."""
+    set_tables = tables.tabulate_sets(summary)
+    return render("sets.html", tables=set_tables, models=summary.models) if set_tables else Markup()
+
+
+def render_costs(summary: Summary) -> Markup:
+    """Time and memory, apart from all that is reproducible; nothing where none was measured."""
+    table = tables.tabulate_costs(summary)
+    if table is None:
         return Markup()
-    told = tables.claims(summary, metric)
-    name = tag("summary", None, "Paired differences by bucket")
-    return tag("details", None, name, data_table(told, summary), notes(told))
-
-
-def sets(summary: Summary) -> Markup:
-    """FID, KID and their like, with the count in each cell."""
-    parts = [joined([data_table(told, summary), notes(told)]) for told in tables.sets(summary)]
-    return tag("div", {"class": "sets"}, *parts) if parts else Markup()
-
-
-def costs(summary: Summary) -> Markup:
-    """Time and memory, apart from all that repeats."""
-    told = tables.costs(summary)
-    if told is None:
-        return Markup()
-    drawn = tag("figure", None, plots.times(summary))
-    table = data_table(told, summary, "Seconds a picture, and memory")
-    return joined([tag("div", {"class": "pair wide"}, drawn, table), notes(told)])
+    plot = plots.plot_times(summary)
+    return render("costs.html", table=table, plot=plot, models=summary.models)

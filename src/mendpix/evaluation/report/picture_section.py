@@ -1,165 +1,189 @@
 """The page's section of pictures, with a slider between any two."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from mendpix.evaluation.report import gallery, tables
-from mendpix.evaluation.report.gallery import COARSER, GAIN, Gallery, Shown
-from mendpix.evaluation.report.markup import Markup, joined, tag
+from mendpix.evaluation.report.gallery import COARSER, GAIN, EncodedPicture, Gallery
+from mendpix.evaluation.report.rendering import render
 from mendpix.evaluation.report.summary import Metric, Summary
-from mendpix.evaluation.report.svg import sign
 
 if TYPE_CHECKING:
-    from mendpix.evaluation.report import Options
+    from mendpix.evaluation.report import ReportOptions
 
 
-def section(summary: Summary, folder: Path, metric: Metric | None, options: "Options") -> Markup:
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A small picture that a press puts on the right of the divider.
+
+    Attributes:
+        key: by which the script and the choices name it.
+        source: a data URI.
+    """
+
+    key: str
+    source: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class TileStack:
+    """A model's tiles, or (``place`` None) the photo's own."""
+
+    title: str
+    place: int | None
+    tiles: Sequence[Tile]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCard:
+    """A picture with all that is shown of it.
+
+    Attributes:
+        choices: key and label of each tile, for the two sides of the divider.
+        right: the key that stands on the right at first; on the left stands the input.
+    """
+
+    place: int
+    name: str
+    standing: str
+    about: str
+    size: tuple[int, int]
+    choices: Sequence[tuple[str, str]]
+    right: str
+    stacks: Sequence[TileStack]
+
+
+def render_pictures(
+    summary: Summary, folder: Path, metric: Metric | None, options: "ReportOptions"
+) -> Markup:
     """The best, the median and the worst of each bucket; nothing where there are no pictures."""
     if metric is None or not options.pictures:
         return Markup()
-    choices = gallery.choose(summary, metric, options.pictures)
-    found = gallery.collect(summary, folder, choices, options.budget)
-    if not found.shown:
+    choices = gallery.choose_pictures(summary, metric, options.pictures)
+    pictures = gallery.collect_pictures(summary, folder, choices, options.budget)
+    if not pictures.encoded:
         return Markup()
-    buckets = list(dict.fromkeys(shown.choice.bucket for shown in found.shown))
-    parts = [_bucket(summary, metric, found, bucket) for bucket in buckets]
-    return joined([_about(metric, found), *parts])
+    return render(
+        "pictures.html",
+        ranking=_describe_ranking(metric, pictures),
+        loss=_describe_loss(pictures),
+        heat_colours=gallery.heat_colours()[::51].tolist(),
+        most=f"{100 / GAIN:g} % of white or more",
+        buckets=_group_cards(summary, metric, pictures),
+    )
 
 
-def _about(metric: Metric, found: Gallery) -> Markup:
-    """What ranks them, what the colours say, and what was done to them."""
-    several = any(shown.choice.rank == 0 < shown.choice.of - 1 for shown in found.shown)
+def _describe_ranking(metric: Metric, pictures: Gallery) -> str:
+    several = any(picture.choice.rank == 0 < picture.choice.of - 1 for picture in pictures.encoded)
     which = (
         "Pictures of each bucket from the best to the worst"
         if several
         else "The median picture of each bucket"
     )
-    ranked = (
+    return (
         f"{which} by {metric.title}, as its mean over the models; the numbers below the fills are "
         "of that picture alone. What is missing is hatched."
     )
-    stored = (
-        f"Embedded as WebP of quality {found.quality} (differences {found.quality - COARSER}), at "
-        f"most {found.side} pixels a side"
+
+
+def _describe_loss(pictures: Gallery) -> str:
+    """How the embedded pictures differ from those that were measured."""
+    dropped = f"; {pictures.dropped} more did not fit the page's budget" if pictures.dropped else ""
+    return (
+        f"Embedded as WebP of quality {pictures.quality} (differences "
+        f"{pictures.quality - COARSER}), at most {pictures.side} pixels a side{dropped}; "
+        "measured were the files beside the results, without that loss."
     )
-    left = f"; {found.dropped} more did not fit the page's budget" if found.dropped else ""
-    measured = "; measured were the files beside the results, without that loss."
-    parts = [tag("p", None, ranked), tag("p", None, stored + left + measured), _scale()]
-    return tag("div", {"class": "about"}, *parts)
 
 
-def _scale() -> Markup:
-    """The colours of differences."""
-    stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in gallery.heat()[::51].tolist())
-    bar = tag("span", {"class": "heat", "style": f"background: linear-gradient(90deg, {stops})"})
-    most = f"{100 / GAIN:g} % of white or more"
-    words = f"differences from the truth, × {GAIN} (known pixels dimmed): 0"
-    return tag("p", {"class": "heatscale"}, words, bar, most)
+def _group_cards(
+    summary: Summary, metric: Metric, pictures: Gallery
+) -> list[tuple[str, list[PictureCard]]]:
+    """Title and cards of each bucket."""
+    groups: dict[str, list[PictureCard]] = {}
+    for place, picture in enumerate(pictures.encoded):
+        card = _view_picture(summary, metric, picture, place)
+        groups.setdefault(picture.choice.bucket, []).append(card)
+    return [(_bucket_title(bucket), cards) for bucket, cards in groups.items()]
 
 
-def _bucket(summary: Summary, metric: Metric, found: Gallery, bucket: str) -> Markup:
-    cards = [
-        _card(summary, metric, shown, place)
-        for place, shown in enumerate(found.shown)
-        if shown.choice.bucket == bucket
-    ]
-    name = tables.share(bucket)
-    title = tag("h3", None, name if name == "all pictures" else f"Hole {name}")
-    return tag("div", {"class": "bucket"}, title, *cards)
+def _bucket_title(bucket: str) -> str:
+    label = tables.bucket_label(bucket)
+    return label if label == "all pictures" else f"Hole {label}"
 
 
-def _card(summary: Summary, metric: Metric, shown: Shown, place: int) -> Markup:
-    choice = shown.choice
-    name = tag("h4", None, tag("span", {"class": "standing"}, choice.standing), choice.shot.name)
-    licence = f", {choice.shot.licence}" if choice.shot.licence else ""
-    source = choice.shot.source or ""
-    about = f"hole {100 * choice.shot.ratio:.1f} %" + (f"; {source}{licence}" if source else "")
-    head = tag("header", None, name, tag("p", None, about))
-    body = tag("div", {"class": "shown"}, _viewer(summary, metric, shown, place),
-               _tiles(summary, metric, shown))  # fmt: skip
-    return tag("article", {"class": "card"}, head, body)
-
-
-def _options(summary: Summary, shown: Shown, chosen: str) -> list[Markup]:
-    named = [("given", "input"), ("truth", "truth")]
-    places = {model: place for place, model in enumerate(summary.models)}
-    named += [(f"fill-{places[m]}", m) for m in shown.fills]
-    named += [(f"difference-{places[m]}", f"difference of {m}") for m in shown.differences]
-    return [tag("option", {"value": v, "selected": v == chosen}, text) for v, text in named]
-
-
-def _viewer(summary: Summary, metric: Metric, shown: Shown, place: int) -> Markup:
-    """Two pictures under one divider, a range input that a keyboard moves, and what to choose."""
-    best = next((m for m in summary.ranked(metric) if m in shown.fills), None)
-    right = f"fill-{summary.models.index(best)}" if best else "truth"
-    width, height = shown.size
-    name = shown.choice.shot.name
-    slider = {"type": "range", "min": 0, "max": 100, "value": 50, "step": 1}
-    stage = tag(
-        "div",
-        {"class": "stage", "style": f"aspect-ratio: {width} / {height}"},
-        tag("img", {"class": "right", "alt": ""}),
-        tag("img", {"class": "left", "alt": ""}),
-        tag("span", {"class": "divider", "aria-hidden": "true"}),
-        tag("span", {"class": "which left", "aria-hidden": "true"}),
-        tag("span", {"class": "which right", "aria-hidden": "true"}),
-        tag("input", {**slider, "aria-label": f"Divider between two pictures of {name}"}),
-    )
-    sides = [("left", "given"), ("right", right)]
-    selects = [
-        tag("label", None, tag("span", None, side.capitalize()),
-            tag("select", {"data-side": side}, *_options(summary, shown, chosen)))
-        for side, chosen in sides
-    ]  # fmt: skip
-    choose = tag("div", {"class": "choose"}, *selects)
-    return tag("div", {"class": "viewer", "data-viewer": place}, stage, choose)
-
-
-def _tiles(summary: Summary, metric: Metric, shown: Shown) -> Markup:
-    """All pictures small; a press puts one on the right of the divider."""
-    own = tag(
-        "div",
-        {"class": "stack"},
-        tag("p", {"class": "who"}, "photo"),
-        _tile(shown, "given", shown.given, "input"),
-        _tile(shown, "truth", shown.truth, "truth"),
-    )
-    stacks = [_stack(summary, metric, shown, place) for place in range(len(summary.models))]
-    return tag("div", {"class": "tiles"}, own, *stacks)
-
-
-def _stack(summary: Summary, metric: Metric, shown: Shown, place: int) -> Markup:
-    model = summary.models[place]
-    if model not in shown.fills:
-        return Markup()
-    value = summary.values(model, metric).get(shown.choice.shot.name)
-    number = (
-        metric.written(value) + (f" {metric.unit}" if metric.unit else "")
-        if value is not None
-        else "–"
-    )
-    return tag(
-        "div",
-        {"class": "stack", "data-model": place},
-        tag("p", {"class": "who"}, sign(place), tag("span", None, model)),
-        _tile(shown, f"fill-{place}", shown.fills[model], f"{metric.title} {number}", model),
-        _tile(
-            shown, f"difference-{place}", shown.differences[model], f"difference × {GAIN}", model
+def _view_picture(
+    summary: Summary, metric: Metric, picture: EncodedPicture, place: int
+) -> PictureCard:
+    sample = picture.choice.sample
+    licence = f", {sample.licence}" if sample.licence else ""
+    source = f"; {sample.source}{licence}" if sample.source else ""
+    best = next((model for model in summary.rank_models(metric) if model in picture.fills), None)
+    own = TileStack(
+        "photo",
+        None,
+        (
+            _tile(picture, "given", picture.input, "input"),
+            _tile(picture, "truth", picture.truth, "truth"),
         ),
     )
+    return PictureCard(
+        place,
+        sample.name,
+        picture.choice.standing,
+        f"hole {100 * sample.ratio:.1f} %{source}",
+        picture.size,
+        _list_choices(summary, picture),
+        "truth" if best is None else _fill_key(summary, best),
+        [own, *(_stack_tiles(summary, metric, picture, model) for model in picture.fills)],
+    )
 
 
-def _tile(shown: Shown, key: str, source: Markup, caption: str, model: str = "") -> Markup:
-    width, height = shown.size
-    alt = f"{shown.choice.shot.name}, {model + ': ' if model else ''}{caption}"
-    image = {
-        "src": source,
-        "alt": alt,
-        "width": width,
-        "height": height,
-        "decoding": "async",
-        "loading": "lazy",
-    }
-    press = {"type": "button", "data-key": key, "title": "show on the right of the divider"}
-    held = tag("button", press, tag("img", image))
-    return tag("figure", {"class": "tile"}, held, tag("figcaption", None, caption))
+def _fill_key(summary: Summary, model: str) -> str:
+    return f"fill-{summary.models.index(model)}"
+
+
+def _difference_key(summary: Summary, model: str) -> str:
+    return f"difference-{summary.models.index(model)}"
+
+
+def _list_choices(summary: Summary, picture: EncodedPicture) -> list[tuple[str, str]]:
+    fills = [(_fill_key(summary, model), model) for model in picture.fills]
+    differences = [
+        (_difference_key(summary, model), f"difference of {model}") for model in picture.differences
+    ]
+    return [("given", "input"), ("truth", "truth"), *fills, *differences]
+
+
+def _stack_tiles(
+    summary: Summary, metric: Metric, picture: EncodedPicture, model: str
+) -> TileStack:
+    value = summary.values(model, metric).get(picture.choice.sample.name)
+    unit = f" {metric.unit}" if metric.unit else ""
+    number = "–" if value is None else metric.format_value(value) + unit
+    fill = _tile(
+        picture,
+        _fill_key(summary, model),
+        picture.fills[model],
+        f"{metric.title} {number}",
+        model,
+    )
+    difference = _tile(
+        picture,
+        _difference_key(summary, model),
+        picture.differences[model],
+        f"difference × {GAIN}",
+        model,
+    )
+    return TileStack(model, summary.models.index(model), (fill, difference))
+
+
+def _tile(picture: EncodedPicture, key: str, source: str, caption: str, model: str = "") -> Tile:
+    subject = f"{model}: " if model else ""
+    return Tile(key, source, caption, f"{picture.choice.sample.name}, {subject}{caption}")

@@ -1,4 +1,4 @@
-"""Everything the tables and plots say, worked out once from the rows of an evaluation."""
+"""Statistics behind the tables and plots, computed once from the rows of an evaluation."""
 
 import math
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Metric:
         unit = f" ({self.unit})" if self.unit else ""
         return f"{self.title}{unit} {'↑' if self.higher else '↓'}"
 
-    def written(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value in this metric's digits; ∞ where it has no end, – where there is none."""
         if math.isnan(value):
             return "–"
@@ -50,7 +50,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Duel:
+class PairComparison:
     """Two models on the pictures that both filled; ``winner`` has the better mean there.
 
     Attributes:
@@ -66,7 +66,7 @@ class Duel:
     count: int
 
     @property
-    def supported(self) -> bool:
+    def is_supported(self) -> bool:
         """Whether the interval leaves 0 out, and comes from enough pictures to be believed."""
         return self.low > 0 and self.count >= statistics.FEWEST
 
@@ -80,7 +80,7 @@ class Summary:
     @cached_property
     def all_metrics(self) -> list[Metric]:
         """In the order of the tables."""
-        return [_metric(name, held) for name, held in self.results.metrics.items()]
+        return [_metric(name, settings) for name, settings in self.results.metrics.items()]
 
     @property
     def metrics(self) -> list[Metric]:
@@ -110,12 +110,12 @@ class Summary:
     @cached_property
     def members(self) -> dict[str, list[str]]:
         """Names of pictures by bucket, sorted."""
-        found: dict[str, list[str]] = {ALL: [], **{bucket: [] for bucket in self.buckets}}
-        for shot in sorted(self.results.pictures, key=lambda shot: shot.name):
-            found[ALL].append(shot.name)
-            if shot.bucket:
-                found[shot.bucket].append(shot.name)
-        return found
+        members: dict[str, list[str]] = {ALL: [], **{bucket: [] for bucket in self.buckets}}
+        for sample in sorted(self.results.pictures, key=lambda sample: sample.name):
+            members[ALL].append(sample.name)
+            if sample.bucket:
+                members[sample.bucket].append(sample.name)
+        return members
 
     @cached_property
     def _index(self) -> dict[tuple[str, str], dict[str, float]]:
@@ -126,8 +126,8 @@ class Summary:
 
     def values(self, model: str, metric: Metric, bucket: str = ALL) -> dict[str, float]:
         """By picture, in the order of their names."""
-        held = self._index.get((model, metric.name), {})
-        return {name: held[name] for name in self.members[bucket] if name in held}
+        values = self._index.get((model, metric.name), {})
+        return {name: values[name] for name in self.members[bucket] if name in values}
 
     @cached_property
     def _estimates(self) -> dict[tuple[str, str, str], Estimate]:
@@ -137,24 +137,26 @@ class Summary:
         """The mean of a metric over a bucket's pictures."""
         key = (model, metric.name, bucket)
         if key not in self._estimates:
-            self._estimates[key] = statistics.estimated(self.values(model, metric, bucket))
+            self._estimates[key] = statistics.estimate_mean(self.values(model, metric, bucket))
         return self._estimates[key]
 
     @cached_property
-    def _duels(self) -> dict[tuple[str, str], list[Duel]]:
+    def _comparisons(self) -> dict[tuple[str, str], list[PairComparison]]:
         return {}
 
-    def duels(self, metric: Metric, bucket: str = ALL) -> list[Duel]:
+    def comparisons(self, metric: Metric, bucket: str = ALL) -> list[PairComparison]:
         """Each pair of models that share pictures, the largest lead first among equals in rank."""
         key = (metric.name, bucket)
-        if key not in self._duels:
-            values = {model: self.values(model, metric, bucket) for model in self.ranked(metric)}
+        if key not in self._comparisons:
+            values = {
+                model: self.values(model, metric, bucket) for model in self.rank_models(metric)
+            }
             pairs = combinations(values, 2)
-            found = [_duel(metric, a, b, values[a], values[b]) for a, b in pairs]
-            self._duels[key] = [duel for duel in found if duel is not None]
-        return self._duels[key]
+            compared = [_compare_pair(metric, a, b, values[a], values[b]) for a, b in pairs]
+            self._comparisons[key] = [pair for pair in compared if pair is not None]
+        return self._comparisons[key]
 
-    def ranked(self, metric: Metric, bucket: str = ALL) -> list[str]:
+    def rank_models(self, metric: Metric, bucket: str = ALL) -> list[str]:
         """The models from the best mean to the worst; those without a value last."""
 
         def place(model: str) -> tuple[bool, float]:
@@ -163,56 +165,60 @@ class Summary:
 
         return sorted(self.models, key=place)
 
-    def marks(self, metric: Metric, bucket: str = ALL) -> dict[str, Mark]:
+    def mark_best(self, metric: Metric, bucket: str = ALL) -> dict[str, Mark]:
         """Which models may be called best there.
 
         "best" is the model that beats every other with the data's support; where no model does,
         "near" marks those that no other beats so, unless that holds for all of them.
         """
-        duels = self.duels(metric, bucket)
-        beaten = {duel.loser for duel in duels if duel.supported}
-        fought = {name for duel in duels for name in (duel.winner, duel.loser)}
-        unbeaten = fought - beaten
+        comparisons = self.comparisons(metric, bucket)
+        beaten = {comparison.loser for comparison in comparisons if comparison.is_supported}
+        compared = {
+            name for comparison in comparisons for name in (comparison.winner, comparison.loser)
+        }
+        unbeaten = compared - beaten
         if not beaten:
             return dict.fromkeys(self.models, "")
-        wins = sum(duel.supported and duel.winner in unbeaten for duel in duels)
-        alone = len(unbeaten) == 1 and wins == len(fought) - 1
+        wins = sum(pair.is_supported and pair.winner in unbeaten for pair in comparisons)
+        alone = len(unbeaten) == 1 and wins == len(compared) - 1
         kind: Mark = "best" if alone else "near"
         return {model: kind if model in unbeaten else "" for model in self.models}
 
 
-_kept: Summary | None = None
+_latest: Summary | None = None
 
 
-def summarised(results: Results) -> Summary:
-    """The summary of results, kept until others come: intervals take long to draw, and a table
-    for the terminal and a page ask for the same ones."""
-    global _kept
-    if _kept is None or _kept.results is not results:
-        _kept = Summary(results)
-    return _kept
+def summarize(results: Results) -> Summary:
+    """The summary of results, cached until other results come.
+
+    Bootstrap intervals are slow, and the terminal's table and the page need the same ones.
+    """
+    global _latest
+    if _latest is None or _latest.results is not results:
+        _latest = Summary(results)
+    return _latest
 
 
-def _metric(name: str, held: Mapping[str, Any]) -> Metric:
+def _metric(name: str, settings: Mapping[str, Any]) -> Metric:
     return Metric(
         name=name,
-        title=str(held.get("label") or name),
-        unit=str(held.get("unit", "")),
-        higher=held.get("better") == "higher",
-        digits=int(held.get("digits", 4)),
-        whole=bool(held.get("set", False)),
-        how=str(held.get("how", "")),
+        title=str(settings.get("label") or name),
+        unit=str(settings.get("unit", "")),
+        higher=settings.get("better") == "higher",
+        digits=int(settings.get("digits", 4)),
+        whole=bool(settings.get("set", False)),
+        how=str(settings.get("how", "")),
     )
 
 
-def _duel(
+def _compare_pair(
     metric: Metric, a: str, b: str, of_a: Mapping[str, float], of_b: Mapping[str, float]
-) -> Duel | None:
+) -> PairComparison | None:
     """The difference of two models, turned so that it is a lead."""
     ours, theirs = (of_a, of_b) if metric.higher else (of_b, of_a)
-    lead = statistics.paired(ours, theirs)
+    lead = statistics.paired_difference(ours, theirs)
     if not lead.count:
         return None
     if lead.mean < 0:
-        return Duel(b, a, -lead.mean, -lead.high, -lead.low, lead.count)
-    return Duel(a, b, lead.mean, lead.low, lead.high, lead.count)
+        return PairComparison(b, a, -lead.mean, -lead.high, -lead.low, lead.count)
+    return PairComparison(a, b, lead.mean, lead.low, lead.high, lead.count)

@@ -1,15 +1,15 @@
-"""The report's tables, before they are text, LaTeX or HTML."""
+"""Tables of the report as data, before they are text, LaTeX or HTML."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
 
-from mendpix.evaluation.report.summary import Duel, Mark, Metric, Summary
-from mendpix.evaluation.results import ALL, SetRow
+from mendpix.evaluation.report.summary import Mark, Metric, PairComparison, Summary
+from mendpix.evaluation.results import ALL, SetMetricRow
 from mendpix.evaluation.statistics import FEWEST
 
-ENOUGH = 2048
+FID_PICTURES = 2048
 """Pictures from which on FID's covariance of 2,048 features has full rank."""
 
 INTERVAL = (
@@ -25,13 +25,13 @@ MARKING = (
 )
 
 FEW = (
-    f"Under {ENOUGH:,} pictures FID is biased upwards, the more the fewer they are: compare such "
-    "numbers only at equal counts, and read KID beside them."
+    f"Under {FID_PICTURES:,} pictures FID is biased upwards, the more the fewer they are: compare "
+    "such numbers only at equal counts, and read KID beside them."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """What stands in a table's cell: a value, then smaller print and a verdict on it."""
 
     text: str
@@ -42,16 +42,16 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A table with a row per thing compared; the first column names it."""
 
     title: str
-    header: Sequence[Cell]
-    rows: Sequence[Sequence[Cell]]
+    header: Sequence[TableCell]
+    rows: Sequence[Sequence[TableCell]]
     notes: Sequence[str] = field(default=())
 
 
-def share(bucket: str) -> str:
+def bucket_label(bucket: str) -> str:
     """A bucket's label as shares in percent: "(0.01,0.1]" becomes "1–10 %"."""
     span, _, rest = bucket.partition("] ")
     edges = span.strip("(]").split(",")
@@ -62,114 +62,122 @@ def share(bucket: str) -> str:
     return f"{low}–{high} %" + (f", {rest}" if rest else "")
 
 
-def overall(summary: Summary) -> Table:
+def tabulate_overall(summary: Summary) -> ReportTable:
     """A row per model, a column per metric, over all pictures."""
-    header = [Cell("model"), *(Cell(metric.heading) for metric in summary.metrics)]
+    header = [TableCell("model"), *(TableCell(metric.heading) for metric in summary.metrics)]
     rows = [
-        [Cell(model), *(_mean(summary, model, metric, ALL) for metric in summary.metrics)]
+        [TableCell(model), *(_mean_cell(summary, model, metric, ALL) for metric in summary.metrics)]
         for model in summary.models
     ]
     count = len(summary.members[ALL])
-    return Table(f"All {count} pictures", header, rows, (INTERVAL, *_marking(summary)))
+    return ReportTable(f"All {count} pictures", header, rows, (INTERVAL, *_marking_note(summary)))
 
 
-def _mean(summary: Summary, model: str, metric: Metric, bucket: str) -> Cell:
-    found = summary.estimate(model, metric, bucket)
-    if not found.count:
-        return Cell("–")
-    missing = len(summary.members[bucket]) - found.count
-    span = interval(metric, found.low, found.high)
-    lacking = f" {missing} missing" if missing else ""
-    mark = summary.marks(metric, bucket)[model]
-    return Cell(metric.written(found.mean), (span + lacking).strip(), mark, bool(missing))
+def _mean_cell(summary: Summary, model: str, metric: Metric, bucket: str) -> TableCell:
+    estimate = summary.estimate(model, metric, bucket)
+    if not estimate.count:
+        return TableCell("–")
+    missing = len(summary.members[bucket]) - estimate.count
+    interval = format_interval(metric, estimate.low, estimate.high)
+    small = (interval + (f" {missing} missing" if missing else "")).strip()
+    mark = summary.mark_best(metric, bucket)[model]
+    return TableCell(metric.format_value(estimate.mean), small, mark, bool(missing))
 
 
-def interval(metric: Metric, low: float, high: float) -> str:
+def format_interval(metric: Metric, low: float, high: float) -> str:
     """An interval in brackets; nothing where too few pictures give none."""
     if math.isnan(low):
         return ""
-    return f"[{metric.written(low)}, {metric.written(high)}]"
+    return f"[{metric.format_value(low)}, {metric.format_value(high)}]"
 
 
-def _marking(summary: Summary) -> tuple[str, ...]:
+def _marking_note(summary: Summary) -> tuple[str, ...]:
     return (MARKING,) if len(summary.models) > 1 else ()
 
 
-def by_bucket(summary: Summary, metric: Metric) -> Table:
+def tabulate_buckets(summary: Summary, metric: Metric) -> ReportTable:
     """A row per model, a column per bucket, of one metric."""
-    heads = [Cell(share(b), f"n = {len(summary.members[b]):,}") for b in summary.columns]
+    heads = [
+        TableCell(bucket_label(b), f"n = {len(summary.members[b]):,}") for b in summary.columns
+    ]
     rows = [
-        [Cell(model), *(_mean(summary, model, metric, b) for b in summary.columns)]
+        [TableCell(model), *(_mean_cell(summary, model, metric, b) for b in summary.columns)]
         for model in summary.models
     ]
-    return Table(metric.heading, [Cell("model"), *heads], rows)
+    return ReportTable(metric.heading, [TableCell("model"), *heads], rows)
 
 
-def claims(summary: Summary, metric: Metric) -> Table:
+def tabulate_comparisons(summary: Summary, metric: Metric) -> ReportTable:
     """A row per pair of models: over all pictures, then by bucket, who leads and by how much."""
     columns = [ALL, *summary.buckets]
-    header = [Cell("A beats B"), *(Cell(share(bucket)) for bucket in columns)]
-    overall_duels = summary.duels(metric)
+    header = [TableCell("A beats B"), *(TableCell(bucket_label(bucket)) for bucket in columns)]
     rows = [
-        [Cell(f"{duel.winner} beats {duel.loser}")]
-        + [_claim(summary, metric, bucket, duel) for bucket in columns]
-        for duel in overall_duels
+        [TableCell(f"{pair.winner} beats {pair.loser}")]
+        + [_comparison_cell(summary, metric, bucket, pair) for bucket in columns]
+        for pair in summary.comparisons(metric)
     ]
     notes = ("By how much A is better than B on the same pictures; below 0, B is better.",)
-    return Table(f"{metric.title}: paired differences", header, rows, notes)
+    return ReportTable(f"{metric.title}: paired differences", header, rows, notes)
 
 
-def _claim(summary: Summary, metric: Metric, bucket: str, pair: Duel) -> Cell:
+def _comparison_cell(
+    summary: Summary, metric: Metric, bucket: str, pair: PairComparison
+) -> TableCell:
     """The pair's lead there, as seen from the one that leads over all pictures."""
-    for duel in summary.duels(metric, bucket):
-        if {duel.winner, duel.loser} == {pair.winner, pair.loser}:
-            turned = duel.winner != pair.winner
-            lead, low, high = (-duel.lead, -duel.high, -duel.low) if turned else numbers(duel)
-            span, told = interval(metric, low, high), verdict(duel, turned)
-            return Cell(metric.written(lead), span, verdict=told)
-    return Cell("–")
+    for comparison in summary.comparisons(metric, bucket):
+        if {comparison.winner, comparison.loser} == {pair.winner, pair.loser}:
+            turned = comparison.winner != pair.winner
+            lead, low, high = comparison.lead, comparison.low, comparison.high
+            if turned:
+                lead, low, high = -lead, -high, -low
+            interval = format_interval(metric, low, high)
+            return TableCell(
+                metric.format_value(lead), interval, verdict=verdict(comparison, turned)
+            )
+    return TableCell("–")
 
 
-def numbers(duel: Duel) -> tuple[float, float, float]:
-    """Lead and interval."""
-    return duel.lead, duel.low, duel.high
-
-
-def verdict(duel: Duel, turned: bool = False) -> str:
-    """Whether the data supports the claim."""
-    if duel.count < FEWEST:
-        return f"not supported by {duel.count} pictures" if duel.count > 1 else "one picture"
-    if not duel.supported:
+def verdict(comparison: PairComparison, turned: bool = False) -> str:
+    """Whether the data supports the claim; ``turned``: the claim that the loser is better."""
+    if comparison.count == 1:
+        return "one picture"
+    if comparison.count < FEWEST:
+        return f"not supported by {comparison.count} pictures"
+    if not comparison.is_supported:
         return "not supported"
     return "the opposite is supported" if turned else "supported"
 
 
-def sets(summary: Summary) -> list[Table]:
+def tabulate_sets(summary: Summary) -> list[ReportTable]:
     """A table per metric of whole sets: a row per model, a column per bucket, counts in cells."""
-    held = {(s.model, s.metric, s.bucket): s for s in summary.results.sets}
-    measured = [m for m in summary.set_metrics if any(key[1] == m.name for key in held)]
-    columns = [b for b in summary.columns if any(key[2] == b for key in held)]
-    header = [Cell("model"), *(Cell(share(bucket)) for bucket in columns)]
-    found = []
+    values = {(s.model, s.metric, s.bucket): s for s in summary.results.sets}
+    measured = [m for m in summary.set_metrics if any(key[1] == m.name for key in values)]
+    columns = [b for b in summary.columns if any(key[2] == b for key in values)]
+    header = [TableCell("model"), *(TableCell(bucket_label(bucket)) for bucket in columns)]
+    few = any(map(_too_few, values.values()))
+    tables = []
     for metric in measured:
         rows = [
-            [Cell(model), *(_of_set(metric, held.get((model, metric.name, b))) for b in columns)]
+            [
+                TableCell(model),
+                *(_set_cell(metric, values.get((model, metric.name, b))) for b in columns),
+            ]
             for model in summary.models
         ]
-        notes = FEW if any(map(_too_few, held.values())) and metric is measured[-1] else ""
-        found.append(Table(metric.heading, header, rows, (notes,) if notes else ()))
-    return found
+        notes = (FEW,) if few and metric is measured[-1] else ()
+        tables.append(ReportTable(metric.heading, header, rows, notes))
+    return tables
 
 
-def _of_set(metric: Metric, row: SetRow | None) -> Cell:
+def _set_cell(metric: Metric, row: SetMetricRow | None) -> TableCell:
     if row is None:
-        return Cell("–")
-    return Cell(metric.written(row.value), f"n = {row.count:,}", "", _too_few(row))
+        return TableCell("–")
+    return TableCell(metric.format_value(row.value), f"n = {row.count:,}", "", _too_few(row))
 
 
-def _too_few(row: SetRow) -> bool:
-    """KID has no bias from small samples."""
-    return row.count < ENOUGH and not row.metric.startswith("kid")
+def _too_few(row: SetMetricRow) -> bool:
+    """Whether FID's bias from few pictures matters; KID's estimator has none."""
+    return row.count < FID_PICTURES and not row.metric.startswith("kid")
 
 
 COST_NOTE = (
@@ -179,27 +187,33 @@ COST_NOTE = (
 )
 
 
-def costs(summary: Summary) -> Table | None:
+def tabulate_costs(summary: Summary) -> ReportTable | None:
     """A row per model: seconds a picture, and memory."""
     if not summary.results.costs:
         return None
     names = ("model", "median (s)", "quartiles (s)", "longest (s)", "memory (MiB)", "n")
-    rows = []
-    for model in summary.models:
-        held = [cost for cost in summary.results.costs if cost.model == model]
-        if not held:
-            rows.append([Cell(model), *[Cell("–")] * (len(names) - 1)])
-            continue
-        low, middle, high = spread([cost.seconds for cost in held])
-        longest = max(cost.seconds for cost in held)
-        memory = max((c.megabytes for c in held if not math.isnan(c.megabytes)), default=math.nan)
-        peak = "–" if math.isnan(memory) else f"{memory:,.0f}"
-        texts = (seconds(middle), f"{seconds(low)}–{seconds(high)}", seconds(longest), peak)
-        rows.append([Cell(model), *map(Cell, texts), Cell(str(len(held)))])
-    return Table("Time and memory", list(map(Cell, names)), rows, (COST_NOTE,))
+    rows = [[TableCell(model), *_cost_cells(summary, model)] for model in summary.models]
+    return ReportTable("Time and memory", list(map(TableCell, names)), rows, (COST_NOTE,))
 
 
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
+def _cost_cells(summary: Summary, model: str) -> list[TableCell]:
+    costs = [cost for cost in summary.results.costs if cost.model == model]
+    if not costs:
+        return [TableCell("–")] * 5
+    low, middle, high = quartiles([cost.seconds for cost in costs])
+    longest = max(cost.seconds for cost in costs)
+    memory = max((c.megabytes for c in costs if not math.isnan(c.megabytes)), default=math.nan)
+    texts = (
+        format_seconds(middle),
+        f"{format_seconds(low)}–{format_seconds(high)}",
+        format_seconds(longest),
+        "–" if math.isnan(memory) else f"{memory:,.0f}",
+        str(len(costs)),
+    )
+    return list(map(TableCell, texts))
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     """Lower quartile, median and upper quartile."""
     if len(values) < 2:
         return values[0], values[0], values[0]
@@ -207,14 +221,25 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def seconds(value: float) -> str:
-    """Three digits that count."""
+def format_seconds(value: float) -> str:
+    """A time in three significant digits."""
     if value >= 100:
         return f"{value:.0f}"
     return f"{value:#.3g}" if value >= 0.001 else f"{value:.4f}"
 
 
-def findings(summary: Summary) -> list[tuple[Metric, str]]:
+def tabulate_all(summary: Summary) -> list[ReportTable]:
+    """Every table, in the order in which they are read."""
+    tables = [tabulate_overall(summary)]
+    if summary.buckets:
+        tables += [tabulate_buckets(summary, metric) for metric in summary.metrics]
+    if len(summary.models) > 1:
+        tables += [tabulate_comparisons(summary, metric) for metric in summary.metrics]
+    costs = tabulate_costs(summary)
+    return [*tables, *tabulate_sets(summary), *([costs] if costs else [])]
+
+
+def list_findings(summary: Summary) -> list[tuple[Metric, str]]:
     """One sentence per metric: who is best over all pictures, and whether the data supports it."""
     if len(summary.models) < 2:
         return []
@@ -222,15 +247,15 @@ def findings(summary: Summary) -> list[tuple[Metric, str]]:
 
 
 def _finding(summary: Summary, metric: Metric) -> str:
-    marks = summary.marks(metric)
-    first = [model for model in summary.ranked(metric) if marks[model]]
-    if not summary.duels(metric):
+    marks = summary.mark_best(metric)
+    best = [model for model in summary.rank_models(metric) if marks[model]]
+    if not summary.comparisons(metric):
         return "no two models were measured on the same pictures."
-    if not first:
+    if not best:
         return "the data does not tell the models apart; no model is best."
-    if marks[first[0]] == "best":
-        return f"{first[0]} is best, and the data supports it against every other model."
-    if len(first) == 1:
-        return f"no model beats {first[0]}, but not every lead of it is supported by the data."
-    names = f"{', '.join(first[:-1])} and {first[-1]}"
+    if marks[best[0]] == "best":
+        return f"{best[0]} is best, and the data supports it against every other model."
+    if len(best) == 1:
+        return f"no model beats {best[0]}, but not every lead of it is supported by the data."
+    names = f"{', '.join(best[:-1])} and {best[-1]}"
     return f"{names} lead; the data does not tell which of them is best."

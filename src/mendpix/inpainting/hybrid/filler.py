@@ -6,37 +6,41 @@ itself, guided by the smaller one: a network sees the whole hole, and a fill of 
 as its surroundings. Without a network PatchMatch works alone.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mendpix.errors import MendError
+from mendpix.errors import MendError, WeightsError
+from mendpix.inpainting import windows
 from mendpix.inpainting.hybrid import grain, ranking, tiling
-from mendpix.inpainting.hybrid.region import Region, Steps, levelled, portion
 from mendpix.inpainting.hybrid.tiling import Refine
-from mendpix.inpainting.patchmatch import Options, PatchMatch, shares
-from mendpix.inpainting.windows import Window
-from mendpix.types import Hole, Photo, Progress
+from mendpix.inpainting.patchmatch import numba_cache
+from mendpix.inpainting.patchmatch.completion import complete
+from mendpix.inpainting.patchmatch.options import Options
+from mendpix.inpainting.windows import Region, Window
+from mendpix.types import Hole, Photo, Progress, processors, sub_range
 from mendpix.weights import cards
 
 Quality = Literal["fast", "best"]
 
-NEAR = 96
-"""Pixels around what the network went over in which grain is measured."""
-MEASURED = 2_000_000
-"""Pixels in which it is measured at most; of more, four pieces are taken."""
-PIECES = 6
-"""Pieces of a window that the network goes over in a fast fill: those with most missing pixels."""
+MAX_TILES = 6
+"""Tiles of a window that the network refines in a fast fill: those with most missing pixels."""
 BRISK = Options(rounds=4, last_rounds=2)
 """PatchMatch's part in a hole that is ``LARGE``: two thirds of the time."""
 LARGE = 200_000
 """Missing pixels of a window from which on PatchMatch, followed by a network, tries less hard."""
-REBUILT = Options(rounds=3, last_rounds=1)
+GUIDED = Options(rounds=3, last_rounds=1)
 """PatchMatch's part where it follows a guide, which has settled what further rounds would."""
+NETWORK = "mender.onnx"
+"""The bundled network's file."""
 DEEP, DEPTH = 256, 64
 """A hole this many pixels from rim to middle is settled first where it is only ``DEPTH`` deep."""
 
@@ -48,7 +52,7 @@ class FillVariant:
     Attributes:
         radius: of PatchMatch's patches.
         seed: added to the filler's own.
-        flip: do all this on the mirrored window.
+        flip: fill the mirrored window.
     """
 
     radius: int = 2
@@ -66,72 +70,20 @@ VARIANTS: dict[str, FillVariant] = {
 PatchMatch alone, were tried too and made the choice worse (docs/filling.md)."""
 
 
-def regrained(filled: Photo, view: Region, pieces: list[Window], seed: int) -> None:
-    """Restore the grain in the pieces that a network has gone over; ``filled`` is changed.
-
-    It is measured around all of them, or in the first few where that is much.
-    """
-    known = ~view.hole & ~view.unusable
-    box = tiling.bounds(pieces).grow(NEAR, view.hole.shape)
-    if box.area <= MEASURED:
-        found = grain.measure(filled[box.slices], known[box.slices])
-    else:
-        parts = [piece.slices for piece in pieces if piece.width == pieces[0].width][:4]
-        found = grain.measure(
-            np.concatenate([filled[part] for part in parts]),
-            np.concatenate([known[part] for part in parts]),
-        )
-    if found is None:
-        return
-    done = ~view.hole
-    for index, piece in enumerate(pieces):
-        left = ~done[piece.slices]
-        if left.any():
-            grown = grain.add(filled[piece.slices], left, found, seed * 1009 + index)
-            filled[piece.slices][left] = grown[left]
-            done[piece.slices] = True
-
-
-def bundled(threads: int | None = None) -> Refine | None:
-    """The network in this package, ready to refine on the CPU; None where it is not there."""
-    return awaited(lambda: exported(threads)) if _path().is_file() else None
-
-
-def _path() -> Path:
-    return cards.BUNDLED / "mender.onnx"
-
-
-def awaited(opens: Callable[[], Refine]) -> Refine:
-    """What ``opens`` gives, opened in a thread of its own: while the picture is read and
-    PatchMatch begins.
-    """
-    pool = ThreadPoolExecutor(1, "mender")
-    opened = pool.submit(opens)
-    pool.shutdown(wait=False)
-    return lambda photo, hole, progress: opened.result()(photo, hole, progress)
-
-
-def exported(threads: int | None = None) -> Refine:
-    """The network in this package by ONNX Runtime, on the CPU."""
-    from mendpix.inpainting.onnx.filler import (
-        OnnxFiller,  # here: ONNX Runtime takes a while to import
-    )
-
-    return OnnxFiller(_path(), threads=threads).refine
-
-
-def tries(ways: list[FillVariant], count: int) -> list[FillVariant]:
-    """``count`` ways: those there are, then the same with other seeds."""
+def list_variants(count: int) -> list[FillVariant]:
+    """``count`` variants: those there are, then the same with other seeds."""
+    variants = list(VARIANTS.values())
     return [
-        replace(
-            ways[index % len(ways)], seed=ways[index % len(ways)].seed + 10 * (index // len(ways))
-        )
+        replace(variant, seed=variant.seed + 10 * (index // len(variants)))
         for index in range(count)
+        for variant in [variants[index % len(variants)]]
     ]
 
 
 class HybridFiller:
-    """Fill holes of any size with texture from the picture, mended by a network.
+    """Fill holes of any size with texture from the picture, refined by a network.
+
+    A photo needs a known, finite pixel; :class:`~mendpix.inpainting.base.CheckedFiller` sees to it.
 
     Args:
         refine: the network, called with a photo whose hole PatchMatch has filled; "bundled":
@@ -139,11 +91,12 @@ class HybridFiller:
         quality: "fast", or "best": several ways to fill each window, of which the one is taken
             that :mod:`mendpix.inpainting.hybrid.ranking` likes best.
         seed: of PatchMatch and of the grain; the same seed gives the same bytes.
-        threads: of PatchMatch; None: one per processor.
+        threads: of PatchMatch and of the bundled network; None: one per processor.
+        device: of the bundled network, as for :func:`mendpix.load`.
         regrain: restore the grain of the surroundings in the fill.
 
     Raises:
-        MendError: another quality.
+        MendError: another quality, or a device that the bundled network cannot run on.
     """
 
     channels: ClassVar[Literal["any"]] = "any"
@@ -155,109 +108,195 @@ class HybridFiller:
         quality: Quality = "fast",
         seed: int = 0,
         threads: int | None = None,
+        device: str = "auto",
         regrain: bool = True,
     ) -> None:
         if quality not in ("fast", "best"):
             raise MendError(f"quality is {quality!r} but must be 'fast' or 'best'")
-        self.refine = bundled(threads) if refine == "bundled" else refine
+        self.refine = choose_network(device, threads) if refine == "bundled" else refine
         self.quality, self.seed = quality, seed
-        self.threads, self.regrain = threads, regrain
+        self.threads, self.regrain = threads or processors(), regrain
+        self.max_tiles = MAX_TILES if quality == "fast" else None
 
     def prepare(self) -> None:
         """Load PatchMatch's loops now, compiling them where no cache holds them."""
-        PatchMatch().prepare()
+        numba_cache.kernels()
 
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """The photo ``(H, W, C)`` float32 with its hole ``(H, W)`` filled, others as they were.
 
         Raises:
-            MaskError: nothing is known that could be a source.
             Cancelled: if ``progress`` raised it.
         """
-        count = 1 if self.quality == "fast" else len(VARIANTS)
-        return next(self._filled(photo, hole, count, 1, progress))
+        return next(self.candidates(photo, hole, 1, progress))
 
     def candidates(
         self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
     ) -> Iterator[Photo]:
-        """``count`` different fills, the most likely first."""
-        return self._filled(photo, hole, max(count, len(VARIANTS)), count, progress)
-
-    def _filled(
-        self, photo: Photo, hole: Hole, tried: int, count: int, progress: Progress | None
-    ) -> Iterator[Photo]:
-        """The ``count`` likeliest of ``tried`` fills, window by window."""
-        if not hole.any():
-            yield from (photo.copy() for _ in range(count))
-            return
+        """``count`` different fills, the most likely first: ranked window by window."""
+        single = count == 1 and self.quality == "fast"
+        variants = list_variants(1 if single else max(count, len(VARIANTS)))
+        unusable = ~windows.find_finite(photo) & ~hole
         ranked: list[tuple[Window, list[Photo]]] = []
-        base = 0.0
-        whole = Region(photo, hole)
-        for share, window in shares(hole | whole.unusable, hole):
-            told = portion(progress, base, share)
-            view = Region(photo[window.slices], np.ascontiguousarray(hole[window.slices]))
-            ranked.append((window, self._ranked(view, tried, told)[:count]))
-            base += share
+        start = 0.0
+        for share, window in windows.plan_windows(hole | unusable, hole):
+            region = Region.cut(photo, hole, unusable, window)
+            step = share / len(variants)
+            fills = [
+                self._fill_region(region, variant, sub_range(progress, start + index * step, step))
+                for index, variant in enumerate(variants)
+            ]
+            order = [0] if single else ranking.order(fills, region.hole, region.unusable)
+            ranked.append((window, [fills[place][region.hole] for place in order[:count]]))
+            start += share
         for place in range(count):
             filled = photo.copy()
-            for window, fills in ranked:
-                inside = hole[window.slices]
-                filled[window.slices][inside] = fills[place]
+            for window, values in ranked:
+                filled[window.slices][hole[window.slices]] = values[place]
             yield filled
 
-    def _ranked(self, view: Region, tried: int, told: Progress | None) -> list[Photo]:
-        """Fills of a window's missing pixels ``(m, C)``, the likeliest first."""
-        ways = tries(list(VARIANTS.values()), tried)
-        fills = []
-        for step, way in enumerate(ways):
-            mine = portion(told, step / len(ways), 1 / len(ways))
-            fills.append(self._finished(view, way, mine))
-        order = ranking.order(fills, view.hole, view.unusable) if len(fills) > 1 else [0]
-        return [fills[place][view.hole] for place in order]
+    def _fill_region(
+        self, region: Region, variant: FillVariant, progress: Progress | None
+    ) -> Photo:
+        """Fill a region: PatchMatch, then the network, coarse to fine; then grain.
 
-    def _finished(self, view: Region, way: FillVariant, told: Progress | None) -> Photo:
-        """The window filled in one way, grain and all."""
-        filled = self._solved(view.flipped() if way.flip else view, way, told)
-        if way.flip:
+        Returns: a new photo; pixels that are unusable are painted over.
+        """
+        levels = [region.flip() if variant.flip else region]
+        while (smaller := levels[0].shrink(DEPTH, DEEP)) is not None:
+            levels.insert(0, smaller)
+        guide = None
+        for step, level in enumerate(levels):
+            part = sub_range(progress, step / len(levels), 1 / len(levels))
+            gap = level.hole | level.unusable
+            values = complete(
+                level.photo,
+                gap,
+                guide,
+                self.seed + variant.seed,
+                self._choose_effort(level, variant, guide),
+                self.threads,
+                part if self.refine is None else sub_range(part, 0.0, 0.5),
+            )
+            filled = level.photo.copy()
+            filled[level.hole] = values[level.hole[gap]]
+            filled = tiling.paint_over(filled, level.unusable)
+            if self.refine is not None:
+                rest = sub_range(part, 0.5, 0.5)
+                filled = tiling.refine_tiles(filled, level.hole, self.refine, rest, self.max_tiles)
+            if level is not levels[-1]:
+                guide = tiling.level_rim(filled, level.hole)
+        if variant.flip:
             filled = np.ascontiguousarray(filled[:, ::-1])
         if self.regrain and self.refine is not None:
-            pieces = tiling.fullest(view.hole, self._most)
-            regrained(filled, view, pieces, self.seed + way.seed)
+            tiles = tiling.fullest_tiles(region.hole, self.max_tiles)
+            known = ~region.hole & ~region.unusable
+            grain.restore_in_tiles(filled, region.hole, known, tiles, self.seed + variant.seed)
         return filled
 
-    @property
-    def _most(self) -> int | None:
-        return PIECES if self.quality == "fast" else None
+    def _choose_effort(self, level: Region, variant: FillVariant, guide: Photo | None) -> Options:
+        """How hard PatchMatch is to try."""
+        if guide is not None:
+            options = GUIDED
+        else:
+            large = self.refine is not None and level.hole.sum() >= LARGE
+            options = BRISK if large else Options()
+        return replace(options, radius=variant.radius)
 
-    def _solved(self, view: Region, way: FillVariant, told: Progress | None) -> Photo:
-        """The window filled, without grain; pixels that are unusable are painted over."""
-        small = view.reduced(DEPTH, DEEP)
-        steps = Steps(told, 1 + (small is not None) + (self.refine is not None))
-        guide = None
-        if small is not None:
-            guide = levelled(self._solved(small, way, steps.next()), small.hole)
-        filled = self._matched(view, way, guide, steps.next())
-        filled = tiling.covered(filled, view.unusable)
-        if self.refine is None:
-            return filled
-        return tiling.refined(filled, view.hole, self.refine, steps.next(), self._most)
 
-    def _effort(self, hole: Hole, guided: bool) -> Options:
-        if guided:
-            return REBUILT
-        return BRISK if self.refine is not None and hole.sum() >= LARGE else Options()
+class BundledNetwork:
+    """The network in this package as a refiner, opened in a thread of its own.
 
-    def _matched(
-        self, view: Region, way: FillVariant, guide: Photo | None, told: Progress | None
-    ) -> Photo:
-        """PatchMatch's fill of a window."""
-        filler = PatchMatch(
-            self.seed + way.seed,
-            guide=guide,
-            threads=self.threads,
-            options=self._effort(view.hole, guide is not None),
-            radius=way.radius,
+    It opens while the picture is read and PatchMatch begins. A pickled copy opens its own.
+
+    Args:
+        device: "cpu"; or "auto": an accelerator where PyTorch finds one, else the CPU.
+        threads: as for :class:`HybridFiller`.
+    """
+
+    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+        self.device, self.threads = device, threads
+        pool = ThreadPoolExecutor(1, "network")
+        self._opening: Future[Any] = pool.submit(open_network, device, threads)
+        pool.shutdown(wait=False)
+
+    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+        """Refine the hole of a filled photo; see :mod:`mendpix.inpainting.hybrid.tiling`."""
+        refined: Photo = self._opening.result().refine(photo, hole, progress)
+        return refined
+
+    def __reduce__(self) -> tuple[type["BundledNetwork"], tuple[str, int | None]]:
+        return BundledNetwork, (self.device, self.threads)
+
+
+def choose_network(device: str, threads: int | None = None) -> Refine | None:
+    """The bundled network on a device; None where the package holds none.
+
+    An accelerator that is asked for by name is looked for now; with "auto" one that seems to be
+    there is tried in the background, and the CPU serves where it turns out to be of no use.
+    """
+    if device not in ("auto", "cpu"):
+        refine: Refine = open_accelerated(device, threads).refine
+        return refine
+    if device == "auto" and has_accelerator_driver() and find_spec("torch") is not None:
+        return BundledNetwork("auto", threads)
+    return BundledNetwork("cpu", threads) if (cards.BUNDLED / NETWORK).is_file() else None
+
+
+def open_network(device: str, threads: int | None = None) -> Any:
+    """The filler that :class:`BundledNetwork` stands for."""
+    from mendpix.inpainting.onnx.filler import OnnxFiller  # importing ONNX Runtime takes a while
+
+    if device == "auto":
+        from mendpix.networks.serialization import choose_device
+
+        found = choose_device("auto")
+        if found.type != "cpu":
+            return open_accelerated(str(found), threads)
+    return OnnxFiller(cards.BUNDLED / NETWORK, threads=threads)
+
+
+def open_accelerated(device: str, threads: int | None = None) -> Any:
+    """The bundled network on an accelerator, by PyTorch, or else by ONNX Runtime.
+
+    Raises:
+        WeightsError: PyTorch does not find the device.
+        MendError: PyTorch is not installed.
+    """
+    from mendpix.inpainting.onnx import filler
+
+    if find_spec("torch") is not None:
+        from mendpix.inpainting.torch import load_filler
+
+        try:
+            return load_filler(cards.BUNDLED / "mender.safetensors", device, threads)
+        except WeightsError:
+            if not filler.runs_on(device):
+                raise
+    elif not filler.runs_on(device):
+        raise MendError(
+            f"auto runs on {device} by PyTorch, which is not installed; "
+            "run: pip install 'mendpix[train]', or leave the device out"
         )
-        filled = view.photo.copy()
-        filled[view.hole] = filler.missing(view.photo, view.hole, told, whole=True)
-        return filled
+    return filler.OnnxFiller(cards.BUNDLED / NETWORK, device=device)
+
+
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""What the drivers put there: NVIDIA's, the one of Windows under WSL, AMD's."""
+HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+"""Settings that leave no processor to be seen where they are empty or begin with -1."""
+
+
+def has_accelerator_driver() -> bool:
+    """Whether a graphics processor that PyTorch could use seems to be there.
+
+    Told without importing PyTorch, which takes seconds and has the last word.
+    """
+    settings = (os.environ.get(name, "0").strip() for name in HIDING)
+    if any(not setting or setting.startswith("-1") for setting in settings):
+        return False
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/nvcuda.dll").exists()
+    return any(Path(driver).exists() for driver in DRIVERS)

@@ -7,11 +7,13 @@ its spectrum and its colours.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
+from mendpix.inpainting.windows import Window
 from mendpix.types import Hole, Photo
 
 _FINE = 2.0  # standard deviation in pixels of the blur that parts fine from coarse
@@ -27,6 +29,8 @@ _BINS = 6  # of brightness
 _FEWEST = 200  # pixels that a strength is told from
 _BLOCK = 16  # side of a sample
 _SAMPLES = 256  # at most so many are cut out
+_NEAR = 96  # pixels around refined tiles in which grain is measured
+_MEASURED = 2_000_000  # pixels in which it is measured at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,33 @@ def restore(filled: Photo, hole: Hole, seed: int = 0, known: Hole | None = None)
     """
     grain = measure(filled, ~hole if known is None else known)
     return filled if grain is None or not hole.any() else add(filled, hole, grain, seed)
+
+
+def restore_in_tiles(
+    filled: Photo, hole: Hole, known: Hole, tiles: list[Window], seed: int
+) -> None:
+    """Restore the grain of what a network refined; overwrites the hole of ``filled`` there.
+
+    Each pixel gets grain once, from the first tile that holds it. The grain is measured around all
+    tiles, or inside the first few where that is much.
+    """
+    box = reduce(Window.union, tiles).grow(_NEAR, hole.shape)
+    parts = [box.slices]
+    if box.area > _MEASURED:
+        parts = [tile.slices for tile in tiles if tile.width == tiles[0].width][:4]
+    grain = measure(
+        np.concatenate([filled[part] for part in parts]),
+        np.concatenate([known[part] for part in parts]),
+    )
+    if grain is None:
+        return
+    done = ~hole
+    for index, tile in enumerate(tiles):
+        left = ~done[tile.slices]
+        if left.any():
+            grained = add(filled[tile.slices], left, grain, seed * 1009 + index)
+            filled[tile.slices][left] = grained[left]
+            done[tile.slices] = True
 
 
 def add(filled: Photo, hole: Hole, grain: Grain, seed: int = 0) -> Photo:

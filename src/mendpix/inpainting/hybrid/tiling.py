@@ -1,87 +1,98 @@
-"""Run a network over what another filler filled: in one piece, or in pieces without seams.
+"""Tiled refinement: run a network over what another filler filled, in tiles without seams.
 
 A refiner is called as ``refine(photo, hole, progress) -> photo`` with a photo ``(H, W, 3)`` whose
-hole is filled already, and gives it back improved.
+hole is filled already, and returns the photo with the hole improved.
 """
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import product
 
 import cv2
 import numpy as np
 
-from mendpix.inpainting.windows import Window
-from mendpix.types import Hole, Photo, Progress
+from mendpix.inpainting.windows import Window, bounding_window
+from mendpix.types import Hole, Photo, Progress, sub_range
 
 Refine = Callable[[Photo, Hole, Progress | None], Photo]
 
 AT_ONCE = 640 * 640
 """Pixels that a refiner is given at once."""
 SIDE = 512
-"""Side of the pieces of what is larger."""
+"""Side of the tiles of what is larger."""
 OVERLAP = 96
-"""Pixels by which pieces overlap; in the middle half of them one fades into the other."""
+"""Pixels by which tiles overlap; in the middle half of them one fades into the other."""
 MARGIN = 64
 """Pixels around the hole that a refiner gets to see at least."""
 SMALLEST = 256
-"""Side that a piece has where the picture allows it."""
+"""Side that a tile has where the picture allows it."""
+
+_FADE = 5.0  # pixels over which a step at the rim is spread into the fill
 
 
-def refined(
+def refine_tiles(
     photo: Photo,
     hole: Hole,
     refine: Refine,
     progress: Progress | None = None,
-    most: int | None = None,
+    count: int | None = None,
 ) -> Photo:
-    """The photo ``(H, W, C)``, its hole ``(H, W)`` gone over by the refiner; it is changed.
+    """Refine the hole ``(H, W)`` of a photo ``(H, W, C)``; overwrites the photo there.
 
-    Pieces see the photo as it was given, so the order in which they are done does not matter.
-    Greyscale is shown as three equal channels and averaged back; any other number of channels
-    one by one.
+    Tiles see the photo as it was given, so their order does not matter.
 
     Args:
-        most: how many pieces may be gone over, those with most missing pixels; the others stay
-            as they are. None: all.
+        count: how many tiles may be refined, those with most missing pixels; the others stay as
+            they are. None: all.
 
     Returns: the photo that was given; pixels outside the hole are as they were.
     """
     if not hole.any():
         return photo
-    pieces = tiles(hole)
-    box = bounds(pieces)
-    chosen = fullest(hole, most)
+    tiles = make_tiles(hole)
+    chosen = fullest_tiles(hole, count)
     changes = []
-    for step, piece in enumerate(chosen):
-        part = _coloured(photo[piece.slices], hole[piece.slices], refine, progress)
-        change = (part - photo[piece.slices]) * _weight(piece, pieces, box)
-        changes.append(change[hole[piece.slices]])
-        if progress is not None:
-            progress((step + 1) / len(chosen))
-    for piece, change in zip(chosen, changes, strict=True):
-        photo[piece.slices][hole[piece.slices]] += change
-    for piece in chosen:
-        inside = hole[piece.slices][..., None]
-        np.clip(photo[piece.slices], 0, 1, out=photo[piece.slices], where=inside)
+    for step, tile in enumerate(chosen):
+        part = sub_range(progress, step / len(chosen), 1 / len(chosen))
+        inputs = np.ascontiguousarray(photo[tile.slices]), np.ascontiguousarray(hole[tile.slices])
+        if photo.shape[2] == 3:
+            output = refine(*inputs, part)
+        else:
+            output = _refine_planes(refine, *inputs, part)
+        change = output - photo[tile.slices]
+        if len(tiles) > 1:
+            change = change * _weight(tile, tiles)
+        changes.append(change[hole[tile.slices]])
+        if part is not None:
+            part(1.0)
+    for tile, values in zip(chosen, changes, strict=True):
+        photo[tile.slices][hole[tile.slices]] += values
+    for tile in chosen:
+        inside = hole[tile.slices][..., None]
+        np.clip(photo[tile.slices], 0, 1, out=photo[tile.slices], where=inside)
     return photo
 
 
-def fullest(hole: Hole, most: int | None = None) -> list[Window]:
-    """The ``most`` pieces with most missing pixels; all of them where None is given."""
-    return sorted(tiles(hole), key=lambda piece: -np.count_nonzero(hole[piece.slices]))[:most]
+def fullest_tiles(hole: Hole, count: int | None = None) -> list[Window]:
+    """The ``count`` tiles with most missing pixels, fullest first; None: all of them."""
+    tiles = make_tiles(hole)
+    missing = [np.count_nonzero(hole[tile.slices]) for tile in tiles]
+    order = np.argsort(np.negative(missing), kind="stable")
+    return [tiles[place] for place in order[:count]]
 
 
-def _weight(piece: Window, pieces: list[Window], box: Window) -> Photo:
-    """A piece's share ``(h, w, 1)`` of what all pieces together make of its pixels."""
-    own = fade(piece, box)
+def _weight(tile: Window, tiles: list[Window]) -> Photo:
+    """A tile's share ``(h, w, 1)`` of what all tiles together make of its pixels."""
+    box = reduce(Window.union, tiles)
+    own = fade(tile, box)
     total = np.zeros_like(own)
-    for other in pieces:
-        if piece.touches(other):
-            top, left = max(piece.top, other.top), max(piece.left, other.left)
-            bottom = min(piece.top + piece.height, other.top + other.height)
-            right = min(piece.left + piece.width, other.left + other.width)
-            meet = Window(top, left, bottom - top, right - left)
-            total[within(meet, piece)] += fade(other, box)[within(meet, other)]
+    for other in tiles:
+        if tile.touches(other):
+            top, left = max(tile.top, other.top), max(tile.left, other.left)
+            bottom = min(tile.top + tile.height, other.top + other.height)
+            right = min(tile.left + tile.width, other.left + other.width)
+            overlap = Window(top, left, bottom - top, right - left)
+            total[within(overlap, tile)] += fade(other, box)[within(overlap, other)]
     return own / total
 
 
@@ -91,39 +102,29 @@ def within(inner: Window, outer: Window) -> tuple[slice, slice]:
     return Window(top, left, inner.height, inner.width).slices
 
 
-def _coloured(photo: Photo, hole: Hole, refine: Refine, progress: Progress | None) -> Photo:
-    """A piece through the refiner, whatever its number of channels."""
-    photo, hole = np.ascontiguousarray(photo), np.ascontiguousarray(hole)
-    told = None if progress is None else _waiting(progress)
-    if photo.shape[2] == 3:
-        return refine(photo, hole, told)
+def _refine_planes(refine: Refine, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
+    """Refine a tile of other than three channels: each by itself, as three equal ones."""
+    count = photo.shape[2]
     planes = [
-        refine(np.repeat(photo[..., index : index + 1], 3, axis=2), hole, told).mean(axis=2)
-        for index in range(photo.shape[2])
+        refine(
+            np.repeat(photo[..., index : index + 1], 3, axis=2),
+            hole,
+            sub_range(progress, index / count, 1 / count),
+        ).mean(axis=2)
+        for index in range(count)
     ]
     return np.stack(planes, axis=2)
 
 
-def _waiting(progress: Progress) -> Progress:
-    """Lets a piece's own progress stop it, without telling a share that goes back and forth."""
-    return lambda share: progress(0.0)
-
-
-def tiles(hole: Hole) -> list[Window]:
-    """Overlapping pieces ``(H, W)`` that hold all that is missing; one where that is small."""
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    tight = Window(
-        int(rows[0]),
-        int(columns[0]),
-        int(rows[-1] - rows[0]) + 1,
-        int(columns[-1] - columns[0]) + 1,
-    )
-    box = at_least(tight.grow(MARGIN, hole.shape), SMALLEST, hole.shape)
+def make_tiles(hole: Hole) -> list[Window]:
+    """Overlapping tiles ``(H, W)`` that hold all that is missing; one where that is small."""
+    window = bounding_window(hole).grow(MARGIN, hole.shape)
+    box = at_least(window, SMALLEST, hole.shape)
     if box.area <= AT_ONCE:
         return [box]
     spots = product(spans(box.top, box.height), spans(box.left, box.width))
-    pieces = [Window(top, left, high, wide) for (top, high), (left, wide) in spots]
-    return [piece for piece in pieces if hole[piece.slices].any()]
+    tiles = [Window(top, left, high, wide) for (top, high), (left, wide) in spots]
+    return [tile for tile in tiles if hole[tile.slices].any()]
 
 
 def at_least(window: Window, side: int, shape: tuple[int, ...]) -> Window:
@@ -138,27 +139,17 @@ def at_least(window: Window, side: int, shape: tuple[int, ...]) -> Window:
 
 
 def spans(first: int, length: int) -> list[tuple[int, int]]:
-    """Starts and sizes of pieces, :data:`SIDE` at most, that cover a length evenly."""
+    """Starts and sizes of tiles, :data:`SIDE` at most, that cover a length evenly."""
     count = max(1, -(-(length - OVERLAP) // (SIDE - OVERLAP)))
     size = min(length, -(-(length + (count - 1) * OVERLAP) // count))
     room = length - size
     return [(first + (index * room) // max(1, count - 1), size) for index in range(count)]
 
 
-def bounds(pieces: list[Window]) -> Window:
-    """The smallest window that holds all pieces."""
-    box = pieces[0]
-    for piece in pieces[1:]:
-        box = box.union(piece)
-    return box
-
-
-def fade(piece: Window, box: Window) -> Photo:
-    """How much a piece counts, ``(h, w, 1)``: less towards edges that are not the box's own."""
-    down = _ramp(piece.height, piece.top > box.top, piece.top + piece.height < box.top + box.height)
-    across = _ramp(
-        piece.width, piece.left > box.left, piece.left + piece.width < box.left + box.width
-    )
+def fade(tile: Window, box: Window) -> Photo:
+    """How much a tile counts, ``(h, w, 1)``: less towards edges that are not the box's own."""
+    down = _ramp(tile.height, tile.top > box.top, tile.top + tile.height < box.top + box.height)
+    across = _ramp(tile.width, tile.left > box.left, tile.left + tile.width < box.left + box.width)
     return np.outer(down, across)[..., None]
 
 
@@ -173,8 +164,8 @@ def _ramp(length: int, rises: bool, falls: bool) -> Photo:
     return ramp
 
 
-def covered(photo: Photo, unusable: Hole) -> Photo:
-    """The photo with unusable pixels painted over by the nearest usable ones."""
+def paint_over(photo: Photo, unusable: Hole) -> Photo:
+    """The photo with unusable pixels replaced by their nearest usable neighbours."""
     if not unusable.any():
         return photo
     _, nearest = cv2.distanceTransformWithLabels(
@@ -186,3 +177,25 @@ def covered(photo: Photo, unusable: Hole) -> Photo:
     painted = photo.copy()
     painted[unusable] = by_label[nearest[unusable]]
     return painted
+
+
+def level_rim(photo: Photo, hole: Hole) -> Photo:
+    """Make the fill of a photo ``(H, W, C)`` meet its rim at the brightness found there.
+
+    What the colours just outside and just inside differ by is added to the fill, less and less
+    towards its middle. So an outline that one small pixel hides does not come back enlarged.
+    """
+    outside, inside = blur_within(photo, ~hole, 2.0), blur_within(photo, hole, 2.0)
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
+    step = blur_within(outside - inside, hole & (depth <= 1.5), 4.0)
+    level = photo.copy()
+    level[hole] += (step * np.exp(-depth / _FADE)[..., None])[hole]
+    return np.asarray(np.clip(level, 0, 1), np.float32)
+
+
+def blur_within(values: Photo, where: Hole, width: float) -> Photo:
+    """Gaussian means ``(H, W, C)`` over the pixels of ``where`` alone; 0 far from them."""
+    weight = where.astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), width), 1e-4)
+    planes = (values[..., index] * weight for index in range(values.shape[2]))
+    return np.dstack([cv2.GaussianBlur(plane, (0, 0), width) / share for plane in planes])

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,7 +28,7 @@ SHAPES = ("any", "centre")
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class OnnxDescription:
     """The description of an exported network, whose inputs and output are ``(N, C, H, W)``.
 
     Attributes:
@@ -57,8 +57,8 @@ class Adapter:
     start: str = ""
 
     @classmethod
-    def of(cls, table: Mapping[str, Any], source: str) -> "Adapter":
-        """The adapter that a table describes.
+    def of(cls, table: Mapping[str, Any], source: str) -> "OnnxDescription":
+        """The description in a table.
 
         Raises:
             WeightsError: an unknown name, or a value of another kind.
@@ -66,14 +66,14 @@ class Adapter:
         known = [field.name for field in fields(cls)]
         for name in table:
             if name not in known:
-                raise WeightsError(f"{source} describes {name!r}, which is unknown{_near(name)}")
+                raise WeightsError(f"{source} describes {name!r}, which is unknown{_suggest(name)}")
         if not isinstance(table.get("inputs"), Mapping) or not table["inputs"]:
             raise WeightsError(f"{source} describes no inputs; name each with its planes")
-        return cls(**{name: _read(name, value, source) for name, value in table.items()})
+        return cls(**{name: _parse(name, value, source) for name, value in table.items()})
 
     @classmethod
-    def read_from(cls, path: Path) -> "Adapter":
-        """The adapter in a TOML or JSON file.
+    def read_from(cls, path: Path) -> "OnnxDescription":
+        """The description in a TOML or JSON file.
 
         Raises:
             WeightsError: it cannot be read, or as :meth:`of`.
@@ -94,7 +94,7 @@ class Adapter:
         kept = {name: value for name, value in found.items() if value != default[name]}
         return {**kept, "inputs": {name: list(planes) for name, planes in self.inputs.items()}}
 
-    def needs(self, largest: int = LARGEST) -> InputRequirements:
+    def requirements(self, largest: int = LARGEST) -> InputRequirements:
         centred = self.hole_shape == "centre"
         return InputRequirements(self.multiple, self.size, self.hole_side, centred, largest)
 
@@ -117,33 +117,30 @@ class Adapter:
 
     def feed(self, photo: Photo, hole: Hole) -> dict[str, NDArray[np.float32]]:
         """Every input ``(1, C, H, W)`` of a photo ``(H, W, 3)`` in [0, 1] and its hole."""
-        made = self._planes(photo, hole)
-        return {
-            name: np.concatenate([made[plane] for plane in planes])[None]
-            for name, planes in self.inputs.items()
-        }
-
-    def _planes(self, photo: Photo, hole: Hole) -> dict[str, NDArray[np.float32]]:
-        image = _scaled(photo.transpose(2, 0, 1), (0.0, 1.0), self.values)
+        image = _scale(photo.transpose(2, 0, 1), (0.0, 1.0), self.values)
         valid = (~hole)[None].astype(np.float32)
-        return {
+        planes = {
             "photo": image,
             "known": image * valid,
-            "hole": _scaled(1 - valid, (0.0, 1.0), self.hole_values),
-            "valid": _scaled(valid, (0.0, 1.0), self.hole_values),
+            "hole": _scale(1 - valid, (0.0, 1.0), self.hole_values),
+            "valid": _scale(valid, (0.0, 1.0), self.hole_values),
             "valid-half": valid - np.float32(0.5),
+        }
+        return {
+            name: np.concatenate([planes[plane] for plane in parts])[None]
+            for name, parts in self.inputs.items()
         }
 
     def read(self, output: NDArray[Any]) -> Photo:
         """The picture ``(H, W, 3)`` in [0, 1] of an output ``(1, 3, H, W)``."""
         if output.ndim != 4 or output.shape[:2] != (1, 3):
-            return np.zeros(output.shape, np.float32)  # refused for its shape by who asked
+            return np.zeros(output.shape, np.float32)  # its shape is refused by the caller
         values = self.output_values or self.values
-        image = _scaled(output[0].astype(np.float32), values, (0.0, 1.0))
+        image = _scale(output[0].astype(np.float32), values, (0.0, 1.0))
         return np.ascontiguousarray(image.clip(0, 1).transpose(1, 2, 0))
 
 
-def _scaled(
+def _scale(
     values: NDArray[np.float32], old: tuple[float, float], new: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Values of one range in another; untouched where both are the same."""
@@ -153,31 +150,38 @@ def _scaled(
     return (values - np.float32(old[0])) * gain + np.float32(new[0])
 
 
-def _near(name: str) -> str:
-    known = [field.name for field in fields(Adapter)]
+def _suggest(name: str) -> str:
+    known = [field.name for field in fields(OnnxDescription)]
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
 
 
-def _read(name: str, value: Any, source: str) -> Any:
-    """One value of a table, as the adapter keeps it."""
-    if name == "inputs":
-        return {str(key): _planes(key, planes, source) for key, planes in value.items()}
-    fits: dict[str, Callable[[Any], bool]] = {
-        "values": _is_range,
-        "hole_values": _is_range,
-        "output_values": lambda v: v is None or _is_range(v),
-        "multiple": lambda v: _is_count(v, 1),
-        "size": lambda v: v is None or _is_count(v, 1),
-        "hole_side": lambda v: _is_count(v, 0),
-        "hole_shape": lambda v: v in SHAPES,
-    }
-    if not fits.get(name, lambda v: isinstance(v, str))(value):
+def _parse(name: str, value: Any, source: str) -> Any:
+    """One value of a table, as the description keeps it."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    match name:
+        case "inputs":
+            return {str(key): _parse_planes(key, planes, source) for key, planes in value.items()}
+        case "values" | "hole_values":
+            valid = _is_range(value)
+        case "output_values":
+            valid = value is None or _is_range(value)
+        case "multiple":
+            valid = is_count and value > 0
+        case "size":
+            valid = value is None or (is_count and value > 0)
+        case "hole_side":
+            valid = is_count
+        case "hole_shape":
+            valid = value in SHAPES
+        case _:
+            valid = isinstance(value, str)
+    if not valid:
         raise WeightsError(f"{source} describes {name} as {value!r}, which it cannot be")
     return (float(value[0]), float(value[1])) if isinstance(value, list | tuple) else value
 
 
-def _planes(name: str, planes: Any, source: str) -> tuple[str, ...]:
+def _parse_planes(name: str, planes: Any, source: str) -> tuple[str, ...]:
     listed = [planes] if isinstance(planes, str) else planes
     if not isinstance(listed, list | tuple) or not listed or not set(listed) <= set(PLANES):
         raise WeightsError(
@@ -193,7 +197,3 @@ def _is_range(value: Any) -> bool:
         and all(isinstance(end, int | float) for end in value)
         and value[0] != value[1]
     )
-
-
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -8,16 +8,15 @@ them takes seconds, and the logger "mendpix.inpainting.patchmatch" tells how man
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-import cv2
 import numpy as np
 
 from mendpix.errors import MaskError
 from mendpix.inpainting import windows
 from mendpix.inpainting.patchmatch import numba_cache
+from mendpix.inpainting.patchmatch.completion import complete, stretch
 from mendpix.inpainting.patchmatch.numba_cache import compiled
 from mendpix.inpainting.patchmatch.options import Options
-from mendpix.inpainting.patchmatch.thread_pool import ThreadPool, processors
-from mendpix.types import Hole, Photo, Progress
+from mendpix.types import Hole, Photo, Progress, processors, sub_range
 
 __all__ = ["Options", "PatchMatch", "compiled"]
 
@@ -78,7 +77,11 @@ class PatchMatch:
         return filled
 
     def missing(
-        self, photo: Photo, hole: Hole, progress: Progress | None = None, whole: bool = False
+        self,
+        photo: Photo,
+        hole: Hole,
+        progress: Progress | None = None,
+        whole: bool = False,
     ) -> Photo:
         """Only the values ``(m, C)`` of the missing pixels, in the order of ``hole.nonzero()``.
 
@@ -87,69 +90,33 @@ class PatchMatch:
 
         Raises what a call raises.
         """
-        gap = hole | ~windows.finite(photo)
+        gap = hole | ~windows.find_finite(photo)
         if gap.all():
             raise MaskError(
                 f"all {hole.size} pixels are missing: nothing is left to fill from; "
                 "leave some of the picture known, or invert the mask with --invert"
             )
         places = np.flatnonzero(hole)
-        made = np.empty((len(places), photo.shape[2]), np.float32)
-        all_of_it = [(1.0, windows.Window(0, 0, *hole.shape))]
-        with ThreadPool(self.threads, progress) as crew:
-            for share, window in all_of_it if whole else shares(gap, hole):
-                crew.begin(share)
-                part = np.ascontiguousarray(gap[window.slices])
-                guide = self._guide(photo, window)
-                done = self._complete(photo[window.slices], part, guide, crew)
-                rows, columns = np.nonzero(hole[window.slices])
-                here = (rows + window.top) * hole.shape[1] + columns + window.left
-                made[np.searchsorted(places, here)] = done[hole[window.slices][part]]
-        return made
+        output = np.empty((len(places), photo.shape[2]), np.float32)
+        everything = [(1.0, windows.Window(0, 0, *hole.shape))]
+        start = 0.0
+        for share, window in everything if whole else windows.plan_windows(gap, hole):
+            part = np.ascontiguousarray(gap[window.slices])
+            values = complete(
+                photo[window.slices],
+                part,
+                None if self.guide is None else stretch(self.guide, photo.shape, window),
+                self.seed,
+                self.options,
+                self.threads,
+                sub_range(progress, start, share),
+            )
+            start += share
+            rows, columns = np.nonzero(hole[window.slices])
+            numbers = (rows + window.top) * hole.shape[1] + columns + window.left
+            output[np.searchsorted(places, numbers)] = values[hole[window.slices][part]]
+        return output
 
     def prepare(self) -> None:
         """Load the compiled loops now, compiling them where no cache holds them."""
         numba_cache.kernels()
-
-    def _complete(self, photo: Photo, gap: Hole, guide: Photo | None, crew: ThreadPool) -> Photo:
-        """The colours of the gap's pixels, ``(m, C)``."""
-        from mendpix.inpainting.patchmatch.completion import Completion
-
-        return Completion(photo, gap, guide, self.seed, self.options, crew).run()
-
-    def _guide(self, photo: Photo, window: windows.Window) -> Photo | None:
-        """The part of the guide that lies over the window, at the photo's scale."""
-        if self.guide is None:
-            return None
-        down, across = (self.guide.shape[i] / photo.shape[i] for i in (0, 1))
-        warp = np.array(
-            [
-                [across, 0, (window.left + 0.5) * across - 0.5],
-                [0, down, (window.top + 0.5) * down - 0.5],
-            ]
-        )
-        planes = [
-            cv2.warpAffine(
-                np.ascontiguousarray(self.guide[..., i]),
-                warp,
-                (window.width, window.height),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            for i in range(self.guide.shape[2])
-        ]
-        return np.stack(planes, axis=-1).astype(np.float32)
-
-
-def shares(missing: Hole, hole: Hole) -> list[tuple[float, windows.Window]]:
-    """Windows to fill, each with the share of the work it is.
-
-    A window without known pixels grows until it has some.
-    """
-    found = []
-    for window in windows.around(hole):
-        while missing[window.slices].mean() > 0.9 and window.area < hole.size:
-            window = window.grow(max(window.height, window.width), hole.shape)
-        found.append(window)
-    counts = [np.count_nonzero(hole[window.slices]) for window in found]
-    return [(count / sum(counts), window) for count, window in zip(counts, found, strict=True)]

@@ -1,30 +1,76 @@
-"""Complete one window: coarse to fine, search for matching patches, let them vote, repeat."""
+"""Fill one window: coarse to fine, search for matching patches, let them vote, repeat."""
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mendpix.inpainting.patchmatch.numba_cache import kernels
 from mendpix.inpainting.patchmatch.options import Options
-from mendpix.inpainting.patchmatch.patch_features import as_bytes, looks
 from mendpix.inpainting.patchmatch.pyramid import (
     NONE,
     Floats,
     Ints,
     Level,
-    divide,
-    fitting_radius,
-    halved,
+    as_bytes,
+    build_pyramid,
 )
-from mendpix.inpainting.patchmatch.seams import spread
 from mendpix.inpainting.patchmatch.thread_pool import ThreadPool
-from mendpix.types import Hole
+from mendpix.inpainting.windows import Window
+from mendpix.types import Hole, Progress, processors
 
 _GUIDED_SWEEPS = 4  # searches before the first vote may replace the guide's colours
-_GUIDED_THICK = 12.0  # instead of Options.thick: the guide knows what coarser sizes would find
-_FAINTEST = np.float32(1e-36)
-"""The least trust: some 315 pixels from the rim it would come near the smallest float, and far
-within a hole no patch would have a vote."""
-_FEWEST_SOURCES = 600  # patches a coarser size must offer; with fewer it pastes what does not fit
+_NO_USERS = np.empty((0, 0), np.int32)  # while matches are still random, enrichment finds nothing
+
+
+def complete(
+    photo: Floats,
+    gap: Hole,
+    guide: Floats | None = None,
+    seed: int = 0,
+    options: Options | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Floats:
+    """Fill a gap in one piece, without checks.
+
+    Args:
+        photo: ``(H, W, C)`` float32, finite outside the gap.
+        gap: ``(H, W)``, True = missing or not finite; at least one pixel is neither.
+        guide: a fill to start from and stay near, ``(h, w, C)`` float32 in [0,1], stretched over
+            the photo.
+        seed: of the random search.
+        threads: how many to use; None means one per processor.
+        progress: called with the share done at least twice a second; what it raises stops it.
+
+    Returns: ``(m, C)``, the gap's values in the order of ``gap.nonzero()``.
+    """
+    if guide is not None and guide.shape[:2] != gap.shape:
+        guide = stretch(guide, photo.shape, Window(0, 0, *gap.shape))
+    with ThreadPool(threads or processors(), progress) as pool:
+        return Completion(photo, gap, guide, seed, options or Options(), pool).run()
+
+
+def stretch(guide: Floats, shape: tuple[int, ...], window: Window) -> Floats:
+    """The part of a guide over a window, once the guide is stretched over an array's shape."""
+    # Pixels' centres map to centres, so half a pixel goes in and out: x' = (x + 0.5) * scale - 0.5
+    down, across = (guide.shape[i] / shape[i] for i in (0, 1))
+    warp = np.array(
+        [
+            [across, 0, (window.left + 0.5) * across - 0.5],
+            [0, down, (window.top + 0.5) * down - 0.5],
+        ]
+    )
+    planes = [
+        cv2.warpAffine(
+            np.ascontiguousarray(guide[..., i]),
+            warp,
+            (window.width, window.height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        for i in range(guide.shape[2])
+    ]
+    return np.stack(planes, axis=-1).astype(np.float32)
 
 
 class Completion:
@@ -34,7 +80,7 @@ class Completion:
         photo: ``(H, W, C)`` float32.
         hole: ``(H, W)``, True = missing; at least one pixel is known and finite.
         guide: None, or ``(H, W, C)``: what to stay near.
-        key: what the random numbers hang on.
+        key: of the random numbers.
     """
 
     def __init__(
@@ -44,268 +90,214 @@ class Completion:
         guide: Floats | None,
         key: int,
         options: Options,
-        crew: ThreadPool,
+        pool: ThreadPool,
     ) -> None:
-        self.photo, self.hole, self.crew, self.options = photo, hole, crew, options
+        self.photo, self.hole, self.pool, self.options = photo, hole, pool, options
         self.kernels = kernels()
-        self.key, self.sweep = key, 0
-        self.guided = guide is not None
-        self.levels = self._pyramid(guide)
-        crew.plan(self.work())
-
-    def _pyramid(self, guide: Floats | None) -> list[Level]:
-        """The levels, finest first, until the hole is thin or few sources are left."""
-        o = self.options
-        known = ~self.hole
-        depth = cv2.distanceTransform(self.hole.astype(np.uint8), cv2.DIST_L2, 5).max()
-        thick = o.thick if guide is None else _GUIDED_THICK
-        count = o.levels or 1 + max(0, int(np.ceil(np.log2(max(1.0, depth / thick)))))
-        look = looks(self.photo, known, guide is not None, 1 << (count - 1), o, self.crew)
-        mass = known.astype(np.float32)
-        voted = self.photo.shape[2] + (2 if o.texture else 0)
-        levels = [Level(look, self.hole, fitting_radius(self.hole, o.radius), voted)]
-        for _ in range(count - 1):
-            look, mass = halved(look, mass, self.crew)
-            hole = mass < o.known
-            sources = np.count_nonzero(divide(hole, o.radius)[0])
-            if sources < _FEWEST_SOURCES or not hole.any():
-                break
-            levels.append(Level(look, hole, o.radius, voted))
-        for level in levels:
-            depths = level.depth()[level.centre[:, 0], level.centre[:, 1]]
-            level.trust = np.maximum(o.falloff**-depths, _FAINTEST).astype(np.float32)
-            if guide is not None:
-                level.guide(guide, o.guide_weight)
-        return levels
-
-    def work(self) -> float:
-        """How much there is to do, in visits to targets."""
+        self.key, self.draws = key, 0
+        self.levels = build_pyramid(photo, hole, guide, options, pool)
+        # The finest size costs most by far, and starts from the matches of the one before: a few
+        # rounds polish it, while the coarser ones, which settle the structure, get more.
+        coarser = [options.rounds] * (len(self.levels) - 1)
+        self.rounds = [options.last_rounds, *coarser]
         sizes = [len(level.centre) for level in self.levels]
-        return sum(self._rounds(n) * (size + 1) for n, size in enumerate(sizes)) + sizes[-1]
-
-    def _rounds(self, number: int) -> int:
-        return self.options.last_rounds if number == 0 else self.options.rounds
+        work = sum(n * (size + 1) for n, size in zip(self.rounds, sizes, strict=True))
+        pool.total = work + sizes[-1]  # the last for the start at the coarsest size
 
     def run(self) -> Floats:
         """The missing pixels' colours, ``(m, C)``, in the order of ``hole.nonzero()``."""
         coarsest = self.levels[-1]
-        if self.guided:
-            self.follow(coarsest)
+        if coarsest.guide is None:
+            self._peel(coarsest)
         else:
-            self.peel(coarsest)
+            self._follow_guide(coarsest, coarsest.guide)
         for number in reversed(range(len(self.levels))):
             level = self.levels[number]
             if level is not coarsest:
-                self.descend(self.levels[number + 1], level)
-            self.settle(level, number)
-        return self.finish(self.levels[0])
-
-    def settle(self, level: Level, number: int) -> None:
-        """Search and vote by turns."""
-        rounds = self._rounds(number)
-        for turn in range(rounds):
-            last = number == 0 and turn == rounds - 1
-            self.search(level, number)
-            self.vote(level, self.options.last_sharpness if last else self.options.sharpness)
-            self.crew.report(len(level.centre))
+                self._descend(self.levels[number + 1], level)
+            for turn in range(self.rounds[number]):
+                last = number == 0 and turn == self.rounds[0] - 1
+                self.search(level, number)
+                # A soft vote lets many patches agree on the structure; the last one is sharper,
+                # so that only the best matches remain and the result is not blurred.
+                self._vote(
+                    level,
+                    self.options.last_sharpness if last else self.options.sharpness,
+                )
+                self.pool.report(len(level.centre))
+        return self._copy(self.levels[0])
 
     def search(self, level: Level, number: int) -> None:
         """Look for better matches: far and wide first, then among the neighbours' only."""
+        # At coarse sizes a random search over the whole picture is cheap and finds the structure;
+        # at the two finest, matches come from the size before and move by a few pixels only.
         far = number == len(self.levels) - 1 or number >= 2
         reach = max(level.hole.shape) if far else self.options.fine_reach
         for turn in range(self.options.sweeps):
             first = turn == 0
             users = level.users()
-            for colour in level.colours:
-                self.sweep_(
-                    level,
-                    colour,
-                    users,
-                    rescore=first,
-                    jump=3 if first else 0,
-                    reach=reach if first else 4,
-                    tries=1,
-                )
+            jump, radius = (3, reach) if first else (0, 4)
+            # White squares, then black: each looks at the other's matches, which stay as they
+            # are meanwhile, so the order within a colour does not matter. Votes have changed the
+            # pixels since the last search, so costs are computed anew once.
+            for order in level.chessboard:
+                self._sweep(level, order, users, first, jump, radius, 1, None)
 
-    def sweep_(
+    def _sweep(
         self,
         level: Level,
         order: Ints,
         users: Ints,
-        *,
         rescore: bool,
         jump: int,
         reach: int,
         tries: int,
-        ready: Hole | None = None,
+        ready: Hole | None,
     ) -> None:
         """One pass over the targets in ``order``, all of one chessboard colour.
 
-        ``ready`` marks pixels to compare by, where not all are filled yet.
+        Args:
+            users: as :meth:`Level.users`, or empty: no enrichment.
+            rescore: compute the costs of the present matches anew.
+            jump: distance of the further neighbours to propagate from; 0: of none.
+            reach: the largest radius of random search.
+            tries: random draws at each radius.
+            ready: pixels to compare by, where not all are filled yet.
         """
-        self.sweep += 1
-        seed = np.uint64((self.key * 1000003 + self.sweep) & 0xFFFFFFFFFFFFFFFF)
-        seed = np.uint64(int(seed) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
-        masked = ready is not None
-        mask = ready if ready is not None else level.hole
-        self.crew.each(
+        self.draws += 1
+        seed = (self.key * 1000003 + self.draws) & 0xFFFFFFFFFFFFFFFF
+        seed = (seed * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF  # spreads neighbouring seeds
+        self.pool.share(
+            self.kernels.search,
             order,
-            lambda stretch: self.kernels.search(
-                level.flat,
-                mask,
-                masked,
-                level.features,
-                level.radius,
-                stretch,
-                level.index,
-                level.centre,
-                level.match,
-                level.cost,
-                level.source,
-                users,
-                rescore,
-                jump,
-                reach,
-                tries,
-                seed,
-            ),
+            level.flat,
+            level.hole if ready is None else ready,
+            ready is not None,
+            level.features.shape[2],
+            level.radius,
+            level.index,
+            level.centre,
+            level.match,
+            level.cost,
+            level.source,
+            users,
+            rescore,
+            jump,
+            reach,
+            tries,
+            np.uint64(seed),
         )
 
-    def vote(self, level: Level, sharpness: float, order: Ints | None = None) -> None:
+    def _vote(self, level: Level, sharpness: float, order: Ints | None = None) -> None:
         """Let the patches set the missing pixels, or those in ``order``."""
-        self.crew.each(
-            everyone(level.pixels) if order is None else order,
-            lambda stretch: self.kernels.vote(
-                level.flat,
-                level.features,
-                level.voted,
-                level.radius,
-                stretch,
-                level.pixels,
-                level.index,
-                level.centre,
-                level.match,
-                level.cost,
-                level.trust,
-                np.float32(sharpness),
-                np.empty(level.voted, np.float32),
-            ),
+        self.pool.share(
+            self.kernels.vote,
+            np.arange(len(level.pixels), dtype=np.int32) if order is None else order,
+            level.flat,
+            level.features.shape[2],
+            level.voted,
+            level.radius,
+            level.pixels,
+            level.index,
+            level.centre,
+            level.match,
+            level.cost,
+            level.trust,
+            np.float32(sharpness),
+            scratch=(np.empty(level.voted, np.float32),),
         )
 
-    def peel(self, level: Level) -> None:
+    def _peel(self, level: Level) -> None:
         """Fill the coarsest level from the rim inwards (Newson et al. 2014, sec. 3.5)."""
         ready = ~level.hole
-        depth = level.depth()
-        at = np.ceil(depth[level.centre[:, 0], level.centre[:, 1]])
-        ring = np.ceil(depth[level.pixels[:, 0], level.pixels[:, 1]])
-        empty = np.empty((0, 0), np.int32)
+        target_ring = np.ceil(level.measure_depth(level.centre))
+        pixel_ring = np.ceil(level.measure_depth(level.pixels))
         size = max(level.hole.shape)
-        for layer in range(int(ring.max()) + 1):
-            here = at == layer
-            for s in range(3):
-                for colour in level.colours:
-                    self.sweep_(
-                        level,
-                        colour[here[colour]],
-                        empty,
-                        rescore=s > 0,
-                        jump=3,
-                        reach=size,
-                        tries=self.options.peel_tries if s == 0 else 2,
-                        ready=ready,
-                    )
-            self._adopt(level, here & (level.match[:, 0] < 0))
-            now = np.flatnonzero(ring == layer).astype(np.int32)
-            self.vote(level, self.options.sharpness, now)
+        for layer in range(int(pixel_ring.max()) + 1):
+            here = target_ring == layer
+            # Three passes: random draws first, then two in which good matches spread.
+            for turn in range(3):
+                tries = 2 if turn else self.options.peel_tries
+                for order in level.chessboard:
+                    ring = order[here[order]]
+                    self._sweep(level, ring, _NO_USERS, turn > 0, 3, size, tries, ready)
+            self._draw_matches(level, here & (level.match[:, 0] < 0))
+            now = np.flatnonzero(pixel_ring == layer).astype(np.int32)
+            self._vote(level, self.options.sharpness, now)
             ready[level.pixels[now, 0], level.pixels[now, 1]] = True
-            self.crew.report(float(here.sum()))
+            self.pool.report(float(here.sum()))
 
-    def follow(self, level: Level) -> None:
+    def _follow_guide(self, level: Level, guide: NDArray[np.uint8]) -> None:
         """Start the coarsest level from the guide instead of the rim."""
-        level.paint_guide()
-        self._adopt(level, np.ones(len(level.centre), np.bool_))
-        users = np.empty((0, 0), np.int32)
+        level.features[level.hole, : guide.shape[2]] = guide[level.hole]
+        self._draw_matches(level, np.ones(len(level.centre), np.bool_))
+        size, tries = max(level.hole.shape), self.options.peel_tries
         for _ in range(_GUIDED_SWEEPS):
-            for colour in level.colours:
-                self.sweep_(
-                    level,
-                    colour,
-                    users,
-                    rescore=True,
-                    jump=3,
-                    reach=max(level.hole.shape),
-                    tries=self.options.peel_tries,
-                )
-        self.crew.report(len(level.centre))
+            for order in level.chessboard:
+                self._sweep(level, order, _NO_USERS, True, 3, size, tries, None)
+        self.pool.report(len(level.centre))
 
-    def descend(self, coarse: Level, level: Level) -> None:
+    def _descend(self, coarse: Level, level: Level) -> None:
         """Start a level from the matches of the coarser one."""
-        self.crew.each(
-            everyone(level.centre),
-            lambda stretch: self.kernels.inherit(
-                stretch,
-                level.index,
-                level.centre,
-                level.match,
-                level.cost,
-                level.source,
-                coarse.index,
-                coarse.match,
-                coarse.cost,
-            ),
+        self.pool.share(
+            self.kernels.inherit,
+            np.arange(len(level.centre), dtype=np.int32),
+            level.index,
+            level.centre,
+            level.match,
+            level.cost,
+            level.source,
+            coarse.index,
+            coarse.match,
+            coarse.cost,
         )
-        self._adopt(level, level.match[:, 0] < 0)
-        self.vote(level, self.options.sharpness)
+        self._draw_matches(level, level.match[:, 0] < 0)
+        self._vote(level, self.options.sharpness)
 
-    def _adopt(self, level: Level, lost: Hole) -> None:
+    def _draw_matches(self, level: Level, lost: Hole) -> None:
         """Give targets that found no match any source."""
         count = int(np.count_nonzero(lost))
         if count:
             places = np.flatnonzero(level.source)
-            self.sweep += 1
-            rng = np.random.default_rng([self.key, self.sweep])
+            self.draws += 1
+            rng = np.random.default_rng([self.key, self.draws])
             drawn = places[rng.integers(len(places), size=count)]
             level.match[lost] = np.stack(np.divmod(drawn, level.source.shape[1]), axis=1)
-            level.cost[lost] = NONE - 1
+            level.cost[lost] = NONE - 1  # the worst there is, but a match that may vote
 
-    def finish(self, level: Level) -> Floats:
+    def _copy(self, level: Level) -> Floats:
         """Each missing pixel's colour, copied from one place, brightness evened out."""
         origin = np.empty((len(level.pixels), 2), np.int32)
         size = (2 * level.radius + 1) ** 2
-        self.crew.each(
-            everyone(level.pixels),
-            lambda stretch: self.kernels.elect(
-                level.radius,
-                stretch,
-                level.pixels,
-                level.index,
-                level.centre,
-                level.match,
-                level.cost,
-                level.trust,
-                np.float32(self.options.last_sharpness),
-                origin,
-                np.empty((size, 2), np.int64),
-                np.empty(size, np.float32),
-            ),
+        self.pool.share(
+            self.kernels.elect,
+            np.arange(len(level.pixels), dtype=np.int32),
+            level.radius,
+            level.pixels,
+            level.index,
+            level.centre,
+            level.match,
+            level.cost,
+            level.trust,
+            np.float32(self.options.last_sharpness),
+            origin,
+            scratch=(np.empty((size, 2), np.int64), np.empty(size, np.float32)),
         )
         copied: Floats = self.photo[origin[:, 0], origin[:, 1]]
         if self.options.seam <= 0:
             return copied
+        # The vote's mean has no seams but little grain, the copy has both; what the two differ by
+        # at large scale is the seams' part, which is taken out so that the grain stays.
         rows, columns = level.pixels.T
-        voted = level.look[rows, columns, : copied.shape[1]].astype(np.float32)
+        voted = level.features[rows, columns, : copied.shape[1]].astype(np.float32)
         step = (voted - as_bytes(copied, 1.0)) / np.float32(255)
-        evened = copied + spread(step, level, self.options.seam)
-        return np.asarray(np.clip(evened, *self._known_range()), dtype=np.float32)
-
-    def _known_range(self) -> tuple[Floats, Floats]:
-        """The least and the largest known value of each channel, ``(C,)`` each, in [0, 1]."""
+        plane = np.zeros(level.hole.shape, np.float32)  # zero outside the hole: no step there
         known = ~self.hole
-        planes = [self.photo[..., index] for index in range(self.photo.shape[2])]
-        low = [plane.min(where=known, initial=1) for plane in planes]
-        high = [plane.max(where=known, initial=0) for plane in planes]
-        return np.clip(low, 0, 1, dtype=np.float32), np.clip(high, 0, 1, dtype=np.float32)
-
-
-def everyone(rows: Ints) -> Ints:
-    return np.arange(len(rows), dtype=np.int32)
+        for i in range(copied.shape[1]):
+            plane[rows, columns] = step[:, i]
+            smooth = cv2.GaussianBlur(plane, (0, 0), self.options.seam)[rows, columns]
+            # No value that the picture does not know: flat skies stay as bright as they were.
+            low = self.photo[..., i].min(where=known, initial=1)
+            high = self.photo[..., i].max(where=known, initial=0)
+            copied[:, i] = np.clip(copied[:, i] + smooth, max(low, 0), min(high, 1))
+        return copied

@@ -6,7 +6,7 @@ chessboard, a sweep changes one colour and asks only the other, and random numbe
 the seed, the sweep and the target. So the bytes do not depend on who worked on what.
 
 What they share:
-    look: ``(H * W * F)`` uint8, the matching channels of a level, pixel by pixel.
+    features: ``(H * W * F)`` uint8, what patches are compared by, F ``channels`` a pixel.
     index: ``(H, W)`` int32, a pixel's number in the list of targets, -1 where it is none.
     centre: ``(n, 2)`` int32, row and column of the target patches' centres.
     match: ``(n, 2)`` int32, the centres of the source patches they match.
@@ -17,7 +17,13 @@ import numpy as np
 from numba import boolean, int32, int64, njit, uint8, uint32, uint64, void
 
 from mendpix.inpainting.patchmatch.numba_cache import kernel
-from mendpix.inpainting.patchmatch.voting_kernels import elect, halve, inherit, lookup, vote
+from mendpix.inpainting.patchmatch.voting_kernels import (
+    elect,
+    halve,
+    inherit,
+    lookup,
+    vote,
+)
 
 __all__ = ["elect", "halve", "inherit", "search", "vote"]
 
@@ -39,17 +45,17 @@ def _draw(state):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def _difference(look, width, features, radius, ty, tx, sy, sx, best):  # type: ignore[no-untyped-def]
+def _difference(features, width, channels, radius, ty, tx, sy, sx, best):  # type: ignore[no-untyped-def]
     """Sum of squared differences of two patches; stops once it is no better than ``best``."""
     # Unsigned positions: signed ones could count from the end, and that test stops SIMD.
-    a = uint64(((ty - radius) * width + tx - radius) * features)
-    b = uint64(((sy - radius) * width + sx - radius) * features)
-    stride, length = uint64(width * features), (2 * radius + 1) * features
+    a = uint64(((ty - radius) * width + tx - radius) * channels)
+    b = uint64(((sy - radius) * width + sx - radius) * channels)
+    stride, length = uint64(width * channels), (2 * radius + 1) * channels
     total = uint32(0)
     for _ in range(2 * radius + 1):
         for i in range(length):
             k = uint64(i)
-            step = int32(int32(look[a + k]) - int32(look[b + k]))
+            step = int32(int32(features[a + k]) - int32(features[b + k]))
             total = uint32(total + uint32(step * step))
         if total >= best:
             break
@@ -59,16 +65,16 @@ def _difference(look, width, features, radius, ty, tx, sy, sx, best):  # type: i
 
 
 @njit(error_model="numpy")
-def _partial(look, ready, width, features, radius, ty, tx, sy, sx):  # type: ignore[no-untyped-def]
+def _partial_difference(features, ready, channels, radius, ty, tx, sy, sx):  # type: ignore[no-untyped-def]
     """The same over the target's ready pixels only, scaled up to a whole patch."""
-    total, count = int64(0), 0
+    total, count, width = int64(0), 0, ready.shape[1]
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
             if ready[ty + dy, tx + dx]:
-                a = ((ty + dy) * width + tx + dx) * features
-                b = ((sy + dy) * width + sx + dx) * features
-                for k in range(features):
-                    step = int64(look[a + k]) - int64(look[b + k])
+                a = ((ty + dy) * width + tx + dx) * channels
+                b = ((sy + dy) * width + sx + dx) * channels
+                for k in range(channels):
+                    step = int64(features[a + k]) - int64(features[b + k])
                     total += step * step
                 count += 1
     if count == 0:
@@ -76,14 +82,34 @@ def _partial(look, ready, width, features, radius, ty, tx, sy, sx):  # type: ign
     return uint32(total * ((2 * radius + 1) * (2 * radius + 1)) // count)
 
 
+@njit(error_model="numpy")
+def _score(features, ready, masked, channels, radius, ty, tx, sy, sx, best):  # type: ignore[no-untyped-def]
+    """The cost of a match: over ready pixels only where ``masked``, else exact below ``best``."""
+    if masked:
+        return _partial_difference(features, ready, channels, radius, ty, tx, sy, sx)
+    return _difference(features, ready.shape[1], channels, radius, ty, tx, sy, sx, best)
+
+
+@njit(error_model="numpy")
+def _draw_near(state, y, x, spread, radius, last_y, last_x):  # type: ignore[no-untyped-def]
+    """A random place within ``spread`` of another, where a whole patch lies in the picture."""
+    y0, y1 = max(radius, y - spread), min(last_y, y + spread)
+    x0, x1 = max(radius, x - spread), min(last_x, x + spread)
+    state, bits = _draw(state)
+    cy = y0 + int64((bits * uint64(y1 - y0 + 1)) >> uint64(32))
+    state, bits = _draw(state)
+    cx = x0 + int64((bits * uint64(x1 - x0 + 1)) >> uint64(32))
+    return state, cy, cx
+
+
 @kernel(
     void(
+        int32[::1],
         _bytes,
         _flags,
         boolean,
         int64,
         int64,
-        int32[::1],
         _grid,
         _pairs,
         _pairs,
@@ -98,12 +124,12 @@ def _partial(look, ready, width, features, radius, ty, tx, sy, sx):  # type: ign
     )
 )
 def search(  # type: ignore[no-untyped-def]
-    look,
+    order,
+    features,
     ready,
     masked,
-    features,
+    channels,
     radius,
-    order,
     index,
     centre,
     match,
@@ -128,10 +154,7 @@ def search(  # type: ignore[no-untyped-def]
         ty, tx = int64(centre[i, 0]), int64(centre[i, 1])
         by, bx, best = int64(match[i, 0]), int64(match[i, 1]), cost[i]
         if rescore and by >= 0:
-            if masked:
-                best = _partial(look, ready, width, features, radius, ty, tx, by, bx)
-            else:
-                best = _difference(look, width, features, radius, ty, tx, by, bx, NONE)
+            best = _score(features, ready, masked, channels, radius, ty, tx, by, bx, NONE)
         state = seed ^ (uint64(i) * uint64(0xD1342543DE82EF95))
         spread = reach
         stage, turn = 0, 0
@@ -169,12 +192,7 @@ def search(  # type: ignore[no-untyped-def]
                 if spread < 1:
                     break
                 y, x = (by, bx) if by >= 0 else (ty, tx)
-                y0, y1 = max(radius, y - spread), min(last_y, y + spread)
-                x0, x1 = max(radius, x - spread), min(last_x, x + spread)
-                state, bits = _draw(state)
-                cy = y0 + int64((bits * uint64(y1 - y0 + 1)) >> uint64(32))
-                state, bits = _draw(state)
-                cx = x0 + int64((bits * uint64(x1 - x0 + 1)) >> uint64(32))
+                state, cy, cx = _draw_near(state, y, x, spread, radius, last_y, last_x)
                 turn += 1
                 if turn >= tries:
                     spread, turn = spread // 2, 0
@@ -182,10 +200,7 @@ def search(  # type: ignore[no-untyped-def]
                 continue
             if not source[cy, cx] or (cy == by and cx == bx):
                 continue
-            if masked:
-                new = _partial(look, ready, width, features, radius, ty, tx, cy, cx)
-            else:
-                new = _difference(look, width, features, radius, ty, tx, cy, cx, best)
+            new = _score(features, ready, masked, channels, radius, ty, tx, cy, cx, best)
             if new < best:
                 best, by, bx = new, cy, cx
         match[i, 0], match[i, 1], cost[i] = by, bx, best

@@ -1,6 +1,7 @@
 """The compiled loops that vote, hand matches down the pyramid, and halve pictures.
 
-Names are those of kernels.py. Loops ask for no memory: they are given what they reckon in.
+Names are those of search_kernels.py. Loops allocate no memory, which their machine code could not
+(numba_cache.py): they are passed scratch arrays.
 """
 
 import numpy as np
@@ -27,6 +28,7 @@ def lookup(grid, y, x):  # type: ignore[no-untyped-def]
 @njit(error_model="numpy")
 def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def]
     """What turns a cost into an exponent: ``sharpness`` over the mean cost of the patches here."""
+    # Float sums: costs are up to 2**32 each, and a patch of 9x9 pixels would overflow uint32.
     total, count = float32(0), 0
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
@@ -34,16 +36,16 @@ def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def
             if i >= 0 and cost[i] != NONE:
                 total += float32(cost[i])
                 count += 1
-    return sharpness * float32(count) / max(total, float32(1))
+    return sharpness * float32(count) / max(total, float32(1))  # all may match perfectly: 0 / 0
 
 
 @kernel(
     void(
+        int32[::1],
         _bytes,
         int64,
         int64,
         int64,
-        int32[::1],
         _pairs,
         _grid,
         _pairs,
@@ -55,11 +57,11 @@ def _scale(radius, index, cost, y, x, sharpness):  # type: ignore[no-untyped-def
     )
 )
 def vote(  # type: ignore[no-untyped-def]
-    look,
+    order,
     features,
+    channels,
     voted,
     radius,
-    order,
     pixels,
     index,
     centre,
@@ -71,7 +73,10 @@ def vote(  # type: ignore[no-untyped-def]
 ):
     """Set each pixel in ``order`` to the weighted mean of what the patches over it propose.
 
-    ``sums`` ``(voted,)`` is where it reckons.
+    A patch weighs its trust times exp(-sharpness * cost / mean cost of the patches here): relative
+    to the mean, because what is a good match in a smooth sky would be a miracle in foliage (Wexler
+    et al. 2007 choose their sigma by percentiles of the costs for the same reason). ``sums``
+    ``(voted,)`` is scratch.
     """
     width = index.shape[1]
     for p in order:
@@ -85,20 +90,20 @@ def vote(  # type: ignore[no-untyped-def]
                 if i < 0 or cost[i] == NONE:
                     continue
                 weight = trust[i] * np.exp(-float32(cost[i]) * scale)
-                at = ((match[i, 0] - dy) * width + match[i, 1] - dx) * features
+                at = ((match[i, 0] - dy) * width + match[i, 1] - dx) * channels
                 for k in range(voted):
-                    sums[k] += weight * float32(look[at + k])
+                    sums[k] += weight * float32(features[at + k])
                 total += weight
         if total > 0:
-            at = (y * width + x) * features
+            at = (y * width + x) * channels
             for k in range(voted):
-                look[at + k] = uint8(sums[k] / total + float32(0.5))
+                features[at + k] = uint8(sums[k] / total + float32(0.5))
 
 
 @kernel(
     void(
-        int64,
         int32[::1],
+        int64,
         _pairs,
         _grid,
         _pairs,
@@ -112,8 +117,8 @@ def vote(  # type: ignore[no-untyped-def]
     )
 )
 def elect(  # type: ignore[no-untyped-def]
-    radius,
     order,
+    radius,
     pixels,
     index,
     centre,
@@ -128,7 +133,7 @@ def elect(  # type: ignore[no-untyped-def]
     """Give each pixel in ``order`` the one shift that most patches over it, by weight, agree on.
 
     Copying by one shift keeps the grain that a mean would smooth away. ``shifts`` ``(n, 2)`` and
-    ``weights`` ``(n,)``, n the pixels of a patch, are where it reckons.
+    ``weights`` ``(n,)``, n the pixels of a patch, are scratch.
     """
     for p in order:
         y, x = int64(pixels[p, 0]), int64(pixels[p, 1])
@@ -155,11 +160,26 @@ def elect(  # type: ignore[no-untyped-def]
         origin[p, 0], origin[p, 1] = y + shifts[best, 0], x + shifts[best, 1]
 
 
-@kernel(void(int32[::1], _grid, _pairs, _pairs, uint32[::1], _flags, _grid, _pairs, uint32[::1]))
+@kernel(
+    void(
+        int32[::1],
+        _grid,
+        _pairs,
+        _pairs,
+        uint32[::1],
+        _flags,
+        _grid,
+        _pairs,
+        uint32[::1],
+    )
+)
 def inherit(  # type: ignore[no-untyped-def]
     order, index, centre, match, cost, source, coarse_index, coarse_match, coarse_cost
 ):
-    """Start the targets in ``order`` from the match of the coarser target they lie in."""
+    """Start the targets in ``order`` from the match of the coarser target they lie in.
+
+    Where that is none, or its match would leave the sources, the coarser one's neighbours serve.
+    """
     height, width = coarse_index.shape
     for i in order:
         y, x = int64(centre[i, 0]), int64(centre[i, 1])
@@ -181,27 +201,34 @@ def inherit(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    void(int64, uint8[:, :, ::1], float32[:, ::1], uint8[:, :, ::1], float32[:, ::1], float32[::1])
+    void(
+        int32[::1],
+        uint8[:, :, ::1],
+        float32[:, ::1],
+        uint8[:, :, ::1],
+        float32[:, ::1],
+        float32[::1],
+    )
 )
-def halve(top, look, mass, small, small_mass, sums):  # type: ignore[no-untyped-def]
+def halve(order, features, mass, small, small_mass, sums):  # type: ignore[no-untyped-def]
     """Halve a picture, averaging known pixels only; ``mass`` is the share of each that is known.
 
-    Rows from ``top`` of the small picture, as many as ``small`` has; ``sums`` ``(features,)`` is
-    where it reckons.
+    Sets the rows of ``small`` in ``order``. ``sums`` ``(channels,)`` is scratch.
     """
-    height, width, features = look.shape
-    for row in range(small.shape[0]):
+    height, width, channels = features.shape
+    for row in order:
+        y = int64(row)
         for x in range(small.shape[1]):
             sums[:] = 0
             total, cells = float32(0), 0
-            for sy in range(2 * (top + row), min(2 * (top + row) + 2, height)):
+            for sy in range(2 * y, min(2 * y + 2, height)):
                 for sx in range(2 * x, min(2 * x + 2, width)):
                     share = mass[sy, sx]
                     total += share
                     cells += 1
-                    for k in range(features):
-                        sums[k] += share * float32(look[sy, sx, k])
-            small_mass[row, x] = total / cells
-            for k in range(features):
+                    for k in range(channels):
+                        sums[k] += share * float32(features[sy, sx, k])
+            small_mass[y, x] = total / cells
+            for k in range(channels):
                 mean = sums[k] / total if total > 0 else float32(0)
-                small[row, x, k] = uint8(mean + float32(0.5))
+                small[y, x, k] = uint8(mean + float32(0.5))

@@ -31,22 +31,22 @@ class Generator(Protocol):
         """A hole ``(height, width)``, True = missing."""
 
 
-def unit(height: int, width: int, reference: int) -> float:
+def unit_length(height: int, width: int, reference: int) -> float:
     """How many pixels of this picture one pixel of a generator's lengths is."""
     return min(height, width) / reference if reference else 1.0
 
 
-def whole(random: Random, span: Span) -> int:
+def draw_integer(random: Random, span: Span) -> int:
     """A uniform whole number of a span."""
     return int(random.integers(span[0], span[1] + 1))
 
 
-def pixels(random: Random, span: Span, scale: float) -> int:
+def draw_length(random: Random, span: Span, scale: float) -> int:
     """A uniform whole length of a span, scaled; at least one pixel."""
-    return max(1, round(whole(random, span) * scale))
+    return max(1, round(draw_integer(random, span) * scale))
 
 
-def blank(height: int, width: int) -> Canvas:
+def blank_canvas(height: int, width: int) -> Canvas:
     """A canvas without any hole."""
     return np.zeros((height, width), np.uint8)
 
@@ -56,13 +56,13 @@ def as_hole(canvas: Canvas) -> Hole:
     return canvas.view(np.bool_)
 
 
-def flipped(hole: Hole, random: Random) -> Hole:
-    """The hole, mirrored along each axis half of the time."""
+def flip_randomly(hole: Hole, random: Random) -> Hole:
+    """Mirror a hole along each axis half of the time."""
     across, down = random.random(2) < 0.5
     return hole[:: -1 if down else 1, :: -1 if across else 1]
 
 
-def within(area: Range, attempt: Callable[[], Hole]) -> Hole:
+def draw_within(area: Range, attempt: Callable[[], Hole]) -> Hole:
     """The first hole that covers more than ``area[0]`` and less than ``area[1]`` of the picture.
 
     Raises:

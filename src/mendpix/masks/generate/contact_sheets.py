@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
-from mendpix.io import conversion
+from mendpix.io import conversion, files
 from mendpix.masks.generate.base import Generator
 from mendpix.masks.generate.kinds import draw
 from mendpix.types import Hole
@@ -20,8 +20,8 @@ _GREY = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """Masks that were written.
+class DrawnMasks:
+    """Mask files and their hole ratios.
 
     Attributes:
         masks: their files, white = hole.
@@ -34,7 +34,7 @@ class Drawn:
     preview: Path | None = None
 
 
-def sheet(holes: Sequence[Hole], columns: int | None = None) -> NDArray[np.uint8]:
+def arrange_sheet(holes: Sequence[Hole], columns: int | None = None) -> NDArray[np.uint8]:
     """A contact sheet ``(H, W)``, white = hole, of holes of one size, row by row.
 
     Args:
@@ -66,7 +66,7 @@ def draw_folder(
     seed: int = 0,
     preview: bool = False,
     options: Mapping[str, Any] | None = None,
-) -> Drawn:
+) -> DrawnMasks:
     """Draw holes into a folder as mask files ``KIND-00000.png`` and so on.
 
     Args:
@@ -81,22 +81,22 @@ def draw_folder(
         raise MaskError(f"count is {count}; draw 1 hole or more")
     folder = Path(folder)
     holes = [draw(kind, size, seed, index, options) for index in range(count)]
-    _make(folder)
+    _create_folder(folder)
     stem = kind if isinstance(kind, str) else type(kind).__name__.lower()
     paths = tuple(folder / f"{stem}-{index:05d}.png" for index in range(count))
     for path, hole in zip(paths, holes, strict=True):
-        conversion.write(path, conversion.from_array(_levels(hole)))
-    seen = folder.with_name(f"{folder.resolve().name}-preview.png") if preview else None
-    if seen is not None:
-        conversion.write(seen, conversion.from_array(sheet(holes)))
-    return Drawn(paths, tuple(float(hole.mean()) for hole in holes), seen)
+        files.write(path, conversion.from_array(_levels(hole)))
+    page = folder.with_name(f"{folder.resolve().name}-preview.png") if preview else None
+    if page is not None:
+        files.write(page, conversion.from_array(arrange_sheet(holes)))
+    return DrawnMasks(paths, tuple(float(hole.mean()) for hole in holes), page)
 
 
 def _levels(hole: Hole) -> NDArray[np.uint8]:
     return hole.astype(np.uint8) * np.uint8(255)
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mendpix.errors import MaskError
+from mendpix.errors import MaskError, did_you_mean
 from mendpix.masks.generate.base import TRIES, Generator, Random
 from mendpix.masks.generate.crfill import CrFill
 from mendpix.masks.generate.mask_files import Objects, Varied
@@ -69,11 +68,12 @@ class Mixture:
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
         shares = np.array([share for _, share in self.parts])
-        chosen = int(np.searchsorted(np.cumsum(shares), random.random() * shares.sum(), "right"))
-        return self.parts[min(chosen, len(self.parts) - 1)][0](height, width, random)
+        place = int(np.searchsorted(np.cumsum(shares), random.random() * shares.sum(), "right"))
+        # the sum's rounding may put the place behind the last part
+        return self.parts[min(place, len(self.parts) - 1)][0](height, width, random)
 
 
-def mixture(shares: Mapping[str | Generator, float]) -> Mixture:
+def mix(shares: Mapping[str | Generator, float]) -> Mixture:
     """A mixture of kinds, each with its share.
 
     Raises:
@@ -84,10 +84,10 @@ def mixture(shares: Mapping[str | Generator, float]) -> Mixture:
             raise MaskError(f"the share of {kind} is {share:g}; give more than 0, or leave it out")
     if not shares:
         raise MaskError("a mixture of nothing draws no hole; name a kind and its share")
-    return Mixture(tuple((chosen(kind), float(share)) for kind, share in shares.items()))
+    return Mixture(tuple((choose(kind), float(share)) for kind, share in shares.items()))
 
 
-def chosen(kind: str | Generator, options: Mapping[str, Any] | None = None) -> Generator:
+def choose(kind: str | Generator, options: Mapping[str, Any] | None = None) -> Generator:
     """A kind by name, or a generator as it is, with some options changed.
 
     Args:
@@ -97,38 +97,33 @@ def chosen(kind: str | Generator, options: Mapping[str, Any] | None = None) -> G
         MaskError: an unknown kind or option, or a value of another type than the option's.
     """
     if isinstance(kind, str) and kind not in GENERATORS:
-        raise MaskError(f"there is no kind of holes {kind!r}; {_near(kind, list(GENERATORS))}")
-    made = GENERATORS[kind] if isinstance(kind, str) else kind
-    return _changed(made, options) if options else made
+        raise MaskError(f"there is no kind of holes {kind!r}; {did_you_mean(kind, GENERATORS)}")
+    generator = GENERATORS[kind] if isinstance(kind, str) else kind
+    return _set_options(generator, options) if options else generator
 
 
-def _changed(made: Any, options: Mapping[str, Any]) -> Any:
-    known = [field.name for field in fields(made)] if is_dataclass(made) else []
+def _set_options(generator: Any, options: Mapping[str, Any]) -> Any:
+    known = [field.name for field in fields(generator)] if is_dataclass(generator) else []
     for name in options:
         if name not in known:
-            raise MaskError(f"{type(made).__name__} has no option {name!r}; {_near(name, known)}")
-    return replace(
-        made, **{name: _like(getattr(made, name), options[name], name) for name in options}
-    )
+            hint = did_you_mean(name, known)
+            raise MaskError(f"{type(generator).__name__} has no option {name!r}; {hint}")
+    values = {name: _convert(getattr(generator, name), options[name], name) for name in options}
+    return replace(generator, **values)
 
 
-def _like(now: Any, value: Any, name: str) -> Any:
+def _convert(now: Any, value: Any, name: str) -> Any:
     """A value as an option takes it: text as a path, a list as a tuple, a table as options."""
     if is_dataclass(now) and isinstance(value, Mapping):
-        return _changed(now, value)
+        return _set_options(now, value)
     if name == "folder":
         return None if value is None else Path(value)
     if isinstance(now, tuple) and isinstance(value, list | tuple) and len(value) == len(now):
-        return tuple(_like(n, v, name) for n, v in zip(now, value, strict=True))
-    wanted = (int, float) if isinstance(now, float) else type(now)
-    if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(now, bool):
+        return tuple(_convert(n, v, name) for n, v in zip(now, value, strict=True))
+    types = (int, float) if isinstance(now, float) else type(now)  # 1 stands for 1.0
+    if not isinstance(value, types) or isinstance(value, bool) != isinstance(now, bool):
         raise MaskError(f"{name} is {value!r}; give something like {now!r}")
     return value
-
-
-def _near(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
 def draw(
@@ -157,10 +152,10 @@ def draw(
         raise MaskError(f"a picture of {width}x{height} has no room for a hole; give 4x4 or more")
     if seed < 0 or index < 0:
         raise MaskError(f"seed is {seed} and index {index}; give whole numbers from 0 on")
-    made = chosen(kind, options)
+    generator = choose(kind, options)
     random = np.random.Generator(np.random.Philox(key=[seed, _STREAM], counter=[0, 0, 0, index]))
     for _ in range(TRIES):
-        hole = made(height, width, random)
+        hole = generator(height, width, random)
         if 0 < np.count_nonzero(hole) < hole.size:
             return np.ascontiguousarray(hole)
     raise MaskError(f"{kind} with these options marks all or nothing of {width}x{height} pixels")

@@ -10,14 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
-from mendpix.masks.generate.base import TRIES, Canvas, Random, Span, as_hole, blank, unit, whole
+from mendpix.masks.generate.base import (
+    TRIES,
+    Canvas,
+    Random,
+    Span,
+    as_hole,
+    blank_canvas,
+    draw_integer,
+    unit_length,
+)
 from mendpix.types import Hole
 
 SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"])
 
 
 @lru_cache(maxsize=16)
-def files(folder: Path) -> tuple[Path, ...]:
+def list_masks(folder: Path) -> tuple[Path, ...]:
     """The masks of a folder tree, sorted; listed once.
 
     Raises:
@@ -25,14 +34,14 @@ def files(folder: Path) -> tuple[Path, ...]:
     """
     if not folder.is_dir():
         raise MaskError(f"{folder} is no folder; name the one that holds the masks")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
         raise MaskError(f"{folder} holds no masks ({', '.join(sorted(SUFFIXES))}); check the path")
-    return tuple(found)
+    return tuple(paths)
 
 
 @lru_cache(maxsize=4096)
-def _packed(path: Path, level: float, white: bool) -> tuple[NDArray[np.uint8], int, int]:
+def _load_packed(path: Path, level: float, white: bool) -> tuple[NDArray[np.uint8], int, int]:
     """A mask's hole with eight pixels in a byte, and its size."""
     data = np.fromfile(path, np.uint8)
     levels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
@@ -42,12 +51,12 @@ def _packed(path: Path, level: float, white: bool) -> tuple[NDArray[np.uint8], i
     return np.packbits(hole == white), hole.shape[0], hole.shape[1]
 
 
-def _any(folder: Path | None, level: float, white: bool, random: Random) -> Canvas:
+def _pick_mask(folder: Path | None, level: float, white: bool, random: Random) -> Canvas:
     """One of a folder's masks, as a canvas."""
     if folder is None:
         raise MaskError("these holes are made of masks; say folder=... to name where they lie")
-    known = files(folder)
-    packed, height, width = _packed(known[random.integers(len(known))], level, white)
+    paths = list_masks(folder)
+    packed, height, width = _load_packed(paths[random.integers(len(paths))], level, white)
     return np.unpackbits(packed, count=height * width).reshape(height, width)
 
 
@@ -70,15 +79,15 @@ class Objects:
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
         for _ in range(TRIES):
-            canvas = blank(height, width)
-            _paste(canvas, self._shape(height, width, random), random)
+            canvas = blank_canvas(height, width)
+            _paste(canvas, self._draw_shape(height, width, random), random)
             if np.count_nonzero(canvas) >= self.least * canvas.size:
                 return as_hole(canvas)
         raise MaskError(f"the masks of {self.folder} are all but empty; is white the object there?")
 
-    def _shape(self, height: int, width: int, random: Random) -> Canvas:
+    def _draw_shape(self, height: int, width: int, random: Random) -> Canvas:
         """An object, cut to its box."""
-        mask = _any(self.folder, self.level, True, random)
+        mask = _pick_mask(self.folder, self.level, True, random)
         scale = float(np.clip(random.normal(1, self.spread), *self.size))
         scale *= min(height, width) / min(mask.shape)
         left, top, wide, high = cv2.boundingRect(mask)
@@ -128,28 +137,30 @@ class Varied:
         if self.white not in ("hole", "known"):
             raise MaskError(f"white is {self.white!r}; say 'hole' or 'known'")
         for _ in range(TRIES):
-            mask = _any(self.folder, self.level, self.white == "hole", random)
-            moved = self._moved(mask, height, width, random)
-            radius = whole(random, self.kernel) * unit(height, width, self.reference) / 2
-            hole = _dilated(moved, radius)
+            mask = _pick_mask(self.folder, self.level, self.white == "hole", random)
+            turned = self._transform(mask, height, width, random)
+            radius = (
+                draw_integer(random, self.kernel) * unit_length(height, width, self.reference) / 2
+            )
+            hole = _dilate(turned, radius)
             if hole.any() and not hole.all():
                 return hole
         raise MaskError(f"the masks of {self.folder} leave nothing known, or mark nothing")
 
-    def _moved(self, mask: Canvas, height: int, width: int, random: Random) -> Canvas:
-        """The mask turned by any angle; beyond its own border all is known."""
+    def _transform(self, mask: Canvas, height: int, width: int, random: Random) -> Canvas:
+        """Turn a mask by any angle, zoom and shift it; beyond its own border all is known."""
         scale = random.uniform(*self.zoom) * max(height, width) / min(mask.shape)
         angle = random.uniform(0, 2 * pi)
         c, s = scale * cos(angle), scale * sin(angle)
         y, x = (mask.shape[0] - 1) / 2, (mask.shape[1] - 1) / 2
         down, across = random.uniform(-self.shift, self.shift, 2) * (height, width)
         centre = ((width - 1) / 2 + across, (height - 1) / 2 + down)
-        way = np.array([[c, -s, centre[0] - c * x + s * y], [s, c, centre[1] - s * x - c * y]])
-        moved = cv2.warpAffine(mask, way, (width, height), flags=cv2.INTER_NEAREST)
-        return np.asarray(moved, np.uint8)
+        matrix = np.array([[c, -s, centre[0] - c * x + s * y], [s, c, centre[1] - s * x - c * y]])
+        turned = cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST)
+        return np.asarray(turned, np.uint8)
 
 
-def _dilated(canvas: Canvas, radius: float) -> Hole:
+def _dilate(canvas: Canvas, radius: float) -> Hole:
     """All within a radius of the hole."""
     if not canvas.any():
         return as_hole(canvas)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.masks.generate.base import Random, Range, unit, within
+from mendpix.masks.generate.base import Random, Range, draw_within, unit_length
 from mendpix.types import Hole
 
 
@@ -32,7 +32,7 @@ class Regions:
     reference: int = 128
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        grain = self.grain * unit(height, width, self.reference)
+        grain = self.grain * unit_length(height, width, self.reference)
         down, across = _enlargement(height, grain, random), _enlargement(width, grain, random)
 
         def crop() -> Hole:
@@ -42,7 +42,7 @@ class Regions:
             pattern = cv2.gemm(tall, across, 1, None, 0, flags=cv2.GEMM_2_T)
             return np.asarray(pattern < self.density, np.bool_)
 
-        return within(self.area, crop)
+        return draw_within(self.area, crop)
 
 
 def _enlargement(length: int, grain: float, random: Random) -> NDArray[np.float32]:

@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.masks.generate.base import Canvas, Random, Span, as_hole, blank, pixels, unit, whole
+from mendpix.masks.generate.base import (
+    Canvas,
+    Random,
+    Span,
+    as_hole,
+    blank_canvas,
+    draw_integer,
+    draw_length,
+    unit_length,
+)
 from mendpix.types import Hole
 
 
@@ -47,7 +56,7 @@ class Blocks:
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
         hole = np.zeros((height, width), np.bool_)
-        for _ in range(whole(random, self.count)):
+        for _ in range(draw_integer(random, self.count)):
             side = max(1, round(min(height, width) * random.uniform(*self.side)))
             top, left = random.integers(0, height - side + 1), random.integers(0, width - side + 1)
             wider = hole.copy()
@@ -71,11 +80,11 @@ class Boxes:
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
         hole = np.zeros((height, width), np.bool_)
-        scale = unit(height, width, self.reference)
+        scale = unit_length(height, width, self.reference)
         margin = min(round(self.margin * scale), (min(height, width) - 1) // 2)
-        for _ in range(whole(random, self.count)):
-            high = min(pixels(random, self.side, scale), height - 2 * margin)
-            wide = min(pixels(random, self.side, scale), width - 2 * margin)
+        for _ in range(draw_integer(random, self.count)):
+            high = min(draw_length(random, self.side, scale), height - 2 * margin)
+            wide = min(draw_length(random, self.side, scale), width - 2 * margin)
             top = random.integers(margin, height - high - margin + 1)
             left = random.integers(margin, width - wide - margin + 1)
             hole[top : top + high, left : left + wide] = True
@@ -102,7 +111,7 @@ class TurnedBoxes:
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
         hole = np.zeros((height, width), np.bool_)
-        for _ in range(whole(random, self.count)):
+        for _ in range(draw_integer(random, self.count)):
             hole |= self._box(height, width, random)
         return hole
 
@@ -136,15 +145,17 @@ class Drawings:
     thickness: float = 0.03
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        canvas = blank(height, width)
+        canvas = blank_canvas(height, width)
         bold = (3, max(3, int((height + width) * self.thickness)))
-        for _ in range(whole(random, self.count)):
+        for _ in range(draw_integer(random, self.count)):
             ends = _points(2, height, width, random)
-            cv2.line(canvas, ends[0], ends[1], 1, whole(random, bold))
-        for _ in range(whole(random, self.count)):
-            cv2.circle(canvas, _points(1, height, width, random)[0], whole(random, bold), 1, -1)
-        for _ in range(whole(random, self.count)):
-            _arc(canvas, whole(random, bold), random)
+            cv2.line(canvas, ends[0], ends[1], 1, draw_integer(random, bold))
+        for _ in range(draw_integer(random, self.count)):
+            cv2.circle(
+                canvas, _points(1, height, width, random)[0], draw_integer(random, bold), 1, -1
+            )
+        for _ in range(draw_integer(random, self.count)):
+            _draw_arc(canvas, draw_integer(random, bold), random)
         return as_hole(canvas)
 
 
@@ -154,7 +165,7 @@ def _points(count: int, height: int, width: int, random: Random) -> list[tuple[i
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _arc(canvas: Canvas, thickness: int, random: Random) -> None:
+def _draw_arc(canvas: Canvas, thickness: int, random: Random) -> None:
     """An ellipse's arc of any length, turned by any angle."""
     height, width = canvas.shape
     centre = _points(1, height, width, random)[0]
@@ -176,9 +187,9 @@ class Walk:
     def __call__(self, height: int, width: int, random: Random) -> Hole:
         hole = np.zeros(height * width, np.bool_)
         count = max(1, round(height * width * self.steps))
-        ways = np.frombuffer(random.bytes(count), np.uint8) & 3
-        rows = _folded(_DOWN.take(ways), height, random)
-        columns = _folded(_ACROSS.take(ways), width, random)
+        directions = np.frombuffer(random.bytes(count), np.uint8) & 3
+        rows = _fold(_DOWN.take(directions), height, random)
+        columns = _fold(_ACROSS.take(directions), width, random)
         hole[(rows * width + columns).astype(np.intp)] = True
         return hole.reshape(height, width)
 
@@ -186,10 +197,13 @@ class Walk:
 _DOWN, _ACROSS = np.array([[1, -1, 0, 0], [0, 0, 1, -1]], np.int32)
 
 
-def _folded(moves: NDArray[np.int32], side: int, random: Random) -> NDArray[np.int32]:
-    """A walk's coordinate. A walk that is held back at the ends of a side is, in law, a free one
-    on the endless line, folded at them: no loop over the steps."""
+def _fold(moves: NDArray[np.int32], side: int, random: Random) -> NDArray[np.int32]:
+    """One coordinate of a reflected random walk, without a loop over its steps.
+
+    By the reflection principle, a walk that is held back at the ends of a side has the law of a
+    free one on the endless line, folded at them.
+    """
     free = np.cumsum(moves, dtype=np.int32) + random.integers(0, side, dtype=np.int32)
     place = free - 2 * side * np.floor_divide(free, 2 * side)  # np.mod is ten times slower
-    folded: NDArray[np.int32] = np.minimum(place, 2 * side - 1 - place)
-    return folded
+    inside: NDArray[np.int32] = np.minimum(place, 2 * side - 1 - place)
+    return inside

@@ -12,12 +12,12 @@ from mendpix.masks.generate.base import (
     Range,
     Span,
     as_hole,
-    blank,
-    flipped,
-    pixels,
-    unit,
-    whole,
-    within,
+    blank_canvas,
+    draw_integer,
+    draw_length,
+    draw_within,
+    flip_randomly,
+    unit_length,
 )
 from mendpix.masks.generate.shapes import Boxes
 from mendpix.types import Hole
@@ -41,7 +41,7 @@ class Brush:
         low = 2 * pi / 5 - random.uniform(0, 2 * pi / 15)
         high = 2 * pi / 5 + random.uniform(0, 2 * pi / 15)
         typical = hypot(height, width) / 8
-        count = whole(random, self.vertices)
+        count = draw_integer(random, self.vertices)
         angles = random.uniform(low, high, count)
         angles[::2] = 2 * pi - angles[::2]
         lengths = np.clip(random.normal(typical, typical // 2, count), 0, 2 * typical)
@@ -72,9 +72,9 @@ class DeepFill:
     reference: int = 256
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        canvas = blank(height, width)
-        scale = unit(height, width, self.reference)
-        for _ in range(whole(random, self.strokes)):
+        canvas = blank_canvas(height, width)
+        scale = unit_length(height, width, self.reference)
+        for _ in range(draw_integer(random, self.strokes)):
             self.brush.stroke(canvas, scale, random)
         side = min(round(self.box * scale), height - 1, width - 1)
         if side > 0:
@@ -106,29 +106,29 @@ class FreeForm:
     reference: int = 256
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        return within(self.area, lambda: self._attempt(height, width, random))
+        return draw_within(self.area, lambda: self._attempt(height, width, random))
 
     def _attempt(self, height: int, width: int, random: Random) -> Hole:
-        canvas = blank(height, width)
+        canvas = blank_canvas(height, width)
         fewer = min(sum(self.area), 1.0)
-        scale = unit(height, width, self.reference)
+        scale = unit_length(height, width, self.reference)
         for most, part in ((self.small, 2), (self.large, 1)):
-            for _ in range(_below(int(most * fewer), random)):
-                _clipped_box(canvas, part, random)
-        for _ in range(_below(int(self.strokes * fewer), random)):
+            for _ in range(_draw_below(int(most * fewer), random)):
+                _draw_clipped_box(canvas, part, random)
+        for _ in range(_draw_below(int(self.strokes * fewer), random)):
             self.brush.stroke(canvas, scale, random)
-        return flipped(as_hole(canvas), random)
+        return flip_randomly(as_hole(canvas), random)
 
 
-def _below(count: int, random: Random) -> int:
+def _draw_below(count: int, random: Random) -> int:
     return int(random.integers(count)) if count > 0 else 0
 
 
-def _clipped_box(canvas: Canvas, part: int, random: Random) -> None:
+def _draw_clipped_box(canvas: Canvas, part: int, random: Random) -> None:
     """A box of sides up to a part of the canvas's, of which up to half may lie outside."""
     spans = []
     for side in canvas.shape:
-        length = _below(side // part, random)
+        length = _draw_below(side // part, random)
         start = int(random.integers(-(length // 2), side - length + length // 2 + 1))
         spans.append(slice(max(0, start), max(0, start + length)))
     canvas[spans[0], spans[1]] = 1
@@ -156,27 +156,27 @@ class Irregular:
     reference: int = 256
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        return within(self.area, lambda: self._attempt(height, width, random))
+        return draw_within(self.area, lambda: self._attempt(height, width, random))
 
     def _attempt(self, height: int, width: int, random: Random) -> Hole:
-        canvas = blank(height, width)
-        scale = unit(height, width, self.reference)
-        for number in range(whole(random, self.strokes)):
-            self._stroke(canvas, number % 2 == 0, scale, random)
+        canvas = blank_canvas(height, width)
+        scale = unit_length(height, width, self.reference)
+        for number in range(draw_integer(random, self.strokes)):
+            self._draw_stroke(canvas, number % 2 == 0, scale, random)
         return as_hole(canvas)
 
-    def _stroke(self, canvas: Canvas, mirrored: bool, scale: float, random: Random) -> None:
+    def _draw_stroke(self, canvas: Canvas, mirrored: bool, scale: float, random: Random) -> None:
         height, width = canvas.shape
         start = (int(random.integers(0, width)), int(random.integers(0, height)))
-        for _ in range(whole(random, (1, 5))):
+        for _ in range(draw_integer(random, (1, 5))):
             angle = 0.01 + int(random.integers(self.angles))
             angle = 2 * pi - angle if mirrored else angle
-            length = pixels(random, self.length, scale)
+            length = draw_length(random, self.length, scale)
             end = (
                 int(min(max(start[0] + length * sin(angle), 0), width)),
                 int(min(max(start[1] + length * cos(angle), 0), height)),
             )
-            cv2.line(canvas, start, end, 1, pixels(random, self.width, scale))
+            cv2.line(canvas, start, end, 1, draw_length(random, self.width, scale))
             start = end
 
 
@@ -195,7 +195,7 @@ class Lama:
     most: float = 1.0
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        return within((0.0, self.most), lambda: self._attempt(height, width, random))
+        return draw_within((0.0, self.most), lambda: self._attempt(height, width, random))
 
     def _attempt(self, height: int, width: int, random: Random) -> Hole:
         boxes = random.random() < self.box_share / (1 + self.box_share)
@@ -216,20 +216,20 @@ class Gmcnn:
     reference: int = 256
 
     def __call__(self, height: int, width: int, random: Random) -> Hole:
-        canvas = blank(height, width)
-        scale = unit(height, width, self.reference)
+        canvas = blank_canvas(height, width)
+        scale = unit_length(height, width, self.reference)
         for _ in range(self.strokes):
-            self._stroke(canvas, scale, random)
+            self._draw_stroke(canvas, scale, random)
         return as_hole(canvas)
 
-    def _stroke(self, canvas: Canvas, scale: float, random: Random) -> None:
+    def _draw_stroke(self, canvas: Canvas, scale: float, random: Random) -> None:
         height, width = canvas.shape
         x, y = int(random.integers(0, width)), int(random.integers(0, height))
-        for number in range(whole(random, (0, self.vertices))):
-            angle = whole(random, (0, 360)) * pi / 180
+        for number in range(draw_integer(random, (0, self.vertices))):
+            angle = draw_integer(random, (0, 360)) * pi / 180
             angle = 2 * pi - angle if number % 2 == 0 else angle
-            length = whole(random, (0, self.length)) * scale
-            thickness = pixels(random, (self.width[0] // 2, self.width[1] // 2), 2 * scale)
+            length = draw_integer(random, (0, self.length)) * scale
+            thickness = draw_length(random, (self.width[0] // 2, self.width[1] // 2), 2 * scale)
             end_x = int(min(max(x + length * sin(angle), 0), width))
             end_y = int(min(max(y + length * cos(angle), 0), height))
             cv2.line(canvas, (x, y), (end_x, end_y), 1, thickness)

@@ -1,14 +1,15 @@
-"""Frozen feature networks without torchvision, named by their weights, shared by all who ask.
+"""Frozen pretrained feature networks without torchvision, by the name of their weights.
 
 ==============  ==========================================================================
 ``vgg16``       torchvision's VGG-16 (partial convolutions, LPIPS)
 ``vgg19``       torchvision's VGG-19
 ``vgg19-caffe`` the Oxford release of VGG-19 (Gatys, EnhanceNet)
 ``alexnet``     torchvision's AlexNet (LPIPS)
-``inception``   TensorFlow's Inception-v3 (FID and its kin): a program, not for :func:`load`
+``inception``   TensorFlow's Inception-v3 (FID, KID, U-IDS, P-IDS): TorchScript, not for
+                :func:`load`
 ==============  ==========================================================================
 
-One never stands in for another.
+One is never used in place of another.
 """
 
 from functools import cache
@@ -16,36 +17,41 @@ from pathlib import Path
 
 from torch import nn
 
-from mendpix.networks.features import inception, weight_files
-from mendpix.networks.features.network import LAYOUTS, FeatureNetwork, Pooling
-from mendpix.networks.features.weight_files import Source, identity, source_of, tensors_of
+from mendpix.networks.features import inception_network, weight_files
+from mendpix.networks.features.feature_network import LAYOUTS, FeatureNetwork, Pooling
+from mendpix.networks.features.weight_files import (
+    WeightsSource,
+    find_source,
+    hash_tensors,
+    load_tensors,
+)
 
 __all__ = [
     "LAYOUTS",
     "FeatureNetwork",
     "Pooling",
-    "Source",
+    "WeightsSource",
     "fetch",
     "find",
-    "identity",
+    "hash_tensors",
+    "hash_used_networks",
+    "list_sources",
     "load",
-    "table",
-    "used",
 ]
 
 
-def table() -> dict[str, Source]:
-    """Every network by name, with where its weights come from."""
-    return {**weight_files.SOURCES, inception.NAME: inception.SOURCE}
+def list_sources() -> dict[str, WeightsSource]:
+    """The source of each network's weights, by name."""
+    return {**weight_files.SOURCES, inception_network.NAME: inception_network.SOURCE}
 
 
 def find(name: str) -> Path | None:
-    """The file that holds a network's weights on this machine, None without one.
+    """The file of a network's weights on this machine, or None.
 
     Raises:
         WeightsError: there is no network of that name.
     """
-    return inception.find() if name == inception.NAME else weight_files.find(name)
+    return inception_network.find() if name == inception_network.NAME else weight_files.find(name)
 
 
 def fetch(name: str) -> Path:
@@ -54,13 +60,14 @@ def fetch(name: str) -> Path:
     Raises:
         WeightsError: an unknown name, or weights that could not be fetched.
     """
-    return inception.fetch() if name == inception.NAME else weight_files.fetch(name)
+    return inception_network.fetch() if name == inception_network.NAME else weight_files.fetch(name)
 
 
 def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> FeatureNetwork:
-    """The feature network of this name; everybody who asks for the same one gets the same one.
+    """Load a feature network; the same arguments return the same object.
 
-    Sharing is what lets terms of an objective read one pass; moving it moves it for all.
+    Sharing lets terms of an objective read one forward pass; moving it to a device moves it for
+    all of them.
 
     Args:
         name: ``"vgg16"``, ``"vgg19"``, ``"vgg19-caffe"`` or ``"alexnet"``.
@@ -69,20 +76,20 @@ def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> Feature
     Raises:
         WeightsError: an unknown name, or weights that are not at hand and could not be fetched.
     """
-    return _loaded(name, pooling, normalise)
+    return _load_cached(name, pooling, normalise)
 
 
-@cache  # which tells f("a") from f("a", "max"): so all arguments are given it
-def _loaded(name: str, pooling: Pooling, normalise: bool) -> FeatureNetwork:
-    network = FeatureNetwork(source_of(name).layout, tensors_of(name), pooling, normalise)
+@cache  # treats f("a") and f("a", "max") as different, so load() passes all arguments
+def _load_cached(name: str, pooling: Pooling, normalise: bool) -> FeatureNetwork:
+    network = FeatureNetwork(find_source(name).layout, load_tensors(name), pooling, normalise)
     network.source = name
     return network
 
 
-def used(module: nn.Module) -> dict[str, str]:
-    """The feature networks inside a module by name, with their hashes: for cards.
+def hash_used_networks(module: nn.Module) -> dict[str, str]:
+    """Hashes of the feature networks inside a module, by name: for cards.
 
     Those made from tensors of the caller's own have no name and are left out.
     """
-    found = {part.source for part in module.modules() if isinstance(part, FeatureNetwork)}
-    return {name: identity(name) for name in sorted(found - {""})}
+    names = {part.source for part in module.modules() if isinstance(part, FeatureNetwork)}
+    return {name: hash_tensors(name) for name in sorted(names - {""})}

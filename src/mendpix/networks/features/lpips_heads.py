@@ -1,4 +1,4 @@
-"""LPIPS's linear heads: how much each channel of a feature network tells about likeness.
+"""LPIPS's linear heads: the weight of each channel of a feature network.
 
 Zhang et al. 2018, https://arxiv.org/abs/1801.03924, version 0.1; the released heads, read as data
 from torchmetrics' package. Shared by the metric and the loss.
@@ -9,7 +9,7 @@ from functools import cache
 
 from torch import Tensor
 
-from mendpix.networks.features.torchmetrics_weights import carried
+from mendpix.networks.features.torchmetrics_weights import load_weights
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"),
@@ -19,11 +19,11 @@ FILES = {"alexnet": "lpips_models/alex.pth", "vgg16": "lpips_models/vgg.pth"}
 
 
 @cache
-def heads(network: str) -> Sequence[Tensor]:
+def load_heads(network: str) -> Sequence[Tensor]:
     """The released linear heads of ``LAYERS[network]``, ``(C, 1, 1)`` each.
 
     Raises:
-        WeightsError: torchmetrics does not carry them, or others.
+        WeightsError: torchmetrics' package does not have them, or others.
     """
-    held = carried(FILES[network], "LPIPS's heads")
-    return [held[f"lin{place}.model.1.weight"].float().view(-1, 1, 1) for place in range(5)]
+    weights = load_weights(FILES[network], "LPIPS's heads")
+    return [weights[f"lin{place}.model.1.weight"].float().view(-1, 1, 1) for place in range(5)]

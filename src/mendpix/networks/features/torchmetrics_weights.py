@@ -1,4 +1,4 @@
-"""Weights that torchmetrics' package carries, read as data and known by their hashes."""
+"""Weights inside torchmetrics' package, read as data and checked against their hashes."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,12 +17,12 @@ SHA256 = {
 """Of the files as their authors released them, in PyPI's ``lpips`` 0.1.4, ``DISTS_pytorch`` 0.1."""
 
 
-def carried(name: str, what: str) -> dict[str, Tensor]:
-    """The tensors of a file that torchmetrics carries.
+def load_weights(name: str, description: str) -> dict[str, Tensor]:
+    """Load the tensors of a file inside torchmetrics' package.
 
     Args:
         name: of :data:`SHA256`.
-        what: what the error calls it.
+        description: what errors call it.
 
     Raises:
         WeightsError: it is not there, or another file.
@@ -31,12 +31,12 @@ def carried(name: str, what: str) -> dict[str, Tensor]:
     folder = Path(spec.origin).parent if spec and spec.origin else Path()
     path = folder / "functional" / "image" / name
     if not path.is_file():
-        raise WeightsError(f"{what} are not at {path}; pip install 'mendpix[train]'")
-    found = download.digest(path)
-    if found != SHA256[name]:
+        raise WeightsError(f"{description} are not at {path}; pip install 'mendpix[train]'")
+    actual, expected = download.hash_file(path), SHA256[name]
+    if actual != expected:
         raise WeightsError(
-            f"{what} at {path} have sha256 {found[:8]}... but {SHA256[name][:8]}... was expected; "
-            "pip install 'torchmetrics==1.9.0'"
+            f"{description} at {path} have sha256 {actual[:8]}... but {expected[:8]}... was "
+            "expected; pip install 'torchmetrics==1.9.0'"
         )
-    held: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return held
+    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights

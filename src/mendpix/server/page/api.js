@@ -1,10 +1,10 @@
-/** The server's API, one function per question. */
+/** Client of the HTTP API: one function per request. */
 
 /** @import {About, Folder, Job, Model, Picture} from "./types.js" */
 
 const ROOT = "/api/v1";
 
-/** Why the server could not do it: `code` is for the page, the message is one English line. */
+/** An error response: `code` is for the page, the message is one line of English. */
 export class ApiError extends Error {
   /**
    * @param {string} code
@@ -19,33 +19,33 @@ export class ApiError extends Error {
 }
 
 /**
- * How long to wait for a server that is busy: it says after how many seconds to ask again.
+ * Retries while the server is busy (429): how to abort them, and how to show the wait.
  *
- * @typedef {{signal?: AbortSignal, waiting?: (seconds: number) => void}} Patience
+ * @typedef {{signal?: AbortSignal, onWait?: (seconds: number) => void}} RetryOptions
  */
 
-const LONGEST = 600_000; // ms until a busy server is believed to stay so
+const MAX_WAIT_MS = 600_000; // of retries
 
 /**
  * @param {string} path
  * @param {RequestInit} [options]
- * @param {Patience} [patience]
+ * @param {RetryOptions} [retry]
  * @returns {Promise<Response>}
  */
-async function ask(path, options, { signal, waiting } = {}) {
-  const end = Date.now() + LONGEST;
+async function request(path, options, { signal, onWait } = {}) {
+  const end = Date.now() + MAX_WAIT_MS;
   for (;;) {
-    const answer = await once(path, { ...options, ...(signal && { signal }) });
+    const answer = await fetchOnce(path, { ...options, ...(signal && { signal }) });
     if (answer.ok) return answer;
-    const problem = await told(answer);
+    const problem = await readError(answer);
     const seconds = problem.wait ?? 1;
     if (answer.status !== 429 || Date.now() + 1000 * seconds > end) throw problem;
-    await pause(seconds, signal, waiting);
+    await waitBeforeRetry(seconds, signal, onWait);
   }
 }
 
 /** @param {string} path @param {RequestInit} options @returns {Promise<Response>} */
-async function once(path, options) {
+async function fetchOnce(path, options) {
   try {
     return await fetch(ROOT + path, options);
   } catch (error) {
@@ -55,7 +55,7 @@ async function once(path, options) {
 }
 
 /** @param {Response} answer @returns {Promise<ApiError>} */
-async function told(answer) {
+async function readError(answer) {
   const body = await answer.json().catch(() => null);
   const problem = body?.error ?? { code: "failed", message: `${answer.status}` };
   const wait = Number(answer.headers.get("Retry-After")) || null;
@@ -65,11 +65,11 @@ async function told(answer) {
 /**
  * @param {number} seconds
  * @param {AbortSignal} [signal]
- * @param {(seconds: number) => void} [waiting] told every second how many are left
+ * @param {(seconds: number) => void} [onWait] called every second with the seconds left
  */
-async function pause(seconds, signal, waiting = () => {}) {
+async function waitBeforeRetry(seconds, signal, onWait = () => {}) {
   for (let left = seconds; left > 0; left--) {
-    waiting(left);
+    onWait(left);
     await new Promise((done) => setTimeout(done, 1000 * Math.min(1, left)));
     signal?.throwIfAborted();
   }
@@ -78,49 +78,49 @@ async function pause(seconds, signal, waiting = () => {}) {
 /**
  * @param {string} path
  * @param {RequestInit} [options]
- * @param {Patience} [patience]
+ * @param {RetryOptions} [retry]
  * @returns {Promise<any>}
  */
-const json = async (path, options, patience) => (await ask(path, options, patience)).json();
+const requestJson = async (path, options, retry) => (await request(path, options, retry)).json();
 
 /**
  * @param {unknown} body
  * @returns {RequestInit}
  */
-const posted = (body) => ({
+const jsonBody = (body) => ({
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(body),
 });
 
 /** @returns {Promise<About>} */
-export const about = () => json("/about");
+export const getServerInfo = () => requestJson("/about");
 
 /** @returns {Promise<{models: Model[], default: string}>} */
-export const models = () => json("/models");
+export const listModels = () => requestJson("/models");
 
 /** @param {string} name @returns {Promise<Model>} */
-export const model = (name) => json(`/models/${encodeURIComponent(name)}`);
+export const getModel = (name) => requestJson(`/models/${encodeURIComponent(name)}`);
 
-/** @param {Blob} file @param {string} name @param {Patience} [patience] @returns {Promise<Picture>} */
-export const upload = (file, name, patience) => {
+/** @param {Blob} file @param {string} name @param {RetryOptions} [retry] @returns {Promise<Picture>} */
+export const uploadPicture = (file, name, retry) => {
   const headers = { "Content-Type": "application/octet-stream" };
   const path = `/pictures?name=${encodeURIComponent(name)}`;
-  return json(path, { method: "POST", headers, body: file }, patience);
+  return requestJson(path, { method: "POST", headers, body: file }, retry);
 };
 
 /** @param {string} id @returns {Promise<Picture>} */
-export const picture = (id) => json(`/pictures/${id}`);
+export const getPicture = (id) => requestJson(`/pictures/${id}`);
 
 /** @param {string} path @returns {Promise<Folder>} */
-export const folder = (path) => json(`/folder?path=${encodeURIComponent(path)}`);
+export const listFolder = (path) => requestJson(`/folder?path=${encodeURIComponent(path)}`);
 
-/** @param {string} path @param {Patience} [patience] @returns {Promise<Picture>} */
-export const openFromFolder = (path, patience) =>
-  json("/folder/open", posted({ path }), patience);
+/** @param {string} path @param {RetryOptions} [retry] @returns {Promise<Picture>} */
+export const openFromFolder = (path, retry) =>
+  requestJson("/folder/open", jsonBody({ path }), retry);
 
 /** @param {string} path @param {number} side @returns {string} */
-export const folderPreview = (path, side) =>
+export const folderPreviewUrl = (path, side) =>
   `${ROOT}/folder/preview?side=${side}&path=${encodeURIComponent(path)}`;
 
 /** @param {string} id @returns {string} */
@@ -141,16 +141,16 @@ export const regionUrl = (id, [left, top, width, height], level, format) =>
   `&level=${level}&format=${format}`;
 
 /** @param {string} url one of the above @returns {Promise<Blob>} */
-export const bytes = async (url) => (await ask(url.slice(ROOT.length))).blob();
+export const fetchBlob = async (url) => (await request(url.slice(ROOT.length))).blob();
 
-/** @param {Record<string, any>} order @param {Patience} [patience] @returns {Promise<Job>} */
-export const order = (order, patience) => json("/jobs", posted(order), patience);
-
-/** @param {string} id @returns {Promise<Job>} */
-export const cancel = (id) => json(`/jobs/${id}`, { method: "DELETE" });
+/** @param {Record<string, any>} order @param {RetryOptions} [retry] @returns {Promise<Job>} */
+export const startJob = (order, retry) => requestJson("/jobs", jsonBody(order), retry);
 
 /** @param {string} id @returns {Promise<Job>} */
-export const job = (id) => json(`/jobs/${id}`);
+export const cancelJob = (id) => requestJson(`/jobs/${id}`, { method: "DELETE" });
+
+/** @param {string} id @returns {Promise<Job>} */
+export const getJob = (id) => requestJson(`/jobs/${id}`);
 
 /** @param {string} id @returns {string} */
 export const zipUrl = (id) => `${ROOT}/jobs/${id}/zip`;
@@ -163,11 +163,11 @@ export const eventsUrl = (id) => `${ROOT}/jobs/${id}/events`;
  *
  * @param {string} id
  * @param {number} sensitivity 0 to 1
- * @param {Patience} [patience]
+ * @param {RetryOptions} [retry]
  * @returns {Promise<{mask: Blob, count: number}>}
  */
-export async function scratches(id, sensitivity, patience) {
+export async function findScratches(id, sensitivity, retry) {
   const path = `/scratches?picture=${id}&sensitivity=${sensitivity}`;
-  const answer = await ask(path, { method: "POST" }, patience);
+  const answer = await request(path, { method: "POST" }, retry);
   return { mask: await answer.blob(), count: Number(answer.headers.get("X-Mendpix-Count")) };
 }

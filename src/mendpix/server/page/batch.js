@@ -1,38 +1,38 @@
-/** The same mask over many pictures. */
+/** The dialog that fills several pictures with the same mask. */
 
 /** @import {Job} from "./types.js" */
 /** @import {Session} from "./session.js" */
 import * as api from "./api.js";
-import { find, make, pick, save } from "./dom.js";
-import { sendMask } from "./fill.js";
-import { list } from "./folder.js";
-import { complaint, t } from "./i18n.js";
+import { createElement, download, find, pickFiles } from "./dom.js";
+import { uploadMask } from "./fill.js";
+import { showFolder } from "./folder-browser.js";
+import { describeError, t } from "./i18n.js";
 
 /** @typedef {{name: string, file: File | null, path: string | null}} Entry */
 
-export class Batch {
+export class BatchDialog {
   /**
    * @param {Session} session
-   * @param {import("./fill.js").Work} work
+   * @param {import("./jobs.js").JobRunner} runner
    * @param {() => Record<string, any>} choice how to fill
    * @param {boolean} folder whether there is one to browse
    * @param {string} reads extensions
    */
-  constructor(session, work, choice, folder, reads) {
+  constructor(session, runner, choice, folder, reads) {
     this.session = session;
-    this.work = work;
+    this.runner = runner;
     this.choice = choice;
     this.folder = folder;
     this.reads = reads;
     /** @type {Entry[]} */
     this.entries = [];
-    this.stretch = make("input", { type: "checkbox" });
+    this.stretch = createElement("input", { type: "checkbox" });
     this.dialog = find("batch-dialog", HTMLDialogElement);
     this.body = find("batch-body", HTMLElement);
-    this.note = make("p", { role: "status" });
-    this.shelf = make("div", {});
-    this.bar = make("progress", { max: 1, hidden: true });
-    this.results = make("div", {});
+    this.note = createElement("p", { role: "status" });
+    this.shelf = createElement("div", {});
+    this.bar = createElement("progress", { max: 1, hidden: true });
+    this.results = createElement("div", {});
     this.running = false;
   }
 
@@ -43,9 +43,9 @@ export class Batch {
 
   render() {
     const button = (/** @type {string} */ key, /** @type {() => void} */ act) => {
-      const made = make("button", { type: "button" }, t(key, { n: this.entries.length }));
-      made.addEventListener("click", act);
-      return made;
+      const element = createElement("button", { type: "button" }, t(key, { n: this.entries.length }));
+      element.addEventListener("click", act);
+      return element;
     };
     const run = button("batchRun", () => this.run());
     run.className = "primary";
@@ -53,12 +53,12 @@ export class Batch {
     const adders = [button("addFiles", () => this.addFiles())];
     if (this.folder) adders.push(button("addFolder", () => this.addFolder()));
     this.body.replaceChildren(
-      make("p", {}, t("batchMore")),
-      make("p", { className: "choices" }, ...adders),
+      createElement("p", {}, t("batchMore")),
+      createElement("p", { className: "choices" }, ...adders),
       this.shelf,
-      make("ul", { className: "entries" }, ...this.entries.map((entry) => this.row(entry))),
-      make("label", { className: "check" }, this.stretch, t("stretch")),
-      make("p", { className: "choices" }, run),
+      createElement("ul", { className: "entries" }, ...this.entries.map((entry) => this.row(entry))),
+      createElement("label", { className: "check" }, this.stretch, t("stretch")),
+      createElement("p", { className: "choices" }, run),
       this.bar,
       this.note,
       this.results,
@@ -67,23 +67,23 @@ export class Batch {
 
   /** @param {Entry} entry @returns {HTMLElement} */
   row(entry) {
-    const remove = make("button", { className: "plain" }, t("remove"));
+    const remove = createElement("button", { className: "plain" }, t("remove"));
     remove.setAttribute("aria-label", `${t("remove")}: ${entry.name}`);
     remove.addEventListener("click", () => {
       this.entries = this.entries.filter((one) => one !== entry);
       this.render();
     });
-    return make("li", {}, make("span", {}, entry.name), remove);
+    return createElement("li", {}, createElement("span", {}, entry.name), remove);
   }
 
   async addFiles() {
-    const files = await pick(this.reads, true);
+    const files = await pickFiles(this.reads, true);
     for (const file of files) this.entries.push({ name: file.name, file, path: null });
     this.render();
   }
 
   addFolder() {
-    list(this.shelf, "", ({ path, name }) => {
+    showFolder(this.shelf, "", ({ path, name }) => {
       if (!this.entries.some((one) => one.path === path)) {
         this.entries.push({ name, file: null, path });
       }
@@ -94,9 +94,9 @@ export class Batch {
   }
 
   async run() {
-    if (this.work.busy) return;
-    const stop = make("button", { type: "button" }, t("cancel"));
-    stop.addEventListener("click", () => this.work.cancel());
+    if (this.runner.busy) return;
+    const stop = createElement("button", { type: "button" }, t("cancel"));
+    stop.addEventListener("click", () => this.runner.cancel());
     this.running = true;
     this.shelf.replaceChildren();
     this.results.replaceChildren(stop);
@@ -106,59 +106,59 @@ export class Batch {
     try {
       await this.fillAll();
     } catch (error) {
-      this.note.textContent = complaint(error);
+      this.note.textContent = describeError(error);
       this.results.replaceChildren();
     }
     this.running = false;
     this.bar.hidden = true;
-    this.work.end();
+    this.runner.end();
     this.render();
   }
 
   async fillAll() {
-    const { signal } = this.work.begin();
-    const waiting = (/** @type {number} */ n) => {
+    const { signal } = this.runner.begin();
+    const onWait = (/** @type {number} */ n) => {
       if (n) this.say(t("busyWait", { n: Math.ceil(n) }));
     };
-    const patience = { ...(signal && { signal }), waiting };
+    const retry = { ...(signal && { signal }), onWait };
     const names = new Map();
     for (const { file, name } of this.entries) {
       if (!file) continue;
       this.say(t("uploading", { name }));
-      names.set((await api.upload(file, name, patience)).id, name);
+      names.set((await api.uploadPicture(file, name, retry)).id, name);
     }
     const folder = this.entries.flatMap(({ path }) => path ?? []);
-    const mask = await sendMask(this.session, patience);
+    const mask = await uploadMask(this.session, retry);
     const order = { ...this.choice(), tries: 1, mask, pictures: [...names.keys()], folder };
-    const said = ({ progress = 0, position = 0 }) => {
+    const onProgress = ({ progress = 0, position = 0 }) => {
       this.bar.value = progress;
       const percent = Math.round(100 * progress);
       this.note.textContent = position ? t("queued", { n: position }) : t("running", { percent });
     };
-    const wanted = { ...order, fit_mask: this.stretch.checked };
-    this.done(await this.work.run(wanted, patience, said), names);
+    const stretched = { ...order, fit_mask: this.stretch.checked };
+    this.showResults(await this.runner.run(stretched, retry, onProgress), names);
   }
 
   /** @param {string} text */
   say(text) {
-    this.work.say(text);
+    this.runner.say(text);
     this.note.textContent = text;
   }
 
   /** @param {Job} job @param {Map<string, string>} names of what was uploaded, by id */
-  done(job, names) {
+  showResults(job, names) {
     this.note.textContent = t("batchDone", { n: job.results.length, total: job.total });
-    const all = make("button", { className: "primary", id: "save-all" }, t("saveAll"));
-    all.addEventListener("click", () => save(api.zipUrl(job.id)));
+    const all = createElement("button", { className: "primary", id: "save-all" }, t("saveAll"));
+    all.addEventListener("click", () => download(api.zipUrl(job.id)));
     const ones = job.results.map(({ picture }) => {
-      const link = make("a", { href: api.fileUrl(picture.id), download: "" }, t("saveOne"));
+      const link = createElement("a", { href: api.fileUrl(picture.id), download: "" }, t("saveOne"));
       link.setAttribute("aria-label", `${t("saveOne")}: ${picture.name}`);
-      return make("li", {}, make("span", {}, picture.name), link);
+      return createElement("li", {}, createElement("span", {}, picture.name), link);
     });
     const failures = job.errors.map(({ source, message }) =>
-      make("li", { className: "wrong" }, `${names.get(source) ?? source}: ${message}`),
+      createElement("li", { className: "wrong" }, `${names.get(source) ?? source}: ${message}`),
     );
-    const listed = make("ul", { className: "entries" }, ...ones, ...failures);
+    const listed = createElement("ul", { className: "entries" }, ...ones, ...failures);
     this.results.replaceChildren(...(job.results.length ? [all] : []), listed);
   }
 }

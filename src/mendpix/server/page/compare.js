@@ -1,14 +1,14 @@
-/** Before and after: a line to slide, and a button to hold. */
+/** Comparing before and after: a split slider, and a button to hold. */
 
 /** @import {Stage} from "./stage.js" */
-import { box, button } from "./dom.js";
+import { button, byId } from "./dom.js";
 
 export class Compare {
-  /** @param {Stage} stage @param {() => void} changed */
-  constructor(stage, changed) {
+  /** @param {Stage} stage @param {() => void} onChange */
+  constructor(stage, onChange) {
     this.stage = stage;
-    this.changed = changed;
-    this.handle = box("split-handle");
+    this.onChange = onChange;
+    this.handle = byId("split-handle");
   }
 
   listen() {
@@ -26,7 +26,7 @@ export class Compare {
     }
     this.handle.addEventListener("pointerdown", (event) => this.grab(event));
     this.handle.addEventListener("pointermove", (event) => this.drag(event));
-    this.handle.addEventListener("keydown", (event) => this.step(event));
+    this.handle.addEventListener("keydown", (event) => this.moveByKey(event));
   }
 
   /** @param {KeyboardEvent} event @param {boolean} down */
@@ -41,9 +41,9 @@ export class Compare {
     }
   }
 
-  /** @param {boolean} held */
-  hold(held) {
-    this.stage.held = held;
+  /** @param {boolean} down */
+  hold(down) {
+    this.stage.showOriginal = down;
     this.stage.redraw();
   }
 
@@ -56,8 +56,8 @@ export class Compare {
     if (this.stage.sliding === on) return;
     this.stage.sliding = on;
     button("slide").setAttribute("aria-pressed", String(on));
-    box("stage").classList.toggle("sliding", on);
-    box("split").hidden = !on;
+    byId("stage").classList.toggle("sliding", on);
+    byId("split").hidden = !on;
     if (on) {
       this.move(0.5);
       this.handle.focus();
@@ -87,7 +87,7 @@ export class Compare {
   }
 
   /** @param {KeyboardEvent} event */
-  step(event) {
+  moveByKey(event) {
     const to = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02,
       PageDown: -0.1, PageUp: 0.1, Home: -1, End: 1 }[event.key];
     if (event.key === "Escape") this.set(false);

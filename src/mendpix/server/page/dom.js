@@ -1,4 +1,4 @@
-/** Small things about the document. */
+/** Helpers for the DOM, files and local storage. */
 
 /**
  * @template {Element} T
@@ -7,9 +7,9 @@
  * @returns {T}
  */
 export function find(id, type) {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`#${id} is missing`);
-  return found;
+  const element = document.getElementById(id);
+  if (!(element instanceof type)) throw new Error(`#${id} is missing`);
+  return element;
 }
 
 /** @param {string} id */
@@ -17,7 +17,7 @@ export const button = (id) => find(id, HTMLButtonElement);
 /** @param {string} id */
 export const input = (id) => find(id, HTMLInputElement);
 /** @param {string} id */
-export const box = (id) => find(id, HTMLElement);
+export const byId = (id) => find(id, HTMLElement);
 
 /**
  * @template {keyof HTMLElementTagNameMap} K
@@ -26,14 +26,14 @@ export const box = (id) => find(id, HTMLElement);
  * @param {(Node | string)[]} children
  * @returns {HTMLElementTagNameMap[K]}
  */
-export function make(tag, properties = {}, ...children) {
-  const made = document.createElement(tag);
+export function createElement(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (name.includes("-") || name === "role") made.setAttribute(name, value);
-    else Reflect.set(made, name, value);
+    if (name.includes("-") || name === "role") element.setAttribute(name, value);
+    else Reflect.set(element, name, value);
   }
-  made.append(...children);
-  return made;
+  element.append(...children);
+  return element;
 }
 
 /** @param {string} name @returns {SVGSVGElement} */
@@ -49,31 +49,31 @@ export function icon(name) {
 }
 
 /** @param {string} url @param {string} [name] */
-export function save(url, name) {
-  const link = make("a", { href: url, download: name ?? "" });
+export function download(url, name) {
+  const link = createElement("a", { href: url, download: name ?? "" });
   document.body.append(link);
   link.click();
   link.remove();
 }
 
 /** @param {string} accept @param {boolean} many @returns {Promise<File[]>} */
-export function pick(accept, many) {
+export function pickFiles(accept, many) {
   return new Promise((done) => {
-    const field = make("input", { type: "file", accept, multiple: many });
+    const field = createElement("input", { type: "file", accept, multiple: many });
     field.addEventListener("change", () => done([...(field.files ?? [])]));
     field.addEventListener("cancel", () => done([]));
     field.click();
   });
 }
 
-/** What the page remembers on this machine. */
-export const memory = {
+/** Preferences in local storage. */
+export const storage = {
   /** @param {string} name @param {string} otherwise @returns {string} */
   get(name, otherwise) {
     try {
       return localStorage.getItem(`mendpix.${name}`) ?? otherwise;
     } catch {
-      return otherwise; // storage can be forbidden
+      return otherwise; // storage may be disabled
     }
   },
   /** @param {string} name @param {string} value */
@@ -81,7 +81,7 @@ export const memory = {
     try {
       localStorage.setItem(`mendpix.${name}`, value);
     } catch {
-      // then it is forgotten
+      // the preference is not remembered
     }
   },
 };

@@ -1,4 +1,4 @@
-/** What can be undone: whole states that share what did not change. */
+/** Undo and redo: a list of snapshots that share unchanged parts. */
 
 /** @import {Snapshot} from "./types.js" */
 
@@ -22,14 +22,14 @@ export class History {
     return this.index < this.all.length - 1;
   }
 
-  /** @param {Partial<Snapshot>} changes what differs from now; all that was undone is gone */
+  /** @param {Partial<Snapshot>} changes of the current snapshot; discards what was undone */
   push(changes) {
     this.all.length = this.index + 1;
     this.all.push({ ...this.now, ...changes });
     this.index++;
   }
 
-  /** @param {Partial<Snapshot>} changes without a step of its own */
+  /** @param {Partial<Snapshot>} changes to the current snapshot, without a new step */
   amend(changes) {
     this.all[this.index] = { ...this.now, ...changes };
   }
@@ -42,7 +42,7 @@ export class History {
     if (this.canRedo) this.index++;
   }
 
-  /** @returns {number[]} the places at which the picture became another one */
+  /** @returns {number[]} indices of the snapshots with a new picture */
   fills() {
     return [...this.all.keys()].filter(
       (i) => i === 0 || this.all[i].picture.id !== this.all[i - 1].picture.id,

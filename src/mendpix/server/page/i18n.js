@@ -1,14 +1,14 @@
-/** The page's words in the language of the reader. */
+/** Translated texts, and descriptions of errors, warnings and models. */
 
-/** @import {Job} from "./types.js" */
-import { memory } from "./dom.js";
+/** @import {Job, Model} from "./types.js" */
+import { storage } from "./dom.js";
 import { EN } from "./strings-en.js";
 import { ZH } from "./strings-zh.js";
 
 /** @type {Record<string, Record<string, string>>} */
 const LANGUAGES = { en: EN, "zh-Hans": ZH };
 
-let current = memory.get("language", navigator.language.startsWith("zh") ? "zh-Hans" : "en");
+let current = storage.get("language", navigator.language.startsWith("zh") ? "zh-Hans" : "en");
 if (!(current in LANGUAGES)) current = "en";
 
 export const language = () => current;
@@ -24,39 +24,46 @@ export function t(key, values = {}) {
 }
 
 /** @param {string} key @returns {boolean} */
-export const known = (key) => key in EN;
+export const hasText = (key) => key in EN;
 
-/** What the server says in English, by its code. @param {unknown} error @returns {string} */
-export function complaint(error) {
+/** Translate an error by its code. @param {unknown} error @returns {string} */
+export function describeError(error) {
   if (error instanceof DOMException && error.name === "AbortError") return t("cancelled");
   const { code, message } = /** @type {{code?: string, message?: string}} */ (error ?? {});
-  const said = message ?? String(error);
-  if (!code || !known(`error_${code}`)) return said;
-  return t(`error_${code}`, { message: said });
+  const text = message ?? String(error);
+  if (!code || !hasText(`error_${code}`)) return text;
+  return t(`error_${code}`, { message: text });
 }
 
-/** What the server remarks about masks: which words mean what. @type {[RegExp, string][]} */
-const REMARKS = [
+/** What a model does, and its licence. @param {Model} model @returns {string} */
+export function describeModel(model) {
+  const key = `about_${model.name}`;
+  const words = hasText(key) ? t(key) : model.about;
+  return model.licence ? `${words} (${t("licence")}: ${model.licence})` : words;
+}
+
+/** Warnings of the server that have a translation. @type {[RegExp, string][]} */
+const WARNINGS = [
   [/the hole is tight.*--grow (\d+)/, "warnTight"],
   [/probably inverted/, "warnInverted"],
 ];
 
-/** What there is to say about a job's results, each thing once. @param {Job} job */
-export function warnings(job) {
-  const said = job.results.flatMap((result) => result.warnings).map((warning) => {
-    for (const [pattern, key] of REMARKS) {
-      const found = warning.match(pattern);
-      if (found) return t(key, { n: found[1] ?? "" });
+/** The warnings of a job's results, without repetitions. @param {Job} job */
+export function describeWarnings(job) {
+  const text = job.results.flatMap((result) => result.warnings).map((warning) => {
+    for (const [pattern, key] of WARNINGS) {
+      const match = warning.match(pattern);
+      if (match) return t(key, { n: match[1] ?? "" });
     }
     return warning;
   });
-  return [...new Set(said)].join(" ");
+  return [...new Set(text)].join(" ");
 }
 
 /** @param {string} chosen */
-export function speak(chosen) {
+export function setLanguage(chosen) {
   current = chosen;
-  memory.set("language", chosen);
+  storage.set("language", chosen);
   translate();
 }
 
@@ -66,17 +73,17 @@ export function translate() {
     node.textContent = t(/** @type {HTMLElement} */ (node).dataset.t ?? "");
   }
   for (const node of document.querySelectorAll("[data-label], [data-name], [data-key]")) {
-    label(/** @type {HTMLElement} */ (node));
+    labelElement(/** @type {HTMLElement} */ (node));
   }
 }
 
-/** The name for screen readers, and as a hint with its key. @param {HTMLElement} node */
-function label(node) {
+/** Set the accessible name, and the tooltip with its key. @param {HTMLElement} node */
+function labelElement(node) {
   const key = node.dataset.label ?? node.dataset.name;
-  const said = key ? t(key) : (node.textContent ?? "").trim();
-  if (key) node.setAttribute("aria-label", said);
+  const text = key ? t(key) : (node.textContent ?? "").trim();
+  if (key) node.setAttribute("aria-label", text);
   if (node.dataset.name) return;
-  node.title = node.dataset.key ? `${said} (${node.dataset.key})` : said;
+  node.title = node.dataset.key ? `${text} (${node.dataset.key})` : text;
   if (node.dataset.key) {
     const parts = node.dataset.key.replace("Esc", "Escape").replace("Ctrl", "Control").split(" ");
     node.setAttribute("aria-keyshortcuts", parts.join("+").replace("++", "+Plus"));

@@ -1,4 +1,4 @@
-/** Paints a mask's operations on a canvas at any zoom. */
+/** Draws the mask on a canvas at any zoom. */
 
 /** @import {Raster} from "./raster.js" */
 /** @import {Bitmap, Op} from "./types.js" */
@@ -7,10 +7,10 @@ import { FULL, SIDE } from "./raster.js";
 /** @type {WeakMap<Op, Path2D>} */
 const paths = new WeakMap();
 /** @type {WeakMap<Uint8Array, OffscreenCanvas>} */
-const drawn = new WeakMap();
+const tileCanvases = new WeakMap();
 
 /** @param {number[]} points @param {boolean} closed @returns {Path2D} */
-export function pathOf(points, closed) {
+export function makePath(points, closed) {
   const path = new Path2D();
   path.moveTo(points[0], points[1]);
   if (points.length === 2) path.lineTo(points[0], points[1]);
@@ -20,8 +20,8 @@ export function pathOf(points, closed) {
 }
 
 /** @param {Op & {points: number[]}} op @returns {Path2D} */
-function kept(op) {
-  const path = paths.get(op) ?? pathOf(op.points, op.kind === "polygon");
+function cachedPath(op) {
+  const path = paths.get(op) ?? makePath(op.points, op.kind === "polygon");
   paths.set(op, path);
   return path;
 }
@@ -37,7 +37,7 @@ export function paint(context, ops, width, height, colour) {
   context.fillStyle = context.strokeStyle = colour;
   context.lineCap = context.lineJoin = "round";
   const start = ops.findLastIndex((op) => op.kind === "clear" || ("only" in op && op.only));
-  for (const op of ops.slice(Math.max(0, start))) one(context, op, width, height);
+  for (const op of ops.slice(Math.max(0, start))) paintOp(context, op, width, height);
   context.globalCompositeOperation = "source-over";
 }
 
@@ -47,19 +47,19 @@ export function paint(context, ops, width, height, colour) {
  * @param {number} width
  * @param {number} height
  */
-function one(context, op, width, height) {
+function paintOp(context, op, width, height) {
   const erase = "erase" in op && op.erase;
   context.globalCompositeOperation = erase ? "destination-out" : "source-over";
   if (op.kind === "stroke") {
     context.lineWidth = 2 * op.radius;
-    context.stroke(kept(op));
+    context.stroke(cachedPath(op));
   } else if (op.kind === "polygon") {
-    context.fill(kept(op), "evenodd");
+    context.fill(cachedPath(op), "evenodd");
   } else if (op.kind === "invert") {
     context.globalCompositeOperation = "xor";
     context.fillRect(0, 0, width, height);
   } else if (op.kind === "tiles") {
-    bitmap(context, op, width, height);
+    paintTiles(context, op, width, height);
   }
 }
 
@@ -69,7 +69,7 @@ function one(context, op, width, height) {
  * @param {number} width
  * @param {number} height
  */
-function bitmap(context, op, width, height) {
+function paintTiles(context, op, width, height) {
   const across = Math.ceil(width / SIDE);
   for (const [key, tile] of op.tiles) {
     const left = (key % across) * SIDE;
@@ -77,19 +77,19 @@ function bitmap(context, op, width, height) {
     if (tile === FULL) {
       context.fillRect(left, top, Math.min(SIDE, width - left), Math.min(SIDE, height - top));
     } else {
-      const canvas = drawn.get(tile) ?? coloured(tile, String(context.fillStyle));
-      drawn.set(tile, canvas);
+      const canvas = tileCanvases.get(tile) ?? colourTile(tile, String(context.fillStyle));
+      tileCanvases.set(tile, canvas);
       context.drawImage(canvas, left, top);
     }
   }
 }
 
 /**
- * Paint a mask's very pixels, for zooms at which they can be told apart.
+ * Draw the mask's pixels, for zooms at which single pixels are visible.
  *
  * @param {CanvasRenderingContext2D} context whose transform maps the picture's pixels
  * @param {Raster} raster
- * @param {number[]} area left, top, right, bottom of what is seen of the picture
+ * @param {number[]} area left, top, right, bottom of the visible part of the picture
  * @param {string} colour
  * @param {Map<number, OffscreenCanvas>} cache of this mask
  */
@@ -103,7 +103,7 @@ export function paintPixels(context, raster, area, colour, cache) {
       const tile = raster.tiles.get(key);
       if (tile === FULL) context.fillRect(column * SIDE, row * SIDE, SIDE, SIDE);
       else if (tile) {
-        const canvas = cache.get(key) ?? coloured(tile, colour);
+        const canvas = cache.get(key) ?? colourTile(tile, colour);
         cache.set(key, canvas);
         context.drawImage(canvas, column * SIDE, row * SIDE);
       }
@@ -113,7 +113,7 @@ export function paintPixels(context, raster, area, colour, cache) {
 }
 
 /** @param {Uint8Array} tile @param {string} colour @returns {OffscreenCanvas} */
-function coloured(tile, colour) {
+function colourTile(tile, colour) {
   const canvas = new OffscreenCanvas(SIDE, SIDE);
   const context = canvas.getContext("2d");
   if (!context) throw new Error("no canvas");

@@ -1,4 +1,4 @@
-/** Writes a mask as a 1-bit grey PNG, row by row: no canvas, so no limit on its size. */
+/** Encodes a mask as a 1-bit grey PNG row by row, without the size limit of a canvas. */
 
 /** @import {Raster} from "./raster.js" */
 import { SIDE } from "./raster.js";
@@ -11,25 +11,25 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
 });
 
 /** @param {Uint8Array} data @returns {number} */
-function crc(data) {
+function computeCrc(data) {
   let value = 0xffffffff;
   for (const byte of data) value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 
 /** @param {string} kind four letters @param {Uint8Array} data @returns {Uint8Array} */
-function chunk(kind, data) {
+function makeChunk(kind, data) {
   const out = new Uint8Array(data.length + 12);
   const view = new DataView(out.buffer);
   view.setUint32(0, data.length);
   for (let i = 0; i < 4; i++) out[4 + i] = kind.charCodeAt(i);
   out.set(data, 8);
-  view.setUint32(data.length + 8, crc(out.subarray(4, data.length + 8)));
+  view.setUint32(data.length + 8, computeCrc(out.subarray(4, data.length + 8)));
   return out;
 }
 
 /** @param {Raster} raster @returns {Uint8Array} */
-function header(raster) {
+function makeHeader(raster) {
   const data = new Uint8Array(13);
   const view = new DataView(data.buffer);
   view.setUint32(0, raster.width);
@@ -39,13 +39,13 @@ function header(raster) {
 }
 
 /**
- * Rows of bits, each after the number of its filter.
+ * Scanlines of 1-bit pixels, each after its filter byte.
  *
  * @param {Raster} raster
  * @param {number} top
  * @returns {Uint8Array<ArrayBuffer>}
  */
-function packed(raster, top) {
+function packRows(raster, top) {
   const rows = Math.min(SIDE, raster.height - top);
   const bytes = Math.ceil(raster.width / 8) + 1;
   const out = new Uint8Array(rows * bytes);
@@ -61,17 +61,17 @@ function packed(raster, top) {
 }
 
 /** @param {Raster} raster @returns {Promise<Blob>} white = marked */
-export async function encode(raster) {
+export async function encodePng(raster) {
   const deflate = new CompressionStream("deflate");
   const writer = deflate.writable.getWriter();
   const result = new Response(deflate.readable).arrayBuffer();
-  for (let top = 0; top < raster.height; top += SIDE) await writer.write(packed(raster, top));
+  for (let top = 0; top < raster.height; top += SIDE) await writer.write(packRows(raster, top));
   await writer.close();
   const parts = [
     new Uint8Array(SIGNATURE),
-    chunk("IHDR", header(raster)),
-    chunk("IDAT", new Uint8Array(await result)),
-    chunk("IEND", new Uint8Array(0)),
+    makeChunk("IHDR", makeHeader(raster)),
+    makeChunk("IDAT", new Uint8Array(await result)),
+    makeChunk("IEND", new Uint8Array(0)),
   ];
   return new Blob(/** @type {BlobPart[]} */ (parts), { type: "image/png" });
 }

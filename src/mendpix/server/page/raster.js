@@ -1,9 +1,9 @@
-/** A mask of the picture's full size in tiles: none where it is empty, one shared where full. */
+/** A full-size mask in tiles: empty tiles are absent, full tiles share one object. */
 
 /** @import {Op, Tiles} from "./types.js" */
 
 export const SIDE = 512;
-/** Stands for a tile all of whose pixels are marked. */
+/** A tile whose pixels are all marked. */
 export const FULL = new Uint8Array(0);
 
 export class Raster {
@@ -37,7 +37,7 @@ export class Raster {
    * @param {number} key
    * @returns {Uint8Array}
    */
-  own(key) {
+  writableTile(key) {
     let tile = this.tiles.get(key);
     if (!tile || tile === FULL) {
       tile = new Uint8Array(SIDE * SIDE).fill(tile ? 1 : 0);
@@ -65,7 +65,7 @@ export class Raster {
       const tile = this.tiles.get(row + column);
       if (tile !== (value ? FULL : undefined)) {
         const left = column * SIDE;
-        this.own(row + column).fill(value, start + x - left, start + stop - left);
+        this.writableTile(row + column).fill(value, start + x - left, start + stop - left);
       }
       x = stop;
     }
@@ -91,7 +91,7 @@ export class Raster {
     }
   }
 
-  /** @returns {number[] | null} left, top, right, bottom around all that is marked */
+  /** @returns {number[] | null} left, top, right, bottom the bounding box of the marks */
   bounds() {
     let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
     for (const [key, tile] of this.tiles) {
@@ -121,7 +121,7 @@ export class Raster {
     }
   }
 
-  /** @param {Tiles} tiles what to mark as well */
+  /** @param {Tiles} tiles to mark in addition */
   add(tiles) {
     for (const [key, tile] of tiles) {
       const mine = this.tiles.get(key);
@@ -134,8 +134,8 @@ export class Raster {
 
   /** @param {Op} op */
   draw(op) {
-    if (op.kind === "stroke") stroke(this, op.points, op.radius, op.erase ? 0 : 1);
-    else if (op.kind === "polygon") polygon(this, op.points, op.erase ? 0 : 1);
+    if (op.kind === "stroke") drawStroke(this, op.points, op.radius, op.erase ? 0 : 1);
+    else if (op.kind === "polygon") drawPolygon(this, op.points, op.erase ? 0 : 1);
     else if (op.kind === "invert") this.invert();
     else if (op.kind === "clear") this.tiles.clear();
     else {
@@ -153,11 +153,11 @@ export class Raster {
  * @param {number} radius
  * @param {number} value
  */
-function stroke(raster, points, radius, value) {
+function drawStroke(raster, points, radius, value) {
   const [x, y] = points;
-  if (points.length === 2) capsule(raster, x, y, x, y, radius, value);
+  if (points.length === 2) drawCapsule(raster, x, y, x, y, radius, value);
   for (let i = 2; i < points.length; i += 2) {
-    capsule(raster, points[i - 2], points[i - 1], points[i], points[i + 1], radius, value);
+    drawCapsule(raster, points[i - 2], points[i - 1], points[i], points[i + 1], radius, value);
   }
 }
 
@@ -170,13 +170,13 @@ function stroke(raster, points, radius, value) {
  * @param {number} r
  * @param {number} value
  */
-function capsule(raster, x0, y0, x1, y1, r, value) {
+function drawCapsule(raster, x0, y0, x1, y1, r, value) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   const [ux, uy] = length ? [(x1 - x0) / length, (y1 - y0) / length] : [1, 0];
   const first = Math.max(0, Math.ceil(Math.min(y0, y1) - r - 0.5));
   const last = Math.min(raster.height - 1, Math.floor(Math.max(y0, y1) + r - 0.5));
   for (let y = first; y <= last; y++) {
-    const [low, high] = cut(y + 0.5, x0, y0, x1, y1, r, ux, uy, length);
+    const [low, high] = intersectCapsule(y + 0.5, x0, y0, x1, y1, r, ux, uy, length);
     if (low <= high) raster.span(y, low, high, value);
   }
 }
@@ -196,7 +196,7 @@ function capsule(raster, x0, y0, x1, y1, r, value) {
  * @param {number} length
  * @returns {[number, number]}
  */
-function cut(y, x0, y0, x1, y1, r, ux, uy, length) {
+function intersectCapsule(y, x0, y0, x1, y1, r, ux, uy, length) {
   let [low, high] = [Infinity, -Infinity];
   const dy0 = y - y0;
   const dy1 = y - y1;
@@ -209,8 +209,8 @@ function cut(y, x0, y0, x1, y1, r, ux, uy, length) {
     [low, high] = [Math.min(low, x1 - half), Math.max(high, x1 + half)];
   }
   // Along the line: 0 <= x·ux + dy0·uy <= length; across: |x·uy - dy0·ux| <= r (x from x0).
-  const along = limits(ux, dy0 * uy, 0, length);
-  const across = limits(uy, -dy0 * ux, -r, r);
+  const along = solveInterval(ux, dy0 * uy, 0, length);
+  const across = solveInterval(uy, -dy0 * ux, -r, r);
   const left = Math.max(along[0], across[0]);
   const right = Math.min(along[1], across[1]);
   if (left > right) return [low, high];
@@ -226,7 +226,7 @@ function cut(y, x0, y0, x1, y1, r, ux, uy, length) {
  * @param {number} high
  * @returns {[number, number]}
  */
-function limits(a, b, low, high) {
+function solveInterval(a, b, low, high) {
   if (Math.abs(a) < 1e-12) {
     return b >= low && b <= high ? [-Infinity, Infinity] : [Infinity, -Infinity];
   }
@@ -241,24 +241,24 @@ function limits(a, b, low, high) {
  * @param {number[]} points
  * @param {number} value
  */
-function polygon(raster, points, value) {
+function drawPolygon(raster, points, value) {
   const ys = points.filter((_, i) => i % 2 === 1);
   const first = Math.max(0, Math.ceil(Math.min(...ys) - 0.5));
   const last = Math.min(raster.height - 1, Math.floor(Math.max(...ys) - 0.5));
   for (let y = first; y <= last; y++) {
-    const crossed = crossings(points, y + 0.5);
-    for (let i = 0; i + 1 < crossed.length; i += 2) {
-      raster.span(y, crossed[i], crossed[i + 1], value);
+    const crossings = findCrossings(points, y + 0.5);
+    for (let i = 0; i + 1 < crossings.length; i += 2) {
+      raster.span(y, crossings[i], crossings[i + 1], value);
     }
   }
 }
 
 /** @param {number[]} points @param {number} y @returns {number[]} x of crossings, in order */
-function crossings(points, y) {
-  const found = [];
+function findCrossings(points, y) {
+  const crossings = [];
   for (let i = 0, j = points.length - 2; i < points.length; j = i, i += 2) {
     const [xa, ya, xb, yb] = [points[j], points[j + 1], points[i], points[i + 1]];
-    if (ya <= y !== yb <= y) found.push(xa + ((y - ya) / (yb - ya)) * (xb - xa));
+    if (ya <= y !== yb <= y) crossings.push(xa + ((y - ya) / (yb - ya)) * (xb - xa));
   }
-  return found.sort((a, b) => a - b);
+  return crossings.sort((a, b) => a - b);
 }

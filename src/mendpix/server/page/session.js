@@ -1,11 +1,11 @@
-/** One opened picture: its states, its mask's pixels and its views. Fires "change" and "draw". */
+/** An open picture: its history, mask and layers. Fires "change" and "draw". */
 
 /** @import {Op, Picture, Result, Tries} from "./types.js" */
 import { History } from "./history.js";
 import { Layer } from "./layer.js";
-import { Pixels, isEmpty } from "./mask.js";
+import { hasNoMarks, MaskPixels } from "./mask-pixels.js";
 
-const KEPT = 6; // views of pictures
+const MAX_LAYERS = 6; // pictures that stay loaded
 
 export class Session extends EventTarget {
   /** @param {Picture} picture */
@@ -13,30 +13,30 @@ export class Session extends EventTarget {
     super();
     this.original = picture;
     this.history = new History({ ops: [], picture, label: "opened", tries: null });
-    this.pixels = new Pixels(picture.width, picture.height);
+    this.pixels = new MaskPixels(picture.width, picture.height);
     /** @type {Map<string, Layer>} */
     this.layers = new Map();
-    this.layer(picture).ready.catch(() => this.dispatchEvent(new Event("gone")));
+    this.getLayer(picture).ready.catch(() => this.dispatchEvent(new Event("gone")));
   }
 
   get now() {
     return this.history.now;
   }
 
-  get empty() {
-    return isEmpty(this.now.ops);
+  get isEmpty() {
+    return hasNoMarks(this.now.ops);
   }
 
-  get mended() {
+  get isFilled() {
     return this.now.picture.id !== this.original.id;
   }
 
-  /** The mask's pixels, not to be written to. */
+  /** The mask's pixels, read-only. */
   mask() {
-    return this.pixels.of(this.now.ops);
+    return this.pixels.render(this.now.ops);
   }
 
-  changed() {
+  notify() {
     this.dispatchEvent(new Event("change"));
     this.dispatchEvent(new Event("draw"));
   }
@@ -44,66 +44,66 @@ export class Session extends EventTarget {
   /** @param {Op} op */
   add(op) {
     this.history.push({ ops: [...this.now.ops, op], label: op.kind });
-    this.changed();
+    this.notify();
   }
 
-  /** Put another operation in the place of the last one. @param {Op} op */
+  /** Replace the last operation. @param {Op} op */
   replace(op) {
     this.history.amend({ ops: [...this.now.ops.slice(0, -1), op] });
-    this.changed();
+    this.notify();
   }
 
   undo() {
     this.history.undo();
-    this.changed();
+    this.notify();
   }
 
   redo() {
     this.history.redo();
-    this.changed();
+    this.notify();
   }
 
   /** @param {number} index */
   go(index) {
     this.history.index = index;
-    this.changed();
+    this.notify();
   }
 
-  /** @param {Tries} tries at least one; the first is taken */
-  filled(tries) {
+  /** @param {Tries} tries at least one; the first is chosen */
+  applyFill(tries) {
     const result = tries.results[0];
-    this.layer(result.picture, result);
+    this.getLayer(result.picture, result);
     this.history.push({ ops: [], picture: result.picture, label: "fill", tries });
-    this.changed();
+    this.notify();
   }
 
   /** @param {Result} result of the tries of now */
   choose(result) {
-    this.layer(result.picture, result);
+    this.getLayer(result.picture, result);
     this.history.amend({ picture: result.picture });
-    this.changed();
+    this.notify();
   }
 
   /**
-   * The view of a picture.
+   * The layer of a picture.
    *
    * @param {Picture} picture
-   * @param {Result | null} result how it came to be
+   * @param {Result | null} result the fill that made it
    * @returns {Layer}
    */
-  layer(picture, result = null) {
-    const found = this.layers.get(picture.id);
-    if (found) {
+  getLayer(picture, result = null) {
+    const cached = this.layers.get(picture.id);
+    if (cached) {
       this.layers.delete(picture.id);
-      this.layers.set(picture.id, found);
-      return found;
+      this.layers.set(picture.id, cached);
+      return cached;
     }
     const parent = (result && this.layers.get(result.source)) ?? null;
-    const changed = () => this.dispatchEvent(new Event("draw"));
-    const layer = new Layer(picture, changed, parent, result?.hole ?? null);
+    const redraw = () => this.dispatchEvent(new Event("draw"));
+    const layer = new Layer(picture, redraw, parent, result?.hole ?? null);
     this.layers.set(picture.id, layer);
     for (const id of this.layers.keys()) {
-      if (this.layers.size <= KEPT) break;
+      if (this.layers.size <= MAX_LAYERS) break;
       if (id !== this.original.id) this.layers.delete(id);
     }
     return layer;

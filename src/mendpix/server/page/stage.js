@@ -1,41 +1,41 @@
-/** The canvases: the picture below, the mask above, and the line between before and after. */
+/** The canvases of picture and mask, and the split line between before and after. */
 
 /** @import {Op} from "./types.js" */
 /** @import {Layer} from "./layer.js" */
 /** @import {Session} from "./session.js" */
-import { box, find } from "./dom.js";
+import { byId, find } from "./dom.js";
 import { paint, paintPixels } from "./overlay.js";
-import { View } from "./view.js";
+import { Viewport } from "./viewport.js";
 
-const EXACT = 3; // device pixels per pixel of the picture from which its pixels are shown
+const EXACT = 3; // device pixels per pixel of the picture from which its pixels are visible
 export const COLOUR = "#ff2d6f"; // of the mask; its canvas is translucent
 
 export class Stage {
   constructor() {
-    this.box = box("stage");
+    this.box = byId("stage");
     this.canvas = find("photo", HTMLCanvasElement);
     this.maskCanvas = find("mask", HTMLCanvasElement);
-    this.line = box("split");
-    this.view = new View();
+    this.line = byId("split");
+    this.view = new Viewport();
     /** @type {Session | null} */
     this.session = null;
-    /** @type {Op | null} the operation under the hand */
+    /** @type {Op | null} the operation being drawn */
     this.draft = null;
-    this.held = false; // the original is shown while a key or button is down
+    this.showOriginal = false; // while a key or button is held
     this.sliding = false;
     this.share = 0.5; // of the stage that shows the original while sliding
     this.ratio = 1;
-    this.asked = 0;
-    /** @type {Layer | null} what was last seen, until what should be seen has come */
-    this.last = null;
-    this.photoKey = ""; // what the canvases show, so that nothing is drawn twice
+    this.frameRequest = 0;
+    /** @type {Layer | null} the layer drawn last, shown until the next one has loaded */
+    this.lastLayer = null;
+    this.photoKey = ""; // identify what is drawn, to skip redundant redraws
     this.maskKey = "";
     /** @type {readonly Op[] | null} */
     this.ops = null;
     /** @type {{ops: readonly Op[], tiles: Map<number, OffscreenCanvas>}} */
-    this.sharp = { ops: [], tiles: new Map() };
-    /** @type {{points: number[] | null, count: number}} of the stroke under the hand */
-    this.drawn = { points: null, count: 0 };
+    this.pixelTiles = { ops: [], tiles: new Map() };
+    /** @type {{points: number[] | null, count: number}} points of the stroke that are drawn already */
+    this.drawnStroke = { points: null, count: 0 };
     new ResizeObserver(() => this.measure()).observe(this.box);
     this.measure();
   }
@@ -43,7 +43,7 @@ export class Stage {
   /** @param {Session | null} session */
   show(session) {
     this.session = session;
-    this.draft = this.last = null;
+    this.draft = this.lastLayer = null;
     this.photoKey = this.maskKey = "";
     if (!session) return;
     this.measure();
@@ -65,23 +65,23 @@ export class Stage {
   }
 
   redraw() {
-    if (this.asked) return;
-    this.asked = requestAnimationFrame(() => {
-      this.asked = 0;
+    if (this.frameRequest) return;
+    this.frameRequest = requestAnimationFrame(() => {
+      this.frameRequest = 0;
       if (this.session) this.draw(this.session);
     });
   }
 
   /** @param {Session} session */
   draw(session) {
-    const { view, held, sliding, share } = this;
+    const { view, showOriginal, sliding, share } = this;
     const { original, now } = session;
-    const [before, after] = [session.layer(original), session.layer(now.picture)];
-    const place = [view.x, view.y, view.scale, held, sliding].join();
-    const photo = [place, share, before.news, after.picture.id, after.news].join();
+    const [before, after] = [session.getLayer(original), session.getLayer(now.picture)];
+    const place = [view.x, view.y, view.scale, showOriginal, sliding].join();
+    const photo = [place, share, before.version, after.picture.id, after.version].join();
     if (photo !== this.photoKey) this.drawPhoto(before, after);
     this.photoKey = photo;
-    if (place !== this.maskKey || now.ops !== this.ops || !this.goOn()) this.drawMask(session);
+    if (place !== this.maskKey || now.ops !== this.ops || !this.extendStroke()) this.drawMask(session);
     this.maskKey = place;
     this.ops = now.ops;
     this.line.hidden = !this.sliding;
@@ -90,17 +90,17 @@ export class Stage {
   }
 
   /**
-   * Add to a stroke what is new of it, if it is only that.
+   * Draw only the new part of a growing stroke.
    *
-   * @returns {boolean} whether the mask is now as it should be
+   * @returns {boolean} whether the mask is up to date
    */
-  goOn() {
-    const { draft, drawn, view } = this;
-    if (!draft) return !drawn.points;
+  extendStroke() {
+    const { draft, drawnStroke, view } = this;
+    if (!draft) return !drawnStroke.points;
     const context = this.maskCanvas.getContext("2d");
-    if (!context || draft.kind !== "stroke" || drawn.points !== draft.points) return false;
-    const fresh = draft.points.slice(Math.max(0, drawn.count - 2));
-    drawn.count = draft.points.length;
+    if (!context || draft.kind !== "stroke" || drawnStroke.points !== draft.points) return false;
+    const fresh = draft.points.slice(Math.max(0, drawnStroke.count - 2));
+    drawnStroke.count = draft.points.length;
     context.save();
     context.beginPath();
     context.rect(0, 0, view.width, view.height);
@@ -115,12 +115,12 @@ export class Stage {
     const context = this.canvas.getContext("2d");
     if (!context) return;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.shadow(context);
-    const wanted = this.held ? before : after;
-    const shown = wanted.small ? wanted : (this.last ?? wanted);
-    shown.draw(context, this.view, this.ratio);
-    this.last = shown;
-    if (!this.sliding || this.held) return;
+    this.drawBackground(context);
+    const layer = this.showOriginal ? before : after;
+    const visible = layer.preview ? layer : (this.lastLayer ?? layer);
+    visible.draw(context, this.view, this.ratio);
+    this.lastLayer = visible;
+    if (!this.sliding || this.showOriginal) return;
     context.save();
     context.beginPath();
     context.rect(0, 0, this.share * this.canvas.width, this.canvas.height);
@@ -129,8 +129,8 @@ export class Stage {
     context.restore();
   }
 
-  /** A plain ground, seen through transparent parts. @param {CanvasRenderingContext2D} context */
-  shadow(context) {
+  /** Draw a grey background for transparent parts. @param {CanvasRenderingContext2D} context */
+  drawBackground(context) {
     const { view, ratio } = this;
     const [x, y] = [view.x * ratio, view.y * ratio].map(Math.round);
     context.fillStyle = "#8883";
@@ -147,10 +147,10 @@ export class Stage {
     const context = this.maskCanvas.getContext("2d");
     if (!context) return;
     const { view, ratio } = this;
-    this.drawn = { points: null, count: 0 };
+    this.drawnStroke = { points: null, count: 0 };
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.maskCanvas.width, this.maskCanvas.height);
-    if (this.held || this.sliding) return;
+    if (this.showOriginal || this.sliding) return;
     const scale = view.scale * ratio;
     context.setTransform(scale, 0, 0, scale, view.x * ratio, view.y * ratio);
     context.save();
@@ -160,13 +160,13 @@ export class Stage {
     const { draft } = this;
     const { ops } = session.now;
     if (scale >= EXACT) {
-      if (this.sharp.ops !== ops) this.sharp = { ops, tiles: new Map() };
+      if (this.pixelTiles.ops !== ops) this.pixelTiles = { ops, tiles: new Map() };
       const area = [...view.toPicture(0, 0), ...view.toPicture(view.across, view.down)];
-      paintPixels(context, session.mask(), area, COLOUR, this.sharp.tiles);
+      paintPixels(context, session.mask(), area, COLOUR, this.pixelTiles.tiles);
     } else paint(context, ops, view.width, view.height, COLOUR);
     if (draft) paint(context, [draft], view.width, view.height, COLOUR);
     const points = draft?.kind === "stroke" ? draft.points : draft ? [] : null;
-    this.drawn = { points, count: points?.length ?? 0 };
+    this.drawnStroke = { points, count: points?.length ?? 0 };
     context.restore();
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the hand does: each tool turns a path over the picture into an operation on the mask.
- * `draft` is what it would be if the hand stopped now.
+ * The tools: each turns the pointer's path into an operation on the mask.
+ * `draft` is the operation of the path so far.
  */
 
 /** @import {Op} from "./types.js" */
@@ -11,12 +11,12 @@
  */
 
 /**
- * The rectangle of all pixels between the first and last place.
+ * The rectangle between the first and the last place, rounded outwards to whole pixels.
  *
  * @param {number[]} points
  * @returns {number[]}
  */
-function corners(points) {
+function rectangleCorners(points) {
   const [x0, y0] = points;
   const [x1, y1] = points.slice(-2);
   const [left, right] = [Math.floor(Math.min(x0, x1)), Math.ceil(Math.max(x0, x1))];
@@ -25,7 +25,7 @@ function corners(points) {
 }
 
 /** @param {boolean} always @returns {(gesture: Gesture) => Op} */
-const stroke = (always) => ({ points, radius, erase }) => ({
+const makeStroke = (always) => ({ points, radius, erase }) => ({
   kind: "stroke",
   erase: always || erase,
   radius,
@@ -34,13 +34,13 @@ const stroke = (always) => ({ points, radius, erase }) => ({
 
 /** @type {Record<string, Tool>} */
 export const TOOLS = {
-  brush: { key: "b", sized: true, draft: stroke(false) },
-  eraser: { key: "e", sized: true, draft: stroke(true) },
+  brush: { key: "b", sized: true, draft: makeStroke(false) },
+  eraser: { key: "e", sized: true, draft: makeStroke(true) },
   rectangle: {
     key: "r",
     sized: false,
     draft: ({ points, erase }) =>
-      points.length < 4 ? null : { kind: "polygon", erase, points: corners(points) },
+      points.length < 4 ? null : { kind: "polygon", erase, points: rectangleCorners(points) },
   },
   lasso: {
     key: "l",

@@ -1,5 +1,5 @@
 /**
- * The shapes that modules hand each other. All coordinates are pixels of the full-size picture
+ * Types shared by the modules. All coordinates are pixels of the full-size picture
  * as displayed, whatever the zoom.
  *
  * @typedef {{id: string, name: string, format: string, width: number, height: number,

@@ -1,0 +1,251 @@
+"""Fill a picture or a picture file: read, mask, fill, write; known values as they were read."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mendpix.errors import MaskError, MendError, PictureError
+from mendpix.inpainting import windows
+from mendpix.inpainting.base import CheckedFiller, Filler
+from mendpix.inpainting.options import FillSettings, MaskOptions
+from mendpix.io import conversion, files
+from mendpix.io.pairing import ENDING
+from mendpix.io.picture import Picture, Scale, decode, encode, white
+from mendpix.masks import holes
+from mendpix.masks import reading as masks
+from mendpix.masks.reading import Reading
+from mendpix.types import Hole, Photo, Progress
+
+Mask = Path | str | Image.Image | NDArray[Any] | Picture | None
+
+
+@dataclass(frozen=True, slots=True)
+class FillTask:
+    """One picture to fill. ``out`` None: beside the photo, in its own format where possible."""
+
+    photo: Path
+    mask: Path | None
+    out: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class FillOutcome:
+    """What became of a task.
+
+    Attributes:
+        out: the file written, or the one that was to be; of several tries the first.
+        others: the other tries' files.
+        width, height: of the photo as displayed, in pixels.
+        hole_ratio: the share of pixels that were missing, in [0, 1].
+        seconds: reading, filling and writing, without the start of the program.
+        largest_change, mean_change: outside the hole, in the picture's own units; 0 except where
+            a lossy format had to be written.
+        error: why there is no picture, else "".
+    """
+
+    photo: Path
+    mask: Path | None
+    out: Path | None
+    width: int = 0
+    height: int = 0
+    hole_ratio: float = 0.0
+    seconds: float = 0.0
+    largest_change: float = 0.0
+    mean_change: float = 0.0
+    warnings: tuple[str, ...] = ()
+    others: tuple[Path, ...] = ()
+    error: str = ""
+
+
+def fill_file(
+    task: FillTask, settings: FillSettings, filler: Filler, progress: Progress | None = None
+) -> FillOutcome:
+    """Read, fill and write one picture; where that fails, the outcome says why."""
+    began = time.perf_counter()
+    options = settings.options
+    try:
+        picture = files.read(task.photo)
+        outs = choose_outputs(task, picture, settings)
+        files.check_outputs(outs, (task.photo, task.mask))
+        reading = read_hole(task.mask, picture, options)
+        if not outs[0].parent.is_dir():
+            make_folder(outs[0].parent)
+        opaque, hole = options.from_alpha, reading.hole
+        fills: Iterable[Picture]
+        if options.tries == 1:
+            fills = [fill_picture(picture, hole, filler, opaque=opaque, progress=progress)]
+        else:
+            count = options.tries
+            fills = fill_tries(picture, hole, filler, count, opaque=opaque, progress=progress)
+        results = [
+            files.write(path, filled, hole, options.keep_palette)
+            for path, filled in zip(outs, fills, strict=True)
+        ]
+    except (MendError, OSError) as error:
+        return fail(task, str(error))
+    except MemoryError as error:
+        return fail(task, f"there is not enough memory ({error or 'no more to be had'})")
+    return FillOutcome(
+        task.photo,
+        task.mask,
+        outs[0],
+        width=picture.pixels.shape[1],
+        height=picture.pixels.shape[0],
+        hole_ratio=holes.ratio(hole),
+        seconds=time.perf_counter() - began,
+        largest_change=max(result.largest_change for result in results),
+        mean_change=max(result.mean_change for result in results),
+        warnings=reading.warnings,
+        others=tuple(outs[1:]),
+    )
+
+
+def fail(task: FillTask, reason: str) -> FillOutcome:
+    """The outcome of a task that failed."""
+    error = reason if str(task.photo) in reason else f"{task.photo}: {reason}"
+    return FillOutcome(task.photo, task.mask, task.out, error=error)
+
+
+def choose_outputs(task: FillTask, picture: Picture, settings: FillSettings) -> list[Path]:
+    """The files to write: the one that is named, or one beside the photo.
+
+    Raises:
+        MendError: one that nobody named is there already, without ``force``.
+    """
+    out = task.out
+    if out is None:
+        extension = files.default_extension(picture, settings.options.keep_palette)
+        out = task.photo.with_name(f"{task.photo.stem}{ENDING}{extension}")
+    outs = number_outputs(out, settings.options.tries)
+    taken = [path for path in outs if path.exists()]
+    if task.out is None and taken and not settings.force:
+        raise MendError(f"{taken[0]} is there already; replace it with --force, or name an --out")
+    return outs
+
+
+def number_outputs(out: Path, count: int) -> list[Path]:
+    """The files of ``count`` tries: NAME-1.png and so on; of one try, the file itself."""
+    if count == 1:
+        return [out]
+    return [out.with_name(f"{out.stem}-{index}{out.suffix}") for index in range(1, count + 1)]
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise PictureError(f"{folder} cannot be made: {problem.strerror}") from None
+
+
+def fill_picture(
+    picture: Picture,
+    hole: Hole,
+    filler: Filler,
+    *,
+    opaque: bool = False,
+    progress: Progress | None = None,
+) -> Picture:
+    """The picture with its hole ``(H, W)`` filled; all other values are those that were read.
+
+    Fully transparent and non-finite pixels are no source, unless nothing else is known.
+
+    Args:
+        opaque: make what is filled opaque; otherwise alpha stays as it is everywhere.
+    """
+    if not hole.any():
+        return picture
+    photo, scale = encode_photo(picture, hole)
+    filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
+    values = filler.missing(photo, hole, progress)
+    return put_values(picture, hole, decode(values, scale, picture.pixels.dtype), opaque)
+
+
+def fill_tries(
+    picture: Picture,
+    hole: Hole,
+    filler: Filler,
+    count: int,
+    *,
+    opaque: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Picture]:
+    """``count`` fills to choose from, the likeliest first; see :func:`fill_picture`.
+
+    Raises:
+        MendError: a filler that has one fill only.
+    """
+    if not hole.any():
+        yield from (picture for _ in range(count))
+        return
+    photo, scale = encode_photo(picture, hole)
+    filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
+    for values in filler.tries(photo, hole, count, progress):
+        yield put_values(picture, hole, decode(values, scale, picture.pixels.dtype), opaque)
+
+
+def encode_photo(picture: Picture, hole: Hole) -> tuple[Photo, Scale]:
+    """Values for a filler, NaN where they are no source, and how to turn them back."""
+    photo, scale = encode(picture.pixels, hole)
+    finite = windows.find_finite(picture.pixels)
+    usable = finite if picture.alpha is None else finite & (picture.alpha != 0)
+    if not (usable & ~hole).any():
+        usable = finite
+    photo[~usable & ~hole] = np.nan
+    return photo, scale
+
+
+def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool) -> Picture:
+    """The picture with the missing pixels' values ``(N, C)``, in its own units, in place."""
+    pixels = picture.pixels.copy()
+    pixels[hole] = values
+    if not opaque or picture.alpha is None:
+        return picture.replace(pixels=pixels)
+    alpha = picture.alpha.copy()
+    alpha[hole] = white(alpha.dtype)
+    return picture.replace(pixels=pixels, alpha=alpha)
+
+
+def read_hole(mask: Mask, picture: Picture, options: MaskOptions) -> Reading:
+    """The hole that a mask (or the picture's own alpha) marks, and what is odd about it.
+
+    Raises:
+        MaskError: both or neither are given, or the mask does not fit.
+    """
+    grow, invert, fit = options.grow, options.invert, options.fit_mask
+    if options.from_alpha:
+        if mask is not None:
+            name = str(mask) if isinstance(mask, str | Path) else type(mask).__name__
+            raise MaskError(f"a mask ({name}) and its alpha are given; choose one of them")
+        return masks.from_alpha(picture, invert=invert, grow=grow)
+    if mask is None:
+        raise MaskError(f"{picture.name} has no mask; give one, or use its alpha (--from-alpha)")
+    if isinstance(mask, str | Path):
+        return masks.read(mask, picture, grow=grow, invert=invert, fit=fit)
+    if isinstance(mask, np.ndarray):
+        return masks.from_array(mask, picture, grow=grow, invert=invert, fit=fit)
+    return masks.from_picture(to_picture(mask), picture, grow=grow, invert=invert, fit=fit)
+
+
+def to_picture(photo: object) -> Picture:
+    """The Picture of a path, Pillow image, array or Picture.
+
+    Raises:
+        PictureError: it cannot be read, or is of no such kind.
+    """
+    if isinstance(photo, Picture):
+        return photo
+    if isinstance(photo, str | Path):
+        return files.read(photo)
+    if isinstance(photo, Image.Image):
+        return conversion.from_pil(photo)
+    if isinstance(photo, np.ndarray):
+        return conversion.from_array(photo)
+    kind = type(photo).__name__
+    raise PictureError(f"a {kind} is no photo; give a path, a Pillow image, an array or a tensor")

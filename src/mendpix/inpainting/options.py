@@ -1,0 +1,71 @@
+"""What a fill can be told: the same for Python, the command line and the server."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Quality = Literal["fast", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how a filler runs.
+
+    Attributes:
+        device: "auto", "cpu", "cuda", "cuda:1", "mps"; see :func:`mendpix.load`.
+        threads: how many a filler may use; None: one per processor.
+        seed: of a filler that draws random numbers; the same seed gives the same bytes.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MaskOptions:
+    """How a mask becomes a hole.
+
+    Attributes:
+        grow: pixels by which the hole is dilated.
+        invert: black marks what to fill.
+        fit_mask: resize a mask of another size (nearest).
+        from_alpha: no mask; fill where alpha is below half, and make that opaque.
+    """
+
+    grow: int = 0
+    invert: bool = False
+    fit_mask: bool = False
+    from_alpha: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FillOptions(MaskOptions):
+    """How a picture is filled.
+
+    Attributes:
+        quality: of the model "auto": "fast", or "best": several fills, of which the likeliest is
+            taken.
+        tries: how many fills to give, the likeliest first.
+        keep_palette: fill and write a palette PNG with the palette's own colours.
+    """
+
+    quality: str = "fast"
+    tries: int = 1
+    keep_palette: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FillSettings:
+    """What all fills of one command share.
+
+    Attributes:
+        model: as for :func:`mendpix.load`.
+        force: replace an earlier fill that lies beside the photo.
+        trust: run a TorchScript file, which is a program, too.
+    """
+
+    model: str = "auto"
+    options: FillOptions = field(default_factory=FillOptions)
+    runtime: Runtime = field(default_factory=Runtime)
+    force: bool = False
+    trust: bool = False
