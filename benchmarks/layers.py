@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from mendpix.losses import PartialConvSum
 from mendpix.networks.contextual_reconstruction import AS_SHIPPED, ContextualOptions, reconstruct
-from mendpix.networks.crfill import ReconstructionBranch, CRFillOptions
+from mendpix.networks.crfill import CRFillOptions, ReconstructionBranch
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.layers import PartialConv2d
 from mendpix.networks.partial_unet import LEVELS, PartialUNet, PartialUNetOptions
@@ -244,7 +244,8 @@ def branch_step(kind: str, form: str, size: int) -> Run:
     features = torch.randn(1, 96, size // 4, size // 4, requires_grad=True)
     picture = (torch.rand(1, 3, size, size) * 2 - 1).requires_grad_()
     hole = some_hole(1, size)
-    made = (DenseBranch if kind == "plain" else ReconstructionBranch)(CRFillOptions(contextual=FORMS[form]))
+    options = CRFillOptions(contextual=FORMS[form])
+    made = (DenseBranch if kind == "plain" else ReconstructionBranch)(options)
     if kind == "nothing":
         return lambda: None
     return step_of(made, picture, hole, features, train=True)

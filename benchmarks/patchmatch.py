@@ -137,7 +137,7 @@ def measured(filled: Photo, photo: Photo, hole: Hole) -> dict[str, float]:
     import torch
 
     from mendpix.metrics.lpips import LPIPS
-    from mendpix.metrics.picture_metrics import L1Error, PSNR, SSIM
+    from mendpix.metrics.picture_metrics import PSNR, SSIM, L1Error
 
     final = np.where(hole[..., None], as_bytes(filled) / np.float32(255), photo)
     made, true = (torch.from_numpy(x).permute(2, 0, 1)[None].contiguous() for x in (final, photo))

@@ -14,7 +14,7 @@ from mendpix.inpainting.patchmatch import PatchMatch, numba_cache
 
 FILL = """
 import sys, hashlib, numpy as np
-from mendpix.patchmatch import PatchMatch
+from mendpix.inpainting.patchmatch import PatchMatch
 random = np.random.default_rng(0)
 photo = random.random((48, 56, 3)).astype(np.float32)
 hole = np.zeros((48, 56), np.bool_)

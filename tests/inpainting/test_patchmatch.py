@@ -181,7 +181,7 @@ def test_no_index_leaves_its_array(switch: str, longest: int, seeds: int) -> Non
 
 STRIPS = """
 import hashlib, sys, numpy as np
-from mendpix.patchmatch import Options, PatchMatch
+from mendpix.inpainting.patchmatch import Options, PatchMatch
 digest = hashlib.sha256()
 for height, width, known in ((420, 8, np.s_[-1]), (8, 420, np.s_[:, 0]), (6, 420, np.s_[:, -2:])):
     photo = np.random.default_rng(0).random((height, width, 3), np.float32)
@@ -225,7 +225,7 @@ def test_same_bytes_when_several_fill_at_once() -> None:
 @pytest.mark.parametrize("guided", [False, True])
 def test_completing_a_gap_is_what_the_filler_does_in_one_piece(guided: bool) -> None:
     photo = scene(90, 70)
-    guide = photo[::-2, ::3] if guided else None
+    guide = photo[::-2, ::3].copy() if guided else None
     hole = block(photo.shape, 30, 20, 25, 30)
     photo[:9, :9] = np.nan
     gap = hole | np.isnan(photo[..., 0])

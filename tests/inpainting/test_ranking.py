@@ -23,12 +23,12 @@ def test_the_truth_is_likelier_than_the_same_with_a_step_a_shift_or_noise() -> N
     fills[0][HOLE] += 0.1
     fills[1][HOLE] = np.roll(truth, 9, axis=1)[HOLE]
     fills[2][HOLE] += np.random.default_rng(1).normal(0, 0.05, (HOLE.sum(), 3))
-    assert ranking.order(fills, HOLE, NONE)[0] == 3
+    assert ranking.rank(fills, HOLE, NONE)[0] == 3
 
 
 def test_a_ramp_that_goes_on_bends_as_little_as_its_surroundings() -> None:
     ramp = np.repeat(np.linspace(0, 1, 128, dtype=np.float32)[None, :, None], 96, axis=0)
-    assert abs(ranking.unlikeliness(ramp, HOLE, NONE)) < 1e-3
+    assert abs(ranking.seam_score(ramp, HOLE, NONE)) < 1e-3
 
 
 def test_bends_are_counted_by_hand() -> None:
@@ -36,7 +36,7 @@ def test_bends_are_counted_by_hand() -> None:
     photo = np.zeros((9, 9, 1), np.float32)
     photo[4, 4] = 1
     hole = photo[..., 0] > 0
-    across, near = ranking.bends(photo, hole, np.zeros_like(hole))
+    across, near = ranking.measure_bends(photo, hole, np.zeros_like(hole))
     assert across == np.float32(4 / 3)
     assert near == 0
 
@@ -47,7 +47,7 @@ def test_what_is_unusable_does_not_count() -> None:
     unusable[20:70, 84:] = True
     other = photo.copy()
     other[unusable] = np.random.default_rng(0).random((unusable.sum(), 3))
-    full = [ranking.bends(one, HOLE, unusable) for one in (photo, other)]
+    full = [ranking.measure_bends(one, HOLE, unusable) for one in (photo, other)]
     assert full[0] == full[1]
 
 
@@ -55,7 +55,7 @@ def test_what_is_unusable_does_not_count() -> None:
 def test_deep_holes_are_judged_on_a_smaller_picture(side: int, size: int) -> None:
     hole = np.zeros((300, 300), np.bool_)
     hole[50 : 50 + side, 50 : 50 + side] = True
-    photo, missing, unusable = ranking.reduced(np.zeros((300, 300, 3), np.float32), hole, ~hole)
+    photo, missing, unusable = ranking.shrink(np.zeros((300, 300, 3), np.float32), hole, ~hole)
     assert photo.shape == (size, size, 3)
     assert missing.shape == unusable.shape == (size, size)
     assert abs(missing.mean() - hole.mean()) < 0.02
@@ -63,4 +63,4 @@ def test_deep_holes_are_judged_on_a_smaller_picture(side: int, size: int) -> Non
 
 def test_the_order_names_every_fill_once() -> None:
     fills = [scene() * np.float32(factor) for factor in (1, 0.5, 0.2)]
-    assert sorted(ranking.order(fills, HOLE, NONE)) == [0, 1, 2]
+    assert sorted(ranking.rank(fills, HOLE, NONE)) == [0, 1, 2]

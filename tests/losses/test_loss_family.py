@@ -73,7 +73,7 @@ FAMILY: dict[str, Callable[[], Loss]] = {
     "context-encoder": lambda: losses.ContextEncoderSum(Discriminator()),
     "crfill": lambda: losses.CRFillSum(Discriminator(), Discriminator()),
 }
-SIDES = [name for name, made in FAMILY.items() if hasattr(made(), "discriminate")]
+SIDES = [name for name, made in FAMILY.items() if hasattr(made(), "compute_discriminator_loss")]
 
 
 def inputs(

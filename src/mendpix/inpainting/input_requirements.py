@@ -73,7 +73,7 @@ def fill(
         run: ``run(photo, hole, progress) -> photo``, the network on a picture that suits it, in
             [0, 1]; it may raise what ``progress`` raises.
         start: fills the hole of that picture first, before it is padded.
-        progress: told the share done; may raise to stop.
+        progress: called with the share done; may raise to stop.
 
     Returns: a new photo, its known pixels as they were.
 
@@ -114,7 +114,7 @@ def refine(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One fill: the network, what it needs, and who is told."""
+    """One fill: the network, what it needs, and its progress callback."""
 
     needs: InputRequirements
     run: Run
@@ -134,44 +134,48 @@ class _Work:
         parts = whole if fits else windows.find_windows(hole, context=1.0, smallest=128)
         for step, window in enumerate(parts):
             missing = hole[window.slices]
-            made = self._reduced(filled[window.slices], missing, self._portion(step, len(parts)))
-            filled[window.slices][missing] = made[missing]
+            output = self._run_reduced(
+                filled[window.slices], missing, self._step_progress(step, len(parts))
+            )
+            filled[window.slices][missing] = output[missing]
             self._tell(step, len(parts))
 
-    def _reduced(self, photo: Photo, hole: Hole, told: Progress | None) -> Photo:
+    def _run_reduced(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
         """Fill a window; one with too many pixels through a smaller picture of it."""
         height, width = hole.shape
         if hole.size <= self.needs.largest:
-            return self._padded(photo, hole, told)
+            return self._run_padded(photo, hole, progress)
         shrink = (self.needs.largest / hole.size) ** 0.5
         size = (max(1, int(height * shrink)), max(1, int(width * shrink)))
-        small = self._padded(windows.resize(photo, size), windows.resize_hole(hole, size), told)
+        small = self._run_padded(
+            windows.resize(photo, size), windows.resize_hole(hole, size), progress
+        )
         return windows.resize(small, (height, width)).clip(0, 1)
 
-    def _padded(self, photo: Photo, hole: Hole, told: Progress | None) -> Photo:
+    def _run_padded(self, photo: Photo, hole: Hole, progress: Progress | None) -> Photo:
         height, width = hole.shape
         multiple = self.needs.multiple
-        photo, told = self._started(photo, hole, told)
-        made = self.run(windows.pad(photo, multiple), windows.pad(hole, multiple), told)
-        return made[:height, :width]
+        photo, progress = self._fill_start(photo, hole, progress)
+        output = self.run(windows.pad(photo, multiple), windows.pad(hole, multiple), progress)
+        return output[:height, :width]
 
-    def _started(
-        self, photo: Photo, hole: Hole, told: Progress | None
+    def _fill_start(
+        self, photo: Photo, hole: Hole, progress: Progress | None
     ) -> tuple[Photo, Progress | None]:
         """A picture whose hole another filler has filled; what is left to tell."""
         if self.start is None or not hole.any() or hole.all():
-            return photo, told
+            return photo, progress
         bare = photo.copy()
         bare[hole] = 0  # as any filler that is called by its name sees it
-        made = self.start(bare, hole, sub_range(told, 0.0, 0.5))
-        return np.where(hole[..., None], made.clip(0, 1), photo), sub_range(told, 0.5, 0.5)
+        output = self.start(bare, hole, sub_range(progress, 0.0, 0.5))
+        return np.where(hole[..., None], output.clip(0, 1), photo), sub_range(progress, 0.5, 0.5)
 
     def fill_squares(self, filled: Photo, hole: Hole, size: int) -> None:
         left = hole.copy()
         boxes = _boxes(hole, self.needs)
         for step, box in enumerate(boxes):
-            view = _view(box, hole.shape, self.needs)
-            self._fill_square(filled, left, box, view, size, self._portion(step, len(boxes)))
+            view = _choose_square(box, hole.shape, self.needs)
+            self._fill_square(filled, left, box, view, size, self._step_progress(step, len(boxes)))
             left[box.slices] = False
             self._tell(step, len(boxes))
 
@@ -182,22 +186,24 @@ class _Work:
         box: Window,
         view: Window,
         size: int,
-        told: Progress | None,
+        progress: Progress | None,
     ) -> None:
         """Fill a box of the picture through a square, which may reach beyond the picture."""
         seen = np.ix_(
-            _mirrored(view.top, view.height, left.shape[0]),
-            _mirrored(view.left, view.width, left.shape[1]),
+            _mirror_places(view.top, view.height, left.shape[0]),
+            _mirror_places(view.left, view.width, left.shape[1]),
         )
         small = windows.resize(filled[seen], (size, size)).clip(0, 1)
-        missing = self._arranged(windows.resize_hole(left[seen], (size, size)))
-        small, told = self._started(small, missing, told)
-        made = windows.resize(self.run(small, missing, told), (view.height, view.width)).clip(0, 1)
+        missing = self._hide_centre(windows.resize_hole(left[seen], (size, size)))
+        small, progress = self._fill_start(small, missing, progress)
+        output = windows.resize(self.run(small, missing, progress), (view.height, view.width)).clip(
+            0, 1
+        )
         place = Window(box.top - view.top, box.left - view.left, box.height, box.width)
         here = left[box.slices]
-        filled[box.slices][here] = made[place.slices][here]
+        filled[box.slices][here] = output[place.slices][here]
 
-    def _arranged(self, hole: Hole) -> Hole:
+    def _hide_centre(self, hole: Hole) -> Hole:
         """With the whole centre missing, for a network that was only ever shown that."""
         if not self.needs.centred:
             return hole
@@ -207,9 +213,9 @@ class _Work:
         hole[middle, middle] = True
         return hole
 
-    def _portion(self, step: int, steps: int) -> Progress | None:
+    def _step_progress(self, step: int, steps: int) -> Progress | None:
         """The callback of a step; its end is told by :meth:`_tell`."""
-        return sub_range(self.progress, step / steps, 0.99 / steps)
+        return sub_range(self.progress, step / steps, 1 / steps)
 
     def _tell(self, step: int, steps: int) -> None:
         if self.progress is not None:
@@ -221,14 +227,14 @@ def _boxes(hole: Hole, needs: InputRequirements) -> list[Window]:
     if _fits(hole.shape, needs):
         return [Window(0, 0, *hole.shape)]
     boxes = [_box(hole, part) for part in windows.find_windows(hole, context=0, smallest=NEAR)]
-    return boxes if needs.centred else _gathered(boxes, needs.inner)
+    return boxes if needs.centred else _gather_boxes(boxes, needs.inner)
 
 
 def _fits(shape: tuple[int, ...], needs: InputRequirements) -> bool:
     return not needs.centred and max(shape) <= (needs.size or 0)
 
 
-def _gathered(boxes: list[Window], side: int) -> list[Window]:
+def _gather_boxes(boxes: list[Window], side: int) -> list[Window]:
     """Boxes united with the first before them with which they still fit into a square."""
     done: list[Window] = []
     for box in boxes:
@@ -242,7 +248,7 @@ def _gathered(boxes: list[Window], side: int) -> list[Window]:
     return done
 
 
-def _view(box: Window, shape: tuple[int, ...], needs: InputRequirements) -> Window:
+def _choose_square(box: Window, shape: tuple[int, ...], needs: InputRequirements) -> Window:
     """The square through which a box is filled.
 
     A network for centred holes gets the box in its middle; any other one as much of the picture
@@ -255,11 +261,11 @@ def _view(box: Window, shape: tuple[int, ...], needs: InputRequirements) -> Wind
     top = box.top + (box.height - side) // 2
     start = box.left + (box.width - side) // 2
     if not needs.centred:
-        top, start = _inside(top, side, shape[0]), _inside(start, side, shape[1])
+        top, start = _move_inside(top, side, shape[0]), _move_inside(start, side, shape[1])
     return Window(top, start, side, side)
 
 
-def _inside(start: int, side: int, length: int) -> int:
+def _move_inside(start: int, side: int, length: int) -> int:
     """Moved into the picture; where that is too small, with the picture in the middle."""
     if side > length:
         return (length - side) // 2
@@ -272,7 +278,7 @@ def _box(hole: Hole, window: Window) -> Window:
     return Window(window.top + box.top, window.left + box.left, box.height, box.width)
 
 
-def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
+def _mirror_places(start: int, length: int, size: int) -> NDArray[np.intp]:
     """``length`` places from ``start`` of an axis that goes back and forth beyond its ends."""
     places = np.arange(start, start + length) % (2 * size)
     return np.where(places < size, places, 2 * size - 1 - places)

@@ -102,13 +102,13 @@ def load(
     name = str(model)
     if name in BUILT_IN:
         common = {"seed": seed, "threads": threads, "device": device}
-        return CheckedFiller(_built_in(name, common, options))
-    path = _file(name)
+        return CheckedFiller(_create(name, common, options))
+    path = _find_file(name)
     if path.suffix == ".onnx":
-        return CheckedFiller(_exported(path, device, seed, threads, options))
+        return CheckedFiller(_load_onnx(path, device, seed, threads, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")
-    return CheckedFiller(attach_start(_network(path, device, threads, trust), seed, threads))
+    return CheckedFiller(attach_start(_load_network(path, device, threads, trust), seed, threads))
 
 
 def open_filler(settings: FillSettings) -> CheckedFiller:
@@ -119,10 +119,10 @@ def open_filler(settings: FillSettings) -> CheckedFiller:
     return load(settings.model, trust=settings.trust, **options)
 
 
-def _built_in(name: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
+def _create(name: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
     """A filler by name; of ``common`` it is given what it takes."""
     filler_class = BUILT_IN[name]()
-    known = _options(filler_class)
+    known = _list_options(filler_class)
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "none"
@@ -135,7 +135,7 @@ def _built_in(name: str, common: dict[str, Any], options: dict[str, Any]) -> Fil
     return filler
 
 
-def _options(make: type[Any]) -> list[str]:
+def _list_options(make: type[Any]) -> list[str]:
     """The options a filler is built with; where it takes an ``Options``, that one's fields too."""
     known = list(inspect.signature(make).parameters)
     if "changes" in known:
@@ -144,24 +144,24 @@ def _options(make: type[Any]) -> list[str]:
     return known
 
 
-def _file(name: str) -> Path:
+def _find_file(name: str) -> Path:
     """The file or run folder that a name stands for: bundled, of the catalogue, or a path."""
     if name in CATALOGUE:
         return catalogue.find(name)
     path = cards.list_bundled().get(name) or Path(name).expanduser()
     if not path.exists():
-        raise MendError(_unknown(name))
+        raise MendError(_explain_unknown(name))
     return path
 
 
-def _unknown(name: str) -> str:
+def _explain_unknown(name: str) -> str:
     known = (*BUILT_IN, *cards.list_bundled(), *CATALOGUE)
     close = get_close_matches(name, known, n=1)
     meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
     return f"{name} is neither a filler's name nor a file or run folder; {meant}"
 
 
-def _network(path: Path, device: str, threads: int | None, trust: bool) -> Filler:
+def _load_network(path: Path, device: str, threads: int | None, trust: bool) -> Filler:
     try:
         from mendpix.inpainting.torch import load_filler
         from mendpix.inpainting.torchscript import is_torchscript, load_torchscript
@@ -181,7 +181,7 @@ def _network(path: Path, device: str, threads: int | None, trust: bool) -> Fille
     return filler
 
 
-def _exported(
+def _load_onnx(
     path: Path, device: str, seed: int, threads: int | None, options: dict[str, Any]
 ) -> Filler:
     from mendpix.inpainting.onnx.filler import OnnxFiller
@@ -209,6 +209,6 @@ def attach_start(filler: Any, seed: int = 0, threads: int | None = None) -> Fill
                 f"built-in filler; known are {', '.join(BUILT_IN)}"
             )
         common = {"seed": seed, "threads": threads, "device": "cpu"}
-        filler.start = _built_in(filler.starts_with, common, {})
+        filler.start = _create(filler.starts_with, common, {})
     made: Filler = filler
     return made

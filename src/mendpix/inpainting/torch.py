@@ -65,7 +65,7 @@ class NetworkFiller:
         """Fill ``photo`` ``(H, W, 3)`` float32 in [0, 1] where ``hole`` ``(H, W)`` is True.
 
         Args:
-            progress: told the share done, after each layer of the network; may raise to stop.
+            progress: called with the share done after each layer; may raise to stop.
 
         Raises:
             TensorError: an array of another shape, kind or range.
@@ -151,7 +151,7 @@ class NetworkFiller:
 
 
 def _leaves(network: nn.Module) -> list[nn.Module]:
-    """The modules that hold no others; what holds a TorchScript program is told of as a whole."""
+    """The modules that hold no others; a TorchScript program counts as one."""
     plain = [m for m in network.modules() if not isinstance(m, torch.jit.ScriptModule)]
     return [m for m in plain if not any(child in plain for child in m.children())]
 

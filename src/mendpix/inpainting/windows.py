@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.masks.holes import bounding_box
 from mendpix.types import Hole, Photo
 
 Array = NDArray[Any]
@@ -71,12 +72,6 @@ class Region:
     photo: Photo
     hole: Hole
     unusable: Hole
-
-    @classmethod
-    def cut(cls, photo: Photo, hole: Hole, unusable: Hole, window: Window) -> "Region":
-        """The part of a photo inside a window; a view where it can be one."""
-        part = window.slices
-        return cls(photo[part], np.ascontiguousarray(hole[part]), unusable[part])
 
     def flip(self) -> "Region":
         """Mirror left and right."""
@@ -176,9 +171,7 @@ def _merge(windows: list[Window]) -> list[Window]:
 
 def bounding_window(hole: Hole) -> Window:
     """The smallest window that holds all that is missing, of which there is some."""
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    top, left = int(rows[0]), int(columns[0])
-    return Window(top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1)
+    return Window(*bounding_box(hole))
 
 
 def pad(array: Array, multiple: int, smallest: int = 0) -> Array:

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from mendpix.errors import MendError, PictureError
 from mendpix.io import exif, jpeg, pillow, png, tiff
 from mendpix.io.atomic import atomic_write
-from mendpix.io.picture import Metadata, Picture, turn_upright, white
+from mendpix.io.picture import Picture, turn_upright, white
 from mendpix.types import Hole
 
 FORMATS = {
@@ -225,7 +225,17 @@ def encode(
     try:
         with warnings.catch_warnings():  # see parse
             warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
-            content = _encode_as(kind, picture, metadata, hole, keep_palette)
+            if keep_palette and picture.palette is not None:
+                indices = pillow.nearest_indices(picture, picture.palette, hole)
+                content = png.write_palette(indices, picture.palette.colours, metadata)
+            elif kind == "PNG":
+                content = png.write(picture, metadata)
+            elif kind == "TIFF":
+                content = tiff.write(picture, metadata)
+            elif kind == "JPEG":
+                content = jpeg.write(picture, metadata, hole)
+            else:
+                content = pillow.write(kind, picture, metadata)
     except _DECODER_ERRORS as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
     if kind not in ("JPEG", "AVIF"):
@@ -258,21 +268,6 @@ def _choose_format(path: Path, picture: Picture, keep_palette: bool) -> str:
         reason = f"{picture.name} has no palette" if picture.palette is None else "only PNG does"
         raise PictureError(f"{path} cannot keep a palette: {reason}; leave --keep-palette out")
     return kind
-
-
-def _encode_as(
-    kind: str, picture: Picture, metadata: Metadata, hole: Hole | None, keep_palette: bool
-) -> bytes:
-    if keep_palette and picture.palette is not None:
-        indices = pillow.nearest_indices(picture, picture.palette, hole)
-        return png.write_palette(indices, picture.palette.colours, metadata)
-    if kind == "PNG":
-        return png.write(picture, metadata)
-    if kind == "TIFF":
-        return tiff.write(picture, metadata)
-    if kind == "JPEG":
-        return jpeg.write(picture, metadata, hole)
-    return pillow.write(kind, picture, metadata)
 
 
 def _check_place(path: Path) -> None:

@@ -255,7 +255,7 @@ class SSIM(PairMetric):
 
 
 def _pad_with_zeros(array: NDArray[Any], pixels: int = 5) -> NDArray[Any]:
-    padded = cv2.copyMakeBorder(array, *[pixels] * 4, cv2.BORDER_CONSTANT)
+    padded = cv2.copyMakeBorder(array, pixels, pixels, pixels, pixels, cv2.BORDER_CONSTANT)
     return np.asarray(padded)
 
 

@@ -77,12 +77,10 @@ def read_card(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     with _catch_errors(path):
         if path.suffix == ".onnx":
-            return _complete(_parse(_read_onnx_metadata(path), path), path)
-        with safe_open(path, framework="numpy") as file:
-            return _parse(file.metadata() or {}, path)
-
-
-def _parse(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+            metadata = _read_onnx_metadata(path)
+        else:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
     if CARD not in metadata:
         raise WeightsError(f"{path} holds no card; 'mendpix convert' writes it with one")
     try:
@@ -93,13 +91,11 @@ def _parse(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(card, dict):
         raise WeightsError(f"{path} holds a card that is no table; convert the source again")
-    return card
+    return _complete(card, path) if TENSORS in card and path.suffix == ".onnx" else card
 
 
 def _complete(card: dict[str, Any], path: Path) -> dict[str, Any]:
     """The card of an ONNX file, with that of the file beside it that holds its tensors."""
-    if TENSORS not in card:
-        return card
     tensors = card.pop(TENSORS)
     name = str(tensors.get("file")) if isinstance(tensors, dict) else ""
     if Path(name).name != name or not name.endswith(".safetensors"):

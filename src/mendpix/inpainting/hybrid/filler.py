@@ -128,27 +128,28 @@ class HybridFiller:
         Raises:
             Cancelled: if ``progress`` raised it.
         """
-        return next(self.candidates(photo, hole, 1, progress))
+        if self.quality == "best":
+            return next(self.candidates(photo, hole, 1, progress))
+        filled = photo.copy()
+        for window, region, part in split_regions(photo, hole, progress):
+            values = self._fill_region(region, VARIANTS["fast"], part)
+            filled[window.slices][region.hole] = values[region.hole]
+        return filled
 
     def candidates(
         self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
     ) -> Iterator[Photo]:
         """``count`` different fills, the most likely first: ranked window by window."""
-        single = count == 1 and self.quality == "fast"
-        variants = list_variants(1 if single else max(count, len(VARIANTS)))
-        unusable = ~windows.find_finite(photo) & ~hole
+        variants = list_variants(max(count, len(VARIANTS)))
+        step = 1 / len(variants)
         ranked: list[tuple[Window, list[Photo]]] = []
-        start = 0.0
-        for share, window in windows.plan_windows(hole | unusable, hole):
-            region = Region.cut(photo, hole, unusable, window)
-            step = share / len(variants)
+        for window, region, part in split_regions(photo, hole, progress):
             fills = [
-                self._fill_region(region, variant, sub_range(progress, start + index * step, step))
+                self._fill_region(region, variant, sub_range(part, index * step, step))
                 for index, variant in enumerate(variants)
             ]
-            order = [0] if single else ranking.order(fills, region.hole, region.unusable)
-            ranked.append((window, [fills[place][region.hole] for place in order[:count]]))
-            start += share
+            order = ranking.rank(fills, region.hole, region.unusable)[:count]
+            ranked.append((window, [fills[place][region.hole] for place in order]))
         for place in range(count):
             filled = photo.copy()
             for window, values in ranked:
@@ -204,6 +205,19 @@ class HybridFiller:
         return replace(options, radius=variant.radius)
 
 
+def split_regions(
+    photo: Photo, hole: Hole, progress: Progress | None
+) -> Iterator[tuple[Window, Region, Progress | None]]:
+    """Each window to fill, the photo's part inside it, and the callback of its part of the work."""
+    unusable = ~windows.find_finite(photo) & ~hole
+    start = 0.0
+    for share, window in windows.plan_windows(hole | unusable, hole):
+        part = window.slices
+        region = Region(photo[part], np.ascontiguousarray(hole[part]), unusable[part])
+        yield window, region, sub_range(progress, start, share)
+        start += share
+
+
 class BundledNetwork:
     """The network in this package as a refiner, opened in a thread of its own.
 
@@ -250,9 +264,9 @@ def open_network(device: str, threads: int | None = None) -> Any:
     if device == "auto":
         from mendpix.networks.serialization import choose_device
 
-        found = choose_device("auto")
-        if found.type != "cpu":
-            return open_accelerated(str(found), threads)
+        accelerator = choose_device("auto")
+        if accelerator.type != "cpu":
+            return open_accelerated(str(accelerator), threads)
     return OnnxFiller(cards.BUNDLED / NETWORK, threads=threads)
 
 
@@ -290,7 +304,7 @@ HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 def has_accelerator_driver() -> bool:
     """Whether a graphics processor that PyTorch could use seems to be there.
 
-    Told without importing PyTorch, which takes seconds and has the last word.
+    Looks for drivers only: importing PyTorch takes seconds, and it has the last word.
     """
     settings = (os.environ.get(name, "0").strip() for name in HIDING)
     if any(not setting or setting.startswith("-1") for setting in settings):

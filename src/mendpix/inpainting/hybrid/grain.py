@@ -26,7 +26,7 @@ _EVEN = 1.6  # how much rougher the flattest third may be than the flattest tent
 _LEAP = 9.0  # how much stronger grain may be at one brightness than at another
 _CLIPPED = 0.03  # distance from black or white at which noise is cut off
 _BINS = 6  # of brightness
-_FEWEST = 200  # pixels that a strength is told from
+_FEWEST = 200  # pixels that a strength is measured on
 _BLOCK = 16  # side of a sample
 _SAMPLES = 256  # at most so many are cut out
 _NEAR = 96  # pixels around refined tiles in which grain is measured
@@ -62,25 +62,25 @@ class Grain:
         random = np.random.default_rng([seed, height, width])
         for top in (0, step):
             for left in (0, step):
-                drawn = self._drawn(down * across, random).reshape(
+                samples = self._draw_samples(down * across, random).reshape(
                     down, across, _BLOCK, _BLOCK, channels
                 )
-                laid = drawn.transpose(0, 2, 1, 3, 4).reshape(
+                rows = samples.transpose(0, 2, 1, 3, 4).reshape(
                     down * _BLOCK, across * _BLOCK, channels
                 )
-                noise[top : top + laid.shape[0], left : left + laid.shape[1]] += laid
+                noise[top : top + rows.shape[0], left : left + rows.shape[1]] += rows
         cut = noise[step : step + height, step : step + width]
         return np.asarray(cut / np.sqrt(np.square(fine(cut)).mean() + 1e-20), np.float32)
 
-    def _drawn(self, count: int, random: np.random.Generator) -> Photo:
+    def _draw_samples(self, count: int, random: np.random.Generator) -> Photo:
         """Samples in random order, turned over at random, faded out at their edges."""
         ramp = np.sin(np.pi * (np.arange(_BLOCK) + 0.5) / _BLOCK)
         window = np.outer(ramp, ramp)[..., None].astype(np.float32)
-        drawn = self.samples[random.integers(0, len(self.samples), count)] * window
+        samples = self.samples[random.integers(0, len(self.samples), count)] * window
         for axis in (1, 2):
             over = random.random(count) < 0.5
-            drawn[over] = np.flip(drawn[over], axis)
-        return np.asarray(drawn, np.float32)
+            samples[over] = np.flip(samples[over], axis)
+        return np.asarray(samples, np.float32)
 
 
 def measure(photo: Photo, known: Hole) -> Grain | None:
@@ -92,7 +92,9 @@ def measure(photo: Photo, known: Hole) -> Grain | None:
     """
     inside = cv2.erode(known.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
     strength, brightness = power(fine(photo)), level(photo)
-    measured = whole_squares(inside)
+    # only pixels whose whole square is known: the rest of it would be the fill's
+    square = np.ones((_SIDE, _SIDE), np.uint8)
+    measured = cv2.erode(inside.astype(np.uint8), square, borderValue=0) > 0
     if np.count_nonzero(measured) < _FEWEST:
         return None
     levels, floor = floors(brightness[measured], strength[measured])
@@ -192,12 +194,6 @@ def power_within(rough: Photo, hole: Hole) -> Photo:
     return np.asarray(cv2.boxFilter(square, -1, size) / np.maximum(share, 1e-6), np.float32)
 
 
-def whole_squares(known: Hole) -> Hole:
-    """Pixels whose square is known throughout."""
-    square = np.ones((_SIDE, _SIDE), np.uint8)
-    return np.asarray(cv2.erode(known.astype(np.uint8), square, borderValue=0) > 0)
-
-
 def floors(brightness: Photo, strength: Photo) -> tuple[Photo, Photo]:
     """The strength of the flattest places by brightness: levels, and strength at each.
 
@@ -207,14 +203,14 @@ def floors(brightness: Photo, strength: Photo) -> tuple[Photo, Photo]:
     brightness: what is several times as rough as the smoothest is cut down.
     """
     edges = np.quantile(brightness, np.linspace(0, 1, _BINS + 1))
-    found = []
+    bins = []
     for low, high in pairwise(edges):
         here = (brightness >= low) & (brightness <= high)
         if np.count_nonzero(here) >= _FEWEST // _BINS:
             floor, usual = np.quantile(strength[here], (_FLAT, 3 * _FLAT))
             even = usual < _EVEN * floor and floor < _STRONG
-            found.append((brightness[here].mean(), floor, even))
-    levels, floor, even = np.array(sorted(found), np.float32).reshape(-1, 3).T
+            bins.append((brightness[here].mean(), floor, even))
+    levels, floor, even = np.array(sorted(bins), np.float32).reshape(-1, 3).T
     if even.sum() <= len(even) / 2:
         return levels[:0], floor[:0]
     kept = even > 0

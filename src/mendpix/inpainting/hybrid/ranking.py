@@ -1,4 +1,4 @@
-"""Which of several fills is the likeliest, told without the truth.
+"""Rank several fills by seam continuity, without the truth: the likeliest first.
 
 The criterion is rim continuity: a fill that goes on with what surrounds it bends no more at the
 rim than the picture itself does nearby. Bends are second differences, in a row or column of three
@@ -20,24 +20,24 @@ FLOOR = 1 / 255
 """Bend below which none is seen."""
 
 
-def order(fills: list[Photo], hole: Hole, unusable: Hole) -> list[int]:
+def rank(fills: list[Photo], hole: Hole, unusable: Hole) -> list[int]:
     """The places of the fills ``(H, W, C)`` in the list, the likeliest first.
 
     Args:
         hole: ``(H, W)``, what was missing.
         unusable: ``(H, W)``, known pixels that do not count.
     """
-    scores = [unlikeliness(fill, hole, unusable) for fill in fills]
+    scores = [seam_score(fill, hole, unusable) for fill in fills]
     return sorted(range(len(fills)), key=lambda place: scores[place])
 
 
-def unlikeliness(fill: Photo, hole: Hole, unusable: Hole) -> float:
+def seam_score(fill: Photo, hole: Hole, unusable: Hole) -> float:
     """How much more the picture bends at the rim than around it: a logarithm, 0 = as much."""
-    across, near = bends(*reduced(fill, hole, unusable))
+    across, near = measure_bends(*shrink(fill, hole, unusable))
     return float(np.log((across + FLOOR) / (near + FLOOR)))
 
 
-def reduced(fill: Photo, hole: Hole, unusable: Hole) -> tuple[Photo, Hole, Hole]:
+def shrink(fill: Photo, hole: Hole, unusable: Hole) -> tuple[Photo, Hole, Hole]:
     """The picture at the size at which bends are counted."""
     deepest = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5).max()
     scale = min(0.5, DEPTH / float(deepest)) if deepest > 0 else 0.5
@@ -46,15 +46,15 @@ def reduced(fill: Photo, hole: Hole, unusable: Hole) -> tuple[Photo, Hole, Hole]
         cv2.resize(np.ascontiguousarray(fill[..., index]), size, interpolation=cv2.INTER_AREA)
         for index in range(fill.shape[2])
     ]
-    return np.dstack(planes), _smaller(hole, size), _smaller(unusable, size)
+    return np.dstack(planes), _shrink_mask(hole, size), _shrink_mask(unusable, size)
 
 
-def _smaller(where: Hole, size: tuple[int, ...]) -> Hole:
+def _shrink_mask(where: Hole, size: tuple[int, ...]) -> Hole:
     share = cv2.resize(where.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return np.asarray(share >= 0.5)
 
 
-def bends(photo: Photo, hole: Hole, unusable: Hole) -> tuple[float, float]:
+def measure_bends(photo: Photo, hole: Hole, unusable: Hole) -> tuple[float, float]:
     """Mean absolute second difference across the rim, and in the known pixels near it."""
     square = np.ones((2 * NEAR + 1,) * 2, np.uint8)
     around = cv2.dilate(hole.astype(np.uint8), square) > 0

@@ -89,10 +89,10 @@ class OnnxDescription:
 
     def table(self) -> dict[str, Any]:
         """The table that :meth:`of` reads, without what is at its default."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         default = {field.name: field.default for field in fields(self)}
-        kept = {name: value for name, value in found.items() if value != default[name]}
-        return {**kept, "inputs": {name: list(planes) for name, planes in self.inputs.items()}}
+        changed = {name: value for name, value in values.items() if value != default[name]}
+        return {**changed, "inputs": {name: list(planes) for name, planes in self.inputs.items()}}
 
     def requirements(self, largest: int = LARGEST) -> InputRequirements:
         centred = self.hole_shape == "centre"

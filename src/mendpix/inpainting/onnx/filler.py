@@ -129,7 +129,7 @@ class OnnxFiller:
         """Fill ``photo`` ``(H, W, 3)`` float32 in [0, 1] where ``hole`` ``(H, W)`` is True.
 
         Args:
-            progress: told the share done, four times a second; may raise to stop.
+            progress: called with the share done, four times a second; may raise to stop.
 
         Raises:
             TensorError: an array of another shape, kind or range.

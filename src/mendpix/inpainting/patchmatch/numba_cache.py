@@ -40,12 +40,7 @@ log = logging.getLogger("mendpix.inpainting.patchmatch")
 _MODULE = "mendpix.inpainting.patchmatch.search_kernels"
 _SOURCES = ("search_kernels.py", "voting_kernels.py", Path(__file__).name)
 _PREFIX = "mendpix_"  # of the functions' names in machine code, so that they are nobody else's
-_C_FUNCTIONS = {
-    "exp": "expf",
-    "memset": "memset",
-    "memcpy": "memcpy",
-    "memmove": "memmove",
-}
+_C_FUNCTIONS = {"exp": "expf", "memset": "memset", "memcpy": "memcpy", "memmove": "memmove"}
 """Which of LLVM's intrinsics become calls of C's functions; the others become instructions."""
 _RELEASE = "define void @NRT_MemInfo_call_dtor(ptr %owner) { ret void }"
 """What Numba calls to free an array that nobody owns any more: none passed here has an owner."""
@@ -86,15 +81,7 @@ class Loop:
             if not (fits and value.flags.c_contiguous):
                 raise TypeError(f"{value.dtype} {value.shape} is no contiguous {kind} array")
             data = value.__array_interface__["data"][0]
-            passed += [
-                None,
-                None,
-                value.size,
-                value.itemsize,
-                data,
-                *value.shape,
-                *value.strides,
-            ]
+            passed += [None, None, value.size, value.itemsize, data, *value.shape, *value.strides]
         returned, raised = ctypes.c_void_p(), ctypes.c_void_p()
         if self.function(ctypes.addressof(returned), ctypes.addressof(raised), *passed):
             raise RuntimeError("a compiled loop failed")
@@ -110,10 +97,7 @@ def kernels() -> ModuleType | SimpleNamespace:
 
 
 def compiled() -> bool:
-    """Whether compiled loops are cached, so that the first fill need not wait for them.
-
-    Looks for files only, without importing Numba.
-    """
+    """Whether compiled loops are cached, told by files only, without importing Numba."""
     return _find_file() is not None
 
 
@@ -178,8 +162,8 @@ def _halve_something(loops: ModuleType | SimpleNamespace) -> bytes:
 
 
 def _is_debugging() -> bool:
-    switches = ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK")
-    return any(os.environ.get(switch, "0") != "0" for switch in switches)
+    switches = (os.environ.get(f"NUMBA_{name}", "0") for name in ("DISABLE_JIT", "BOUNDSCHECK"))
+    return any(switch != "0" for switch in switches)
 
 
 def _folders() -> list[Path]:
@@ -268,14 +252,7 @@ def _expand(parameters: list[Parameter]) -> list[tuple[Any, str]]:
     pointer, number = (ctypes.c_void_p, "ptr"), (ctypes.c_int64, "i64")
     types: list[tuple[Any, str]] = [pointer, pointer]
     for kind, dimensions in parameters:
-        array = [
-            pointer,
-            pointer,
-            number,
-            number,
-            pointer,
-            *[number] * (2 * dimensions),
-        ]
+        array = [pointer, pointer, number, number, pointer, *[number] * (2 * dimensions)]
         types += array if dimensions else [_SCALARS[kind]]
     return types
 

@@ -18,15 +18,15 @@ Ints = NDArray[np.int32]
 NONE = np.uint32(0xFFFFFFFF)
 
 _BAND = 128
-"""Rows whose features are computed in one go: always the same bands, whatever the number of threads,
-so that the bytes are the same however a filter rounds its running sums."""
+"""Rows whose features are computed in one go: the same bands for any number of threads, so that the
+bytes are the same however a filter rounds its running sums."""
 _GUIDED_THICK = 12.0
 """Instead of ``Options.thick``: the guide knows already what coarser sizes would find."""
 _FAINTEST = np.float32(1e-36)
 """The least trust. ``falloff**-depth`` alone underflows some 330 pixels from the rim (1.3**-333 is
 about 1e-38, the smallest normal float32), and far within a hole no patch would have a vote."""
 _FEWEST_SOURCES = 600
-"""Patches a coarser size must offer; with fewer it pastes what does not fit (docs/patchmatch.md)."""
+"""Patches a coarser size must offer; with fewer it pastes what does not fit."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,8 @@ class Level:
 
     Attributes:
         features: ``(H, W, F)`` what patches are compared by; the first ``voted`` of them are the
-            picture's own, the others the guide's colours. ``flat`` is the same memory, ``(H*W*F,)``.
+            picture's own, the others the guide's colours.
+        flat: the same memory, ``(H * W * F)``.
         hole: ``(H, W)`` what is missing at this size.
         source: ``(H, W)`` centres of patches without missing pixels.
         index, centre, match, cost: see search_kernels.py.
@@ -91,7 +92,7 @@ class Level:
         return self._users
 
     def add_guide(self, guide: Floats, weight: float) -> None:
-        """Write the guide's colours, ``(h, w, C)`` of the finest size, behind the voted features."""
+        """Write a guide's colours, ``(h, w, C)`` of the finest size, behind the voted features."""
         height, width = self.hole.shape
         small = cv2.resize(guide, (width, height), interpolation=cv2.INTER_AREA)
         values = small.reshape(height, width, guide.shape[2]) * np.float32(255 * weight)
