@@ -101,7 +101,7 @@ def test_tries_never_replace_the_photo(run: Run, folder: Path) -> None:
         "fill", photo, folder / "mask.png", "--tries", "2", "-o", folder / "photo.png"
     )
     assert code == 2
-    assert "photo-2.png is the photo or mask of this fill" in said
+    assert "photo-2.png is a photo or mask of this fill" in said
     assert photo.read_bytes() == before
 
 

@@ -108,7 +108,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 @posix
 def test_ctrl_c_says_how_much_is_done(tmp_path: Path) -> None:
-    pictures(tmp_path, 40)
+    pictures(tmp_path, 400)
     words = ["fill", tmp_path / "photos", tmp_path / "mask.png", "--out", tmp_path / "out"]
     child = subprocess.Popen(
         [sys.executable, "-m", "mendpix", *words, "--workers", "2", "--model", "telea"],
@@ -123,7 +123,7 @@ def test_ctrl_c_says_how_much_is_done(tmp_path: Path) -> None:
     assert child.returncode == 130
     written = len(list((tmp_path / "out").glob("*.png")))
     # A picture that was written as the signal came may not have been told any more.
-    assert said[-1] in [f"stopped: {written - n} of 40 pictures filled" for n in range(3)]
+    assert said[-1] in [f"stopped: {written - n} of 400 pictures filled" for n in range(3)]
     assert len(said) == 1
     assert not list((tmp_path / "out").glob(".*"))
 

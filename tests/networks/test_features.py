@@ -147,7 +147,7 @@ def test_without_network_one_line_says_what_to_do(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weight_files, "TORCH", "http://127.0.0.1:9/")
-    monkeypatch.setattr(weight_files.downloads, "TRIES", 1)
+    monkeypatch.setattr(weight_files.download, "TRIES", 1)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(WeightsError) as caught:
         features.load("alexnet")
