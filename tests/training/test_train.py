@@ -125,7 +125,7 @@ def assert_equal(one: Any, two: Any) -> None:
     """Equal in every bit."""
     assert type(one) is type(two)
     if isinstance(one, torch.Tensor):
-        assert torch.assert_equal(one, two)
+        assert torch.equal(one, two)
     elif isinstance(one, dict):
         assert one.keys() == two.keys()
         for key in one:
@@ -355,7 +355,7 @@ def test_frozen_parts_stay_and_the_average_follows(photos: Path, tmp_path: Path)
     run(photos, tmp_path / "second", second, start_from=tmp_path / "first" / "last.safetensors")
     after, card = serialization.load(tmp_path / "second" / "last.safetensors")
     moved = {
-        name: not torch.assert_equal(a, b)
+        name: not torch.equal(a, b)
         for (name, a), b in zip(before.named_parameters(), after.parameters(), strict=True)
     }
     assert not any(moved[name] for name in moved if name.startswith("encoder"))
@@ -367,8 +367,8 @@ def test_averaged_weights_are_released(whole: Path) -> None:
     kept, released = checkpoint.load(whole / "state"), load_file(whole / "last.safetensors")
     raw, mean = kept["network"], kept["average"]
     name = next(name for name in released if name.endswith("weight") and released[name].ndim == 4)
-    assert torch.assert_equal(released[name], mean[f"module.{name}"])
-    assert not torch.assert_equal(released[name], raw[name])
+    assert torch.equal(released[name], mean[f"module.{name}"])
+    assert not torch.equal(released[name], raw[name])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "32"])
@@ -511,7 +511,7 @@ def test_a_batch_that_cannot_fit_is_refused_with_one_that_does() -> None:
     random = torch.get_rng_state()
     fixed, each = memory_estimate.estimate_memory(recipe, network, terms)
     assert_equal(before, dict(network.state_dict()))
-    assert torch.assert_equal(random, torch.get_rng_state())
+    assert torch.equal(random, torch.get_rng_state())
     free = int((fixed + 100 * each) * memory_estimate.OVERHEAD)
     with pytest.raises(TrainingError, match=r"a batch of 400 needs about .* use batch=(99|100),"):
         memory_estimate.check(recipe, network, terms, free=free)
@@ -613,7 +613,7 @@ def test_finetuning_takes_the_network_of_the_weights(
     norms = [name for name in network.state_dict() if "running_" in name]
     assert norms
     for name in norms:
-        assert torch.assert_equal(network.state_dict()[name], before.state_dict()[name])
+        assert torch.equal(network.state_dict()[name], before.state_dict()[name])
 
 
 def test_a_run_is_resumed_with_its_own_recipe(photos: Path, whole: Path, tmp_path: Path) -> None:
