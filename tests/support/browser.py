@@ -196,15 +196,25 @@ class Tab:
     def choose(self, selector: str, *files: Path) -> None:
         """Click a button that asks for files, and give it some."""
         self.ask("Page.setInterceptFileChooserDialog", enabled=True)
+        for attempt in range(3):  # a field that is not on the page may be collected meanwhile
+            field = self._open_chooser(selector)
+            try:
+                names = [str(file) for file in files]
+                self.ask("DOM.setFileInputFiles", files=names, backendNodeId=field)
+                return
+            except AssertionError as error:
+                if "No node found" not in str(error) or attempt == 2:
+                    raise
+
+    def _open_chooser(self, selector: str) -> int:
+        """Click a button and wait for its file chooser; the field that asks."""
         before = len(self._choosers())
         self.click(selector)
         end = time.monotonic() + 60
         while len(self._choosers()) == before:
             assert time.monotonic() < end, "nothing asked for a file"
             self.js("new Promise((done) => setTimeout(done, 20))")
-        field = self._choosers()[-1]["params"]["backendNodeId"]
-        names = [str(file) for file in files]
-        self.ask("DOM.setFileInputFiles", files=names, backendNodeId=field)
+        return int(self._choosers()[-1]["params"]["backendNodeId"])
 
     def _choosers(self) -> list[dict[str, Any]]:
         """The file choosers that opened."""
