@@ -122,7 +122,7 @@ def open_filler(settings: FillSettings) -> CheckedFiller:
 def _create(name: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
     """A filler by name; of ``common`` it is given what it takes."""
     filler_class = BUILT_IN[name]()
-    known = _list_options(filler_class)
+    known = find_options(filler_class)
     for option in options:
         if option not in known:
             takes = ", ".join(known) or "none"
@@ -135,13 +135,16 @@ def _create(name: str, common: dict[str, Any], options: dict[str, Any]) -> Fille
     return filler
 
 
-def _list_options(make: type[Any]) -> list[str]:
-    """The options a filler is built with; where it takes an ``Options``, that one's fields too."""
-    known = list(inspect.signature(make).parameters)
-    if "changes" in known:
-        known.remove("changes")
-        known += [field.name for field in fields(make.options_type)]
-    return known
+def find_options(make: type[Any]) -> dict[str, Any]:
+    """The options a filler is built with and their defaults.
+
+    Where it takes single fields of an ``options_type`` as keywords, those fields too.
+    """
+    defaults = {name: one.default for name, one in inspect.signature(make).parameters.items()}
+    if defaults.pop("changes", None) is not None:
+        options = make.options_type()
+        defaults |= {field.name: getattr(options, field.name) for field in fields(options)}
+    return defaults
 
 
 def _find_file(name: str) -> Path:

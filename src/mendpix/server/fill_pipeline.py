@@ -11,7 +11,6 @@ import numpy as np
 
 from mendpix.errors import MaskError, MendError
 from mendpix.inpainting import filling
-from mendpix.inpainting.options import MaskOptions
 from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io import files
 from mendpix.io.files import default_extension
@@ -79,7 +78,7 @@ def read_hole(picture: Picture, mask: Picture | None, request: FillRequest) -> R
         raise MaskError(
             f"{sum(sources)} of mask, boxes and from_alpha say what to fill; give exactly one"
         )
-    options = MaskOptions(request.grow, request.invert, request.fit_mask, request.from_alpha)
+    options = request.to_fill_options()
     if request.boxes:
         return filling.read_hole(draw_boxes(request.boxes, picture.shape), picture, options)
     return filling.read_hole(mask, picture, options)

@@ -1,13 +1,12 @@
 """The models that a server offers: fillers by name, their options with ranges, their cards."""
 
-import inspect
 import logging
 import math
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -290,7 +289,7 @@ def _list_options(name: str) -> list[ModelOption]:
     """The options that requests may set, with the filler's own defaults."""
     if name not in BUILT_IN:
         return []
-    defaults = _find_defaults(BUILT_IN[name]())
+    defaults = registry.find_options(BUILT_IN[name]())
     return [
         ModelOption(
             name=key,
@@ -304,16 +303,3 @@ def _list_options(name: str) -> list[ModelOption]:
         for key, spec in OPTION_SPECS.items()
         if key in defaults
     ]
-
-
-def _find_defaults(make: Callable[..., Any]) -> dict[str, OptionValue]:
-    """Names and defaults of a filler's parameters, and of the fields of its ``options_type``."""
-    defaults = {
-        name: one.default
-        for name, one in inspect.signature(make).parameters.items()
-        if isinstance(one.default, bool | int | float | str)
-    }
-    table = getattr(make, "options_type", None)
-    if table is not None:
-        defaults |= {field.name: getattr(table(), field.name) for field in fields(table)}
-    return defaults

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mendpix.inpainting.options import FillOptions
 from mendpix.server.picture_store import StoredPicture
 
 MAX_TRIES = 8
@@ -164,6 +165,12 @@ class FillRequest(StrictModel):
     keep_palette: bool = Field(
         default=False, description="write a palette PNG with its own colours"
     )
+
+    def to_fill_options(self) -> FillOptions:
+        """What the fill is told; what the model is told is in ``options``."""
+        return FillOptions(
+            self.grow, self.invert, self.fit_mask, self.from_alpha, keep_palette=self.keep_palette
+        )
 
 
 class JobRequest(FillRequest):

@@ -1,0 +1,53 @@
+"""What a fill can be told: the same in Python, on the command line and over HTTP."""
+
+import inspect
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import mendpix
+from mendpix.cli import app
+from mendpix.inpainting.options import FillOptions, Runtime
+from mendpix.server.model_registry import OPTION_SPECS
+from mendpix.server.schemas import JobRequest
+
+OPTIONS = {field.name: field.default for field in fields(FillOptions)}
+RUNTIME = {field.name: field.default for field in fields(Runtime)}
+
+
+def test_python_takes_every_option() -> None:
+    parameters = inspect.signature(mendpix.fill).parameters
+    for name, default in {**OPTIONS, **RUNTIME}.items():
+        # tries: None in Python, where a number decides that a list is returned
+        assert parameters[name].default == (None if name == "tries" else default)
+
+
+def test_the_command_takes_every_option() -> None:
+    command: Any = get_command(app)
+    parameters = {one.name: one.default for one in command.commands["fill"].params}
+    for name, default in {**OPTIONS, **RUNTIME}.items():
+        assert parameters[name] == default
+
+
+def test_the_server_takes_every_option() -> None:
+    """Device and threads are the server's own, given when it starts."""
+    fields_ = JobRequest.model_fields
+    for name, default in {**OPTIONS, "seed": RUNTIME["seed"]}.items():
+        if name == "quality":  # an option of the model
+            assert name in OPTION_SPECS
+        else:
+            assert fields_[name].default == default
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"grow": 3, "invert": True, "fit_mask": True},
+        {"from_alpha": True, "keep_palette": True},
+    ],
+)
+def test_a_request_becomes_the_same_options(body: dict[str, Any]) -> None:
+    assert JobRequest(**body).to_fill_options() == FillOptions(**body)
