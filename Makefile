@@ -5,7 +5,7 @@ check:
 	ruff check .
 	mypy
 	lint-imports
-	pytest
+	pytest -n auto
 
 format:
 	ruff format .
