@@ -100,6 +100,28 @@ def test_every_loss_of_the_table_is_here() -> None:
 
 
 @pytest.mark.parametrize("name", FAMILY)
+def test_a_hole_may_be_bool_or_left_out(name: str) -> None:
+    """Left out, everything is missing."""
+    loss = FAMILY[name]()
+    picture, target, hole = inputs(16, 16)
+    prediction = made_of(picture)
+    torch.testing.assert_close(
+        loss(prediction, target, hole > 0.5), loss(prediction, target, hole), rtol=0, atol=0
+    )
+    torch.testing.assert_close(
+        loss(prediction, target), loss(prediction, target, torch.ones_like(hole)), rtol=0, atol=0
+    )
+
+
+def test_names_of_layers_share_a_weight_of_one() -> None:
+    picture, target, hole = inputs(16, 16)
+    named = losses.Style(thin(), ["conv1_1", "pool2"])
+    weighted = losses.Style(thin(), {"conv1_1": 0.5, "pool2": 0.5})
+    torch.testing.assert_close(named(picture, target, hole), weighted(picture, target, hole))
+    assert losses.Content(thin(), "pool2").layers == {"pool2": 1.0}
+
+
+@pytest.mark.parametrize("name", FAMILY)
 def test_gradients_agree_with_differences(name: str) -> None:
     """In float64, of the network's side."""
     loss = FAMILY[name]().double()
@@ -185,7 +207,7 @@ def test_mistakes_are_one_line(name: str) -> None:
         ((picture, target, 0.5 * hole), "hole holds values other than 0 and 1"),
         ((picture, target, hole[..., :8]), "hole is 1x1x16x8 but the photo is 1x3x16x16"),
         ((picture[:, :1], target, hole), r"must be \(N, 3, H, W\)"),
-        ((picture, target, hole.bool()), "must be floating point"),
+        ((picture, target, hole.int()), "must be floating point"),
         ((picture, target, hole.to("meta")), "hole is on meta but the photo is on cpu; move one"),
     ]
     for pictures, message in cases:

@@ -55,6 +55,17 @@ def inputs(size: int = 16, dtype: torch.dtype = torch.float32) -> tuple[Tensor, 
     return prediction, torch.rand(2, 3, size, size, dtype=dtype), hole
 
 
+def test_without_the_game_the_weighted_sum_is_left() -> None:
+    prediction, target, hole = inputs()
+    judge = Tapped()
+    alone = PerceptualAdversarial(judge, game_weight=0)
+    whole, game = PerceptualAdversarial(judge), PerceptualAdversarial(judge, (0.0, 0.0, 0.0, 0.0))
+    expected = whole(prediction, target, hole) - game(prediction, target, hole)
+    torch.testing.assert_close(alone(prediction, target, hole), expected)
+    with pytest.raises(ValueError, match="game_weight is -1 but must be >= 0"):
+        PerceptualAdversarial(judge, game_weight=-1)
+
+
 def test_both_prices_by_hand() -> None:
     """A picture 0.1 too dark: P = 0.1 (5*1 + 1.5*2 + 1.5*3 + 1*4) = 1.65; every logit is 0."""
     target, hole = torch.full((2, 3, 8, 8), 0.5), torch.ones(2, 1, 8, 8)

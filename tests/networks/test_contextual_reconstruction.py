@@ -18,7 +18,14 @@ from mendpix.networks.contextual_reconstruction import (
     reconstruct,
 )
 
-FORMS = [AS_SHIPPED, CLEAN, replace(AS_SHIPPED, threshold=0.5), replace(CLEAN, threshold=0.5)]
+PATCH = replace(AS_SHIPPED, similarity="patch")
+FORMS = [
+    AS_SHIPPED,
+    CLEAN,
+    PATCH,
+    replace(AS_SHIPPED, threshold=0.5),
+    replace(CLEAN, threshold=0.5),
+]
 
 
 def dense_weights(features: Tensor, hole: Tensor, options: ContextualOptions) -> Tensor:
@@ -27,6 +34,10 @@ def dense_weights(features: Tensor, hole: Tensor, options: ContextualOptions) ->
     if options.similarity == "map":
         norm = (features.square().sum(dim=(2, 3), keepdim=True) + 1e-8).sqrt()
         similar = queries @ F.unfold(features / norm, 4, stride=2)
+    elif options.similarity == "patch":
+        parts = queries.reshape(*queries.shape[:2], -1, 16)
+        norms = (parts.square().sum(dim=3, keepdim=True) + 1e-8).sqrt()
+        similar = queries @ (parts / norms).flatten(2).transpose(1, 2)
     else:
         unit = queries / (queries.square().sum(dim=2, keepdim=True) + 1e-8).sqrt()
         similar = unit @ unit.transpose(1, 2)

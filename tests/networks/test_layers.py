@@ -204,10 +204,22 @@ def test_a_gain_past_half_precision_stays_finite() -> None:
     assert (left == 0).sum() == 4
 
 
+def test_a_hole_may_be_bool() -> None:
+    layer, x = PartialConv2d(4, 2, 3), torch.rand(1, 4, 8, 8)
+    hole = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    hole[..., 2:6, 2:6] = True
+    for ours, wanted in zip(layer(x, hole), layer(x, hole.float()), strict=True):
+        torch.testing.assert_close(ours, wanted, rtol=0, atol=0)
+
+
 def test_holes_that_do_not_fit_and_other_padding_are_refused() -> None:
     layer, x = PartialConv2d(4, 2, 3), torch.rand(1, 4, 8, 8)
     with pytest.raises(TensorError, match="hole has 3 channels but x has 4; give 1 or as many"):
         layer(x, torch.zeros(1, 3, 8, 8))
+    with pytest.raises(
+        TensorError, match=r"hole has shape \(1, 1, 4, 4\) but x has \(1, 4, 8, 8\)"
+    ):
+        layer(x, torch.zeros(1, 1, 4, 4))
     with pytest.raises(TensorError, match="x has 2 parts but hole has 1"):
         layer([x[:, :2], x[:, 2:]], torch.zeros(1, 1, 8, 8))
     mirrored = PartialConv2d(4, 2, 3, padding=1, padding_mode="reflect")

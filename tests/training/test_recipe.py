@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mendpix.errors import RecipeError
+from mendpix.losses import LossInputs, Style, Texture
 from mendpix.networks import features, serialization
+from mendpix.networks.types import Prediction
 from mendpix.training import initialization, objective, recipe_io, schedule
+from mendpix.training.default_weights import resolve_weights
 from mendpix.training.hole_sampling import make_hole_sampler
 from mendpix.training.recipe import Recipe
 from mendpix.training.recipe_io import format_recipe
@@ -20,6 +23,9 @@ from mendpix.weights import cards
 
 FEATURES = {"partial-conv-style": "vgg16", "perceptual": "vgg19-caffe"}
 """Losses of shipped recipes that read a feature network."""
+
+
+SUMMED = {"kind": "l2", "options": {"reduction": "sum"}}
 
 
 def tables(**changes: Any) -> dict[str, Any]:
@@ -168,7 +174,9 @@ def test_unknown_recipes_and_broken_files(tmp_path: Path) -> None:
             {"l2": {"options": {"onn": "output"}}},
             "losses.l2.options has no 'onn'; did you mean 'on'",
         ),
-        ({"l2": {"options": {"on": "paper"}}}, "on is 'paper'"),
+        ({"l2": {"options": {"on": "paper"}}}, "losses.l2.options.on is 'paper'"),
+        ({"texture": {"options": {"patch_size": "all"}}}, "options.patch_size is 'all'"),
+        ({"style": {"options": {"layers": ["conv1_1", "cov2_1"]}}}, "no layer 'cov2_1'"),
         ({"adversarial": 1.0}, "losses.adversarial needs a discriminator"),
         ({"l2": {"discriminator": {"name": "patchgan"}}}, "l2 takes no discriminator"),
         (
@@ -181,6 +189,30 @@ def test_losses_that_do_not_exist(losses: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         objective.build_objective(recipe_io.parse_recipe(tables(losses=losses)))
     assert message in str(caught.value)
+
+
+def test_none_and_lists_of_layers_can_be_said_in_toml() -> None:
+    if features.find("vgg19-caffe") is None:
+        pytest.skip("vgg19-caffe is not at hand")
+    losses = {
+        "texture": {"options": {"patch_size": "none"}},
+        "style": {"options": {"layers": ["conv1_1", "conv2_1"]}},
+    }
+    goal = objective.build_objective(recipe_io.parse_recipe(tables(losses=losses)))
+    texture, style = goal.terms["texture"], goal.terms["style"]
+    assert isinstance(texture, Texture)
+    assert texture.patch_size is None
+    assert isinstance(style, Style)
+    assert style.layers == {"conv1_1": 0.5, "conv2_1": 0.5}
+
+
+def test_what_a_term_misses_names_the_term() -> None:
+    losses = {"rebuilt": {"kind": "contextual"}}
+    recipe = recipe_io.parse_recipe(tables(losses=losses))
+    picture, hole = torch.zeros(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
+    goal = objective.build_objective(recipe)
+    with pytest.raises(RecipeError, match=r"losses\.rebuilt: the prediction has no 'aux'"):
+        goal.compute_terms(LossInputs(Prediction(picture), picture, hole), {"rebuilt": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -328,3 +360,23 @@ def test_the_bundled_network_can_be_gone_on_from_by_its_name() -> None:
     wanted, _ = serialization.load(cards.BUNDLED / "mender.safetensors")
     for name, value in wanted.state_dict().items():
         assert torch.equal(network.state_dict()[name], value.float())
+
+
+def test_a_term_without_a_weight_gets_one_that_a_recipe_can_hold() -> None:
+    losses = {"l1": {}, "tv": {}, "l2": {"weight": 5.0}, "reduced": SUMMED}
+    recipe, messages = resolve_weights(recipe_io.parse_recipe(tables(losses=losses)))
+    weights = {name: term.weight for name, term in recipe.losses.items()}
+    assert weights["l1"] == 1
+    assert weights["l2"] == 5
+    assert weights["tv"] is not None
+    assert 0 < weights["tv"] < 1
+    assert len(messages) == 3
+    assert recipe_io.parse_recipe(tomllib.loads(format_recipe(recipe))) == recipe
+    assert resolve_weights(recipe) == (recipe, [])
+
+
+def test_a_sum_weighs_as_much_less_as_it_has_more_values_than_a_mean() -> None:
+    mean = {"kind": "l2"}
+    recipe, _ = resolve_weights(recipe_io.parse_recipe(tables(losses={"a": mean, "b": SUMMED})))
+    ratio = (recipe.losses["a"].weight or 0) / (recipe.losses["b"].weight or 1)
+    assert ratio == pytest.approx(3 * 64 * 64, rel=0.02)

@@ -382,6 +382,17 @@ def test_precisions_train(photos: Path, tmp_path: Path, precision: str) -> None:
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
 
+def test_a_term_that_explodes_is_told_a_weight(photos: Path, tmp_path: Path) -> None:
+    """Summed over a picture, times 1e12: the weight that is named brings it to 1."""
+    term = {"kind": "l2", "weight": 1e12, "options": {"reduction": "sum"}}
+    with pytest.raises(TrainingError, match=r"its weight is 1e\+12") as caught:
+        run(photos, tmp_path / "run", make_recipe(losses={"sum": term}, phases=[], steps=2))
+    words = str(caught.value).split()
+    value = float(words[words.index("to") + 1])
+    weight = float(words[words.index("would") - 1])
+    assert weight * value / 1e12 == pytest.approx(1, rel=0.06)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(photos: Path, tmp_path: Path) -> None:
     """The message names the step, the term and the files; the state before is kept."""
     recipe = make_recipe(

@@ -103,8 +103,12 @@ class Adversarial(Loss):
         picture = self.get_picture(inputs)
         with freeze_parameters(self.discriminator):
             fake, real = self._run_for_generator(inputs, picture)
-        loss = self._average(self.game.generator(fake.logits), inputs.hole)
+        loss = self._generator_game(fake, inputs.hole)
         return loss if real is None else loss + self.match(fake, real)
+
+    def _generator_game(self, fake: DiscriminatorOutput, hole: Tensor) -> Tensor:
+        """G's loss without feature matching."""
+        return self._average(self.game.generator(fake.logits), hole)
 
     def match(self, fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
         """The feature matching loss on D's tapped layers, which is added to G's."""

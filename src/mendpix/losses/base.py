@@ -34,7 +34,8 @@ class LossInputs:
     Args:
         prediction: a :class:`~mendpix.networks.types.Prediction`, or its image ``(N, 3, H, W)``.
         target: ``(N, 3, H, W)`` in [0, 1].
-        hole: ``(N, 1, H, W)``, 1 = missing.
+        hole: ``(N, 1, H, W)``, 1 = missing, or bool; None: all is missing, for losses that compare
+            whole pictures.
         photos: False for pictures on another scale than [0, 1]: their range is not checked.
 
     Raises:
@@ -42,9 +43,15 @@ class LossInputs:
     """
 
     def __init__(
-        self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor, photos: bool = True
+        self,
+        prediction: Prediction | Tensor,
+        target: Tensor,
+        hole: Tensor | None = None,
+        photos: bool = True,
     ) -> None:
         check_photo(target, None if photos else False, "target")
+        hole = torch.ones_like(target[:, :1]) if hole is None else hole
+        hole = hole.to(target.dtype) if hole.dtype == torch.bool else hole
         check_hole(hole, target)
         if isinstance(prediction, Tensor):
             check_image(prediction, photos)
@@ -169,12 +176,14 @@ class Loss(nn.Module):
         self.on: On = on
         self.part: Part = part
 
-    def forward(self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor) -> Tensor:
+    def forward(
+        self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor | None = None
+    ) -> Tensor:
         """The scalar loss.
 
         Shape:
             prediction: a Prediction or its image ``(N, 3, H, W)``; target ``(N, 3, H, W)`` in
-            [0, 1]; hole ``(N, 1, H, W)``, 1 = missing.
+            [0, 1]; hole ``(N, 1, H, W)``, 1 = missing, or bool; None: all is missing.
 
         Raises:
             TensorError: shapes, ranges, dtypes or devices that do not fit.
@@ -182,7 +191,7 @@ class Loss(nn.Module):
         return self.compute(self.prepare_inputs(prediction, target, hole))
 
     def prepare_inputs(
-        self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor
+        self, prediction: Prediction | Tensor, target: Tensor, hole: Tensor | None
     ) -> LossInputs:
         """Check the pictures of one step and request every feature layer this term reads."""
         inputs = LossInputs(prediction, target, hole, self.photos)

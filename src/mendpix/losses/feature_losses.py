@@ -4,7 +4,7 @@ Differences and Gram matrices are taken in float32 at least, with autocast off. 
 ``conv1_1`` (after its ReLU) ... ``pool5``; the target's features are computed without gradient.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -16,6 +16,9 @@ from mendpix.networks import features
 from mendpix.networks.features import FeatureNetwork, Pooling
 
 Normalize = Literal["none", "channel_mean", "global_mean"]
+
+Layers = Mapping[str, float] | Sequence[str]
+"""Layers with the weight of each, or their names alone."""
 
 TINY = 1e-6
 """Against division by zero where no feature of a place fires."""
@@ -36,7 +39,7 @@ class FeatureLoss(Loss):
     Args:
         network: a name that :func:`mendpix.networks.features.load` knows, or a network. Terms that
             name the same network share its passes over a step's pictures.
-        layers: the weight of each layer.
+        layers: the weight of each layer; names alone share a weight of 1.
         pooling: of a network given by name.
         normalise_input: of a network given by name: False for pictures that already have
             ImageNet's mean and deviation; their range is then not checked.
@@ -51,7 +54,7 @@ class FeatureLoss(Loss):
     def __init__(
         self,
         network: str | FeatureNetwork,
-        layers: Mapping[str, float],
+        layers: Layers,
         pooling: Pooling = "max",
         normalise_input: bool = True,
         on: On | Literal["both"] = "output",
@@ -108,7 +111,7 @@ class Perceptual(FeatureLoss):
     def __init__(
         self,
         network: str | FeatureNetwork = "vgg19-caffe",
-        layers: Mapping[str, float] = ENHANCENET_PERCEPTUAL,
+        layers: Layers = ENHANCENET_PERCEPTUAL,
         normalize: Normalize = "channel_mean",
         power: int = 2,
         reduction: Reduction = "mean",
@@ -153,7 +156,7 @@ class Texture(FeatureLoss):
     def __init__(
         self,
         network: str | FeatureNetwork = "vgg19-caffe",
-        layers: Mapping[str, float] = ENHANCENET_TEXTURE,
+        layers: Layers = ENHANCENET_TEXTURE,
         patch_size: int | None = 16,
         normalize: Normalize = "channel_mean",
         reduction: Reduction = "mean",
@@ -195,7 +198,7 @@ class Content(FeatureLoss):
     def __init__(
         self,
         network: str | FeatureNetwork = "vgg19-caffe",
-        layers: Mapping[str, float] = GATYS_CONTENT,
+        layers: Layers = GATYS_CONTENT,
         factor: Literal["gatys", "course"] = "gatys",
         pooling: Pooling = "max",
         normalise_input: bool = True,
@@ -229,7 +232,7 @@ class Style(FeatureLoss):
     def __init__(
         self,
         network: str | FeatureNetwork = "vgg19-caffe",
-        layers: Mapping[str, float] = GATYS_STYLE,
+        layers: Layers = GATYS_STYLE,
         squared: bool = True,
         pooling: Pooling = "max",
         normalise_input: bool = True,
@@ -279,12 +282,15 @@ def reduce_error(error: Tensor, reduction: Reduction, pictures: int) -> Tensor:
     return error.mean() if reduction == "mean" else error.sum() / pictures
 
 
-def check_layers(network: FeatureNetwork, layers: Mapping[str, float]) -> dict[str, float]:
-    """Check layers and their weights; return them as floats.
+def check_layers(network: FeatureNetwork, layers: Layers) -> dict[str, float]:
+    """Check layers and their weights; return them as floats, names alone with equal shares of 1.
 
     Raises:
         ValueError: an unknown layer, none, or a weight below 0.
     """
+    if not isinstance(layers, Mapping):
+        names = [layers] if isinstance(layers, str) else list(layers)
+        layers = dict.fromkeys(names, 1 / max(1, len(names)))
     network.check_layers(layers)
     if not layers or min(layers.values()) < 0:
         raise ValueError(f"layers is {dict(layers)} but needs one or more, with weights >= 0")

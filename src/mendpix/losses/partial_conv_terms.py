@@ -3,13 +3,12 @@
 :class:`mendpix.losses.PartialConvSum` is the paper's whole objective.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 from torch import Tensor
 
 from mendpix.losses.base import On, Part
-from mendpix.losses.feature_losses import FeatureLoss, Perceptual, gram
+from mendpix.losses.feature_losses import FeatureLoss, Layers, Perceptual, gram
 from mendpix.networks.features import FeatureNetwork
 
 PARTIAL_CONV = {"pool1": 1.0, "pool2": 1.0, "pool3": 1.0}
@@ -31,7 +30,7 @@ class PartialConvPerceptual(Perceptual):
     def __init__(
         self,
         network: str | FeatureNetwork = "vgg16",
-        layers: Mapping[str, float] = PARTIAL_CONV,
+        layers: Layers = PARTIAL_CONV,
         normalise_input: bool = True,
         on: On | Literal["both"] = "both",
         part: Part = "image",
@@ -58,7 +57,7 @@ class PartialConvStyle(FeatureLoss):
     def __init__(
         self,
         network: str | FeatureNetwork = "vgg16",
-        layers: Mapping[str, float] = PARTIAL_CONV,
+        layers: Layers = PARTIAL_CONV,
         normalise_input: bool = True,
         on: On | Literal["both"] = "both",
         part: Part = "image",

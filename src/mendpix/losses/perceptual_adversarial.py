@@ -31,6 +31,8 @@ class PerceptualAdversarial(Adversarial):
         margin: ``m``, the distance up to which D maximises ``P``; 0 for a D without this term.
         game: ``"minimax"`` is the paper's saturating form.
         real_label: the released code trains D with one-sided labels of 0.9.
+        game_weight: what G's ``log(1 - D(T(x)))`` is multiplied by; 0 leaves ``P`` alone, the
+            plain sum over D's layers.
         on, part, together, r1, r1_every: as in :class:`Adversarial`.
 
     Shape:
@@ -51,10 +53,14 @@ class PerceptualAdversarial(Adversarial):
         real_label: float = 0.9,
         r1: float = 0.0,
         r1_every: int = 1,
+        game_weight: float = 1.0,
     ) -> None:
         super().__init__(
             discriminator, game, on, part, together, real_label, r1=r1, r1_every=r1_every
         )
+        if game_weight < 0:
+            raise ValueError(f"game_weight is {game_weight:g} but must be >= 0")
+        self.game_weight = game_weight
         if margin < 0:
             raise ValueError(f"margin is {margin:g} but must be >= 0; 0 switches the term off")
         self.margin = margin
@@ -71,6 +77,9 @@ class PerceptualAdversarial(Adversarial):
 
     def _matches_features(self) -> bool:
         return True
+
+    def _generator_game(self, fake: DiscriminatorOutput, hole: Tensor) -> Tensor:
+        return self.game_weight * super()._generator_game(fake, hole)
 
     def _adversarial_loss(
         self, real: DiscriminatorOutput, fake: DiscriminatorOutput, hole: Tensor

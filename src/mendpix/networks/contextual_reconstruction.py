@@ -98,6 +98,14 @@ def _build_grid(features: Tensor, hole: Tensor | None, options: ContextualOption
         blocks = _cut_blocks(features)
         scale = _inverse_patch_norms(blocks)
         return PatchGrid(blocks, blocks, scale, scale, known)
+    if options.similarity == "patch":
+        patches = F.unfold(features, 2 * BLOCK, stride=BLOCK)
+        n, depth, _ = patches.shape
+        channels = patches.reshape(n, -1, (2 * BLOCK) ** 2, patches.shape[2])
+        norms = (channels.square().sum(dim=2, keepdim=True) + 1e-8).sqrt()
+        shape = (n, depth, *known.shape[1:])
+        keys, queries = (channels / norms).reshape(shape), patches.reshape(shape)
+        return PatchGrid(keys, queries, None, None, known)
     # The released code: each channel over its norm on the whole map, and in the keys alone.
     norm = (features.square().sum(dim=(2, 3), keepdim=True) + 1e-8).sqrt()
     return PatchGrid(_cut_blocks(features / norm), _cut_blocks(features), None, None, known)

@@ -31,7 +31,7 @@ class PartialConv2d(nn.Conv2d):
         returns: ``(N, c_out, h, w)`` and the new hole ``(N, 1, h, w)``.
 
     Raises:
-        TensorError: a hole of other than one channel or the part's.
+        TensorError: a hole of other than one channel or the part's, or of another size.
     """
 
     def forward(self, x: Parts, hole: Parts | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
@@ -40,7 +40,7 @@ class PartialConv2d(nn.Conv2d):
             features, valid = self.convolve_known(whole, whole.new_ones(1, 1, *whole.shape[2:]), 1)
             return features, 1 - valid
         parts = _as_list(x)
-        valids = [1 - gap for gap in _as_list(hole)]
+        valids = [1 - gap.to(parts[0].dtype) for gap in _as_list(hole)]
         _check_holes(parts, valids)
         known = [part * valid for part, valid in zip(parts, valids, strict=True)]
         total, entries = sum_channels(valids, [part.shape[1] for part in parts])
@@ -98,6 +98,11 @@ def _check_holes(parts: Sequence[Tensor], valids: Sequence[Tensor]) -> None:
         if valid.shape[1] not in (1, part.shape[1]):
             raise TensorError(
                 f"hole has {valid.shape[1]} channels but x has {part.shape[1]}; give 1 or as many"
+            )
+        if valid.shape[2:] != part.shape[2:] or len(valid) not in (1, len(part)):
+            raise TensorError(
+                f"hole has shape {tuple(valid.shape)} but x has {tuple(part.shape)}; "
+                "give the hole x's height, width and batch"
             )
 
 

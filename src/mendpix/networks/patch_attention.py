@@ -19,8 +19,10 @@ class ContextualOptions:
     """How patches are compared and copied. The defaults are the released code's behaviour.
 
     Attributes:
-        similarity: ``"map"``: keys divided, channel by channel, by the channel's norm over the
-            whole map, queries as they are. ``"cosine"``: of whole patches.
+        similarity: ``"map"`` (the released code's ``norm_type 1``): keys divided, channel by
+            channel, by the channel's norm over the whole map, queries as they are. ``"patch"``
+            (its ``norm_type 2``): by the channel's norm in the patch, queries as they are; keeps
+            all patches, four times the memory. ``"cosine"``: of whole patches.
         masking: what becomes of forbidden pairs: ``"zero"`` sets their logit to 0, so that they
             keep a small weight; ``"exclude"`` gives them none.
         overlap: where pasted patches overlap, ``"sum"`` or ``"mean"`` of them.
@@ -32,7 +34,7 @@ class ContextualOptions:
         tile: queries processed at a time.
     """
 
-    similarity: Literal["map", "cosine"] = "map"
+    similarity: Literal["map", "patch", "cosine"] = "map"
     masking: Literal["zero", "exclude"] = "zero"
     overlap: Literal["sum", "mean"] = "sum"
     threshold: float | None = None
@@ -63,7 +65,8 @@ class PatchGrid(NamedTuple):
     """Features in ``hb x wb`` blocks, which make ``hb - 1`` by ``wb - 1`` patches.
 
     Shape:
-        keys, queries: ``(N, c, hb, wb)``, a block's features as channels.
+        keys, queries: ``(N, c, hb, wb)``, a block's features as channels; or ``(N, 4 c, hb - 1,
+            wb - 1)``, a patch's, where keys of overlapping patches differ (:attr:`has_patches`).
         scale_keys, scale_queries: ``(N, hb - 1, wb - 1)``, factors of the patches' products.
         known: ``(N, hb - 1, wb - 1)``, the known share of each patch.
     """
@@ -73,6 +76,15 @@ class PatchGrid(NamedTuple):
     scale_keys: Tensor | None
     scale_queries: Tensor | None
     known: Tensor
+
+    @property
+    def has_patches(self) -> bool:
+        """Whether keys and queries are whole patches, not blocks."""
+        return self.keys.shape[2:] == self.known.shape[1:]
+
+    def cut_queries(self, tile: QueryTile) -> Tensor:
+        """The queries that a tile reads, ``(N, c, rows, columns)``, a view."""
+        return self.queries[:, :, *(tile.patches if self.has_patches else tile.blocks)]
 
 
 def _cut_tiles(known: Tensor, queries: int) -> Iterator[QueryTile]:
@@ -89,9 +101,9 @@ def compute_logits(
     grid: PatchGrid, tile: QueryTile, options: ContextualOptions
 ) -> tuple[Tensor, Tensor]:
     """A tile's similarities and which of them are allowed, both ``(N, queries, L)``."""
-    queries = grid.queries[:, :, *tile.blocks].flatten(2)
+    queries = grid.cut_queries(tile).flatten(2)
     products = torch.bmm(queries.transpose(1, 2), grid.keys.flatten(2))
-    similarity = _to_patches(products, tile, grid)
+    similarity = products if grid.has_patches else _to_patches(products, tile, grid)
     scales = _select_scales(grid, tile)
     if scales is not None:
         similarity = similarity * scales[0] * scales[1]
@@ -218,7 +230,7 @@ def _to_blocks(patches: Tensor, tile: QueryTile, grid: PatchGrid) -> Tensor:
 def _to_patches(blocks: Tensor, tile: QueryTile, grid: PatchGrid) -> Tensor:
     """``(N, blocks of the tile, B)`` pairs of blocks -> ``(N, queries, L)`` pairs of patches."""
     high, wide = tile.bottom - tile.top + 1, tile.right - tile.left + 1
-    pairs = blocks.reshape(-1, high, wide, *grid.keys.shape[2:])
+    pairs = blocks.reshape(-1, high, wide, *(length + 1 for length in grid.known.shape[1:]))
     return _gather(pairs).flatten(3).flatten(1, 2)
 
 
@@ -246,8 +258,7 @@ def _add_gradients(
         place += (weighted.sum(dim=2, keepdim=True) / query_scale).reshape(place.shape)
         to_keys += (weighted.sum(dim=1, keepdim=True) / key_scale).reshape(to_keys.shape)
         gradient = gradient * query_scale * key_scale
-    blocks = _to_blocks(gradient, tile, grid)
-    queries = grid.queries[:, :, *tile.blocks]
-    place = gradients.queries[:, :, *tile.blocks]
-    place += torch.bmm(grid.keys.flatten(2), blocks.transpose(1, 2)).reshape(place.shape)
-    gradients.keys.flatten(2).baddbmm_(queries.flatten(2), blocks)
+    pairs = gradient if grid.has_patches else _to_blocks(gradient, tile, grid)
+    place = gradients.queries[:, :, *(tile.patches if grid.has_patches else tile.blocks)]
+    place += torch.bmm(grid.keys.flatten(2), pairs.transpose(1, 2)).reshape(place.shape)
+    gradients.keys.flatten(2).baddbmm_(grid.cut_queries(tile).flatten(2), pairs)

@@ -8,6 +8,7 @@ import torch
 
 from mendpix.training import initialization, run_setup
 from mendpix.training import run_directory as directories
+from mendpix.training.default_weights import resolve_weights
 from mendpix.training.events import EventCallback, TrainingResult
 from mendpix.training.loop import TrainingLoop
 from mendpix.training.recipe import Recipe
@@ -59,7 +60,7 @@ def train(
     directory = RunDirectory(Path(out))
     directories.check_writable(directory.path)
     writes_events = check_available(tensorboard)
-    recipe = initialization.resolve_network(recipe)
+    recipe, notices = resolve_weights(initialization.resolve_network(recipe))
 
     fabric = run_setup.launch_fabric(recipe, devices, nodes, accelerator)
     saved = run_setup.load_state(directory, recipe, fabric, resume)
@@ -79,6 +80,7 @@ def train(
     event_file = EventFile(directory.path / "tensorboard", state.step) if writes_events else None
     log = RunLog(directory, recipe.total, watch, fabric.is_global_zero, event_file)
     loop = TrainingLoop(state, samples, directory, log)
+    pictures.notices.extend(notices)
     run_setup.report_start(log, pictures, state.step, resume, lpips=loop.lpips is not None)
     try:
         return loop.train(max_minutes)

@@ -4,6 +4,7 @@ An objective without discriminators skips the first half. Gradients of both are 
 processes by :func:`.distributed.average_gradients`; no module is wrapped for that.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,10 +86,10 @@ class AdversarialStep:
         shared = self._predict_for_terms(parts[0], weights) if len(parts) == 1 else None
         if self.discriminators is not None and any(self.objective.adversarial_terms(weights)):
             losses = self._backward_discriminators(parts, shared, weights)
-            result.losses.update(check_finite(self.fabric, losses, parts))
+            result.losses.update(check_finite(self.fabric, losses, parts, weights))
             result.norms["discriminators"] = self.discriminators.update(self.fabric)
         losses = self._backward_generator(parts, shared, weights, result, measure_shares)
-        result.losses.update(check_finite(self.fabric, losses, parts))
+        result.losses.update(check_finite(self.fabric, losses, parts, weights))
         result.norms["network"] = self.generator.update(self.fabric)
         return result
 
@@ -150,8 +151,13 @@ class AdversarialStep:
             means[name] = means.get(name, 0) + loss.detach() / count
 
 
-def check_finite(fabric: Fabric, losses: Losses, parts: Sequence[Batch]) -> dict[str, float]:
+def check_finite(
+    fabric: Fabric, losses: Losses, parts: Sequence[Batch], weights: Mapping[str, float]
+) -> dict[str, float]:
     """The losses as numbers, each the mean over all processes.
+
+    Args:
+        weights: what each term weighs, to say what would do.
 
     Raises:
         TrainingError: one is not finite or has exploded; names it and the batch's files. All
@@ -164,10 +170,22 @@ def check_finite(fabric: Fabric, losses: Losses, parts: Sequence[Batch]) -> dict
         if bool((column.abs() < EXPLODED).all()):  # False for NaN too
             continue
         own = float(column[fabric.global_rank])
-        if abs(own) < EXPLODED:
-            raise TrainingError(f"{name} came to {_first_invalid(column):g} on another process")
-        raise TrainingError(f"{name} came to {own:g} on {_list_files(parts)}")
+        place = "another process" if abs(own) < EXPLODED else _list_files(parts)
+        value = _first_invalid(column)
+        advice = _advise_on_weight(name, value, weights)
+        raise TrainingError(f"{name} came to {value:g} on {place}{advice}")
     return means
+
+
+def _advise_on_weight(name: str, value: float, weights: Mapping[str, float]) -> str:
+    """The weight that a recipe should give a term that has exploded."""
+    weight = weights.get(name)
+    if not weight or not math.isfinite(value):
+        return ""
+    return (
+        f"; its weight is {weight:g}, {weight / abs(value):.0e} would bring it to 1, "
+        "and a term without a weight gets one that trains"
+    )
 
 
 def _first_invalid(column: Tensor) -> float:

@@ -2,12 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from types import NoneType
+from typing import Any, get_args
 
 import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from mendpix.errors import RecipeError, WeightsError, did_you_mean
+from mendpix.errors import RecipeError, TensorError, WeightsError, did_you_mean
 from mendpix.losses import LOSSES
 from mendpix.losses.adversarial import Adversarial
 from mendpix.losses.base import Loss, LossInputs, TermDict
@@ -67,18 +70,30 @@ class Objective(nn.Module):
 
     def compute_terms(self, inputs: LossInputs, weights: Mapping[str, float]) -> dict[str, Tensor]:
         """The weighted value of each active term: what the network learns from."""
-        return {
-            name: weight * term.compute(inputs) for name, term, weight in self.active_terms(weights)
-        }
+        losses: dict[str, Tensor] = {}
+        for name, term, weight in self.active_terms(weights):
+            with name_term(name):
+                losses[name] = weight * term.compute(inputs)
+        return losses
 
     def compute_discriminator_losses(
         self, inputs: LossInputs, weights: Mapping[str, float]
     ) -> dict[str, Tensor]:
         """The discriminators' losses for the active terms; the prediction is detached."""
-        return {
-            name: term.compute_discriminator_loss(inputs)
-            for name, term in self.adversarial_terms(weights)
-        }
+        losses: dict[str, Tensor] = {}
+        for name, term in self.adversarial_terms(weights):
+            with name_term(name):
+                losses[name] = term.compute_discriminator_loss(inputs)
+        return losses
+
+
+@contextmanager
+def name_term(name: str) -> Iterator[None]:
+    """Say which term of the recipe it is that does not fit the network or discriminator."""
+    try:
+        yield
+    except TensorError as problem:
+        raise RecipeError(f"losses.{name}: {problem}") from None
 
 
 def gradient_shares(inputs: LossInputs, losses: Mapping[str, Tensor]) -> dict[str, float]:
@@ -127,12 +142,10 @@ def build_objective(recipe: Recipe) -> Objective:
     Raises:
         RecipeError: a loss, discriminator or option that is not known, or a value it cannot take.
     """
-    return Objective(
-        {name: _build_term(name, term, recipe) for name, term in recipe.losses.items()}
-    )
+    return Objective({name: build_term(name, term, recipe) for name, term in recipe.losses.items()})
 
 
-def _build_term(name: str, settings: TermSettings, recipe: Recipe) -> Loss:
+def build_term(name: str, settings: TermSettings, recipe: Recipe) -> Loss:
     kind = settings.kind or name
     loss = LOSSES.get(kind)
     if loss is None:
@@ -201,11 +214,31 @@ def build_module(
 
 
 def _construct(loss: Callable[..., Loss], options: dict[str, Any], place: str) -> Loss:
-    known = [name for name in inspect.signature(loss).parameters if name != "discriminator"]
-    for option in options:
-        if option not in known and option != "discriminator":
+    parameters = inspect.signature(loss).parameters
+    known = [name for name in parameters if name != "discriminator"]
+    for option, value in options.items():
+        if option == "discriminator":
+            continue
+        if option not in known:
             raise RecipeError(f"{place} has no {option!r}; {did_you_mean(option, known)}")
+        options[option] = _convert(value, parameters[option].annotation, f"{place}.{option}")
     try:
         return loss(**options)
     except (ValueError, TypeError) as problem:
         raise RecipeError(f"{place}: {problem}") from None
+
+
+def _convert(value: Any, annotation: Any, place: str) -> Any:
+    """A value of a recipe as the type that a loss takes; TOML has no None, so "none" is one.
+
+    Raises:
+        RecipeError: it is of another type.
+    """
+    adapter = TypeAdapter[Any](annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as problem:
+        if value == "none" and NoneType in get_args(annotation):
+            return None
+        first = problem.errors(include_url=False)[0]["msg"]
+        raise RecipeError(f"{place} is {value!r}: {first[0].lower()}{first[1:]}") from None

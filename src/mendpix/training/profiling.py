@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from mendpix.training import memory_estimate, schedule
+from mendpix.training.default_weights import resolve_weights
 from mendpix.training.distributed import PRECISIONS
 from mendpix.training.gan_step import AdversarialStep
 from mendpix.training.models import build_models, choose_layout, prepare_step
@@ -76,6 +77,7 @@ def profile(
     Raises:
         MendError: what the recipe's parts raise when they are built.
     """
+    recipe, _ = resolve_weights(recipe)
     fabric = Fabric(
         accelerator=accelerator,
         devices=1,

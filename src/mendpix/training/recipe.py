@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mendpix.errors import did_you_mean
+from mendpix.errors import RecipeError, did_you_mean
 
 Precision = Annotated[
     Literal["32", "bf16", "16"], BeforeValidator(lambda value: str(value).removeprefix("fp"))
@@ -42,8 +42,10 @@ class DiscriminatorSettings(RecipeTable):
 class TermSettings(RecipeTable):
     """One term of the objective: its weight, what it is, and when it counts."""
 
-    weight: float = Field(
-        default=1.0, ge=0, description="what the term is multiplied by; 0 leaves it out"
+    weight: float | None = Field(
+        default=None,
+        ge=0,
+        description="factor of the term; 0 leaves the term out; not given: about as strong as l1",
     )
     kind: str = Field(
         default="", description="name of the loss; the term's own name where left out"
@@ -64,7 +66,13 @@ class TermSettings(RecipeTable):
         return {"weight": value} if isinstance(value, int | float) else value
 
     def weight_at(self, step: int) -> float:
-        """The weight that counts at a step (steps count from 0)."""
+        """The weight that counts at a step (steps count from 0).
+
+        Raises:
+            RecipeError: the weight is left out and not resolved yet (:mod:`.default_weights`).
+        """
+        if self.weight is None:
+            raise RecipeError("a term has no weight; resolve_weights() chooses one")
         if step < self.start:
             return 0.0
         rise = (step - self.start + 1) / self.ramp if self.ramp else 1.0
