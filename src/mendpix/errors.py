@@ -1,11 +1,30 @@
 """Errors a user can put right: one line each, with both values and the way out."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# Controls, line separators, overrides of the direction of writing, and bytes that are no UTF-8.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def escape(text: str) -> str:
+    r"""The text on one line, with what could steer a terminal as ``\n``, ``\x1b`` and so on."""
+    return _UNPRINTABLE.sub(_escape_character, text)
+
+
+def _escape_character(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte of a file name that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 class MendError(Exception):
     """A mistake the user can fix. The command prints it as one line and exits with 2."""
+
+    def __str__(self) -> str:
+        return escape(super().__str__())
 
 
 class PictureError(MendError):

@@ -11,6 +11,8 @@ Photo = NDArray[np.float32]
 """``(H, W, C)`` float32, RGB or grey in [0, 1]."""
 Hole = NDArray[np.bool_]
 """``(H, W)`` bool, True = missing."""
+LARGEST_SEED = 2**31 - 1
+"""Of all that draws random numbers, so that every library and program takes it."""
 Progress = Callable[[float], None]
 """Called with the share done, in [0, 1]; may raise :class:`~mendpix.errors.Cancelled`."""
 

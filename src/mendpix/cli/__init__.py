@@ -11,6 +11,7 @@ from mendpix.cli import (
     model_commands,
     picture_commands,
     server_commands,
+    terminal,
     training_commands,
     weight_commands,
 )
@@ -54,16 +55,18 @@ def options(
 
 def main() -> None:
     """Run the command; errors that the user can fix are one line, with exit code 2."""
+    terminal.accept_any_text()
     try:
         code = app(prog_name="mendpix", standalone_mode=False)
     except USAGE as mistake:
         _report_usage_error(mistake)
     except MendError as error:
-        typer.echo(f"error: {error}", err=True)
+        terminal.remark(f"error: {error}")
         sys.exit(2)
     except OSError as problem:  # a full disk behind a pipe, a name too long for the file system
         place = f"{problem.filename}: " if problem.filename else ""
-        typer.echo(f"error: {place}{problem.strerror or problem}", err=True)
+        terminal.drop_output()
+        terminal.remark(f"error: {place}{problem.strerror or problem}")
         sys.exit(2)
     except (Cancelled, typer.Abort):
         sys.exit(130)
@@ -75,5 +78,5 @@ def _report_usage_error(mistake: Any) -> NoReturn:
     text = " ".join(mistake.format_message().split()).rstrip(".")
     command = mistake.ctx.command_path if mistake.ctx else "mendpix"
     if text:
-        typer.echo(f"error: {text}; see {command} --help", err=True)
+        terminal.remark(f"error: {text}; see {command} --help")
     sys.exit(2)

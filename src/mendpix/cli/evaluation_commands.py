@@ -66,9 +66,11 @@ def evaluate(
     limit: Annotated[int | None, Option(min=1, help="Only the first pictures, by name.")] = None,
     workers: Annotated[
         int,
-        Option("--workers", "-j", min=1, help="Processes at once; the numbers are the same."),
+        Option(
+            "--workers", "-j", min=1, max=256, help="Processes at once; the numbers are the same."
+        ),
     ] = 1,
-    threads: Annotated[int, Option(min=1, help="Threads of each filler.")] = 1,
+    threads: Annotated[int, Option(min=1, max=1024, help="Threads of each filler.")] = 1,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     trust: o.Trust = False,
@@ -164,7 +166,7 @@ def _write_report(
 
 def _print(results: "Results", as_json: bool) -> None:
     if as_json:
-        typer.echo(results.as_json(), nl=False)
+        terminal.print_text(results.as_json())
         return
     from rich.console import Console
 
@@ -206,12 +208,12 @@ def _reproduce(
     for note in again.notes:
         terminal.remark(note)
     for line in again.differences:
-        typer.echo(f"differs: {line}")
+        terminal.print_line(f"differs: {line}")
     if again.differences:
         raise typer.Exit(1)
     pictures = len(again.results.pictures)
     numbers = f"{again.compared} numbers" if again.compared else "all numbers"
-    typer.echo(f"{pictures} pictures, {numbers}: the same to the last digit")
+    terminal.print_line(f"{pictures} pictures, {numbers}: the same to the last digit")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The verbs on models: models, models get, export."""
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from mendpix.cli import options as o
+from mendpix.cli import terminal
 from mendpix.cli.weight_commands import require_learning
 
 models = typer.Typer(help="List what can fill, and fetch well-known networks of others.")
@@ -40,12 +40,13 @@ def list_(
         "catalogue": list(_list_catalogue()),
     }
     if as_json:
-        typer.echo(json.dumps(groups, indent=2))
+        terminal.print_json(groups)
         return
     for heading, entries in groups.items():
-        typer.echo(f"{heading}:")
+        terminal.print_line(f"{heading}:")
         for entry in entries or [{"name": f"none in {runs}"}]:
-            typer.echo("\n".join(_format_entry(entry)))
+            for line in _format_entry(entry):
+                terminal.print_line(line)
 
 
 def _list_built_in() -> list[dict[str, Any]]:
@@ -65,13 +66,12 @@ def _list_runs(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _list_catalogue() -> Iterator[dict[str, Any]]:
-    from mendpix.weights.catalogue import CATALOGUE, locate
+    from mendpix.weights.catalogue import CATALOGUE, is_fetched, locate
 
     for name, entry in CATALOGUE.items():
-        path = locate(name)
         table = asdict(entry)
         del table["cut"], table["program"], table["file"]
-        here = str(path) if path.is_file() else f"not here; mendpix models get {name}"
+        here = str(locate(name)) if is_fetched(name) else f"not here; mendpix models get {name}"
         yield {"name": name, **table, "size": f"{entry.size / 1e6:.0f} MB", "here": here}
 
 
@@ -95,8 +95,8 @@ def get(
     from mendpix.weights import catalogue, download
 
     def confirm(digest: str) -> bool:
-        typer.echo(f"{catalogue.find_entry(name).url} has sha256 {digest}", err=True)
-        typer.echo("nobody could check that hash for this catalogue", err=True)
+        terminal.remark(f"{catalogue.find_entry(name).url} has sha256 {digest}")
+        terminal.remark("nobody could check that hash for this catalogue")
         return yes or typer.confirm("keep the file?", err=True)
 
     asks = yes or sys.stdin.isatty()
@@ -104,7 +104,7 @@ def get(
         path = catalogue.get(
             name, sha256=sha256, confirm=confirm if asks else None, progress=progress
         )
-    typer.echo(path)
+    terminal.print_line(path)
 
 
 def export(
@@ -127,4 +127,4 @@ def export(
     parity = export.export(source, out, half=half, photos=photos)
     differs = f"differs from PyTorch by at most {parity.largest:.1e} on {parity.photos} photos"
     halved = f"; half precision changed fills by {parity.rounding:.1e} on average" if half else ""
-    typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {differs}{halved}")
+    terminal.print_line(f"{out}: {out.stat().st_size / 1e6:.2f} MB, {differs}{halved}")

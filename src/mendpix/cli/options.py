@@ -25,24 +25,35 @@ Model = Annotated[
         help="A name (see: mendpix models), a weights file, an .onnx file or a run folder.",
     ),
 ]
-Grow = Annotated[int, Option("--grow", min=0, metavar="PX", help="Dilate the hole by PX pixels.")]
+Grow = Annotated[
+    int,
+    Option("--grow", min=0, max=10_000, metavar="PX", help="Dilate the hole by PX pixels."),
+]
 Invert = Annotated[bool, Option("--invert", help="Black marks what to fill.")]
 FitMask = Annotated[bool, Option("--fit-mask", help="Resize a mask of another size (nearest).")]
 FromAlpha = Annotated[
     bool,
     Option("--from-alpha", help="No mask: fill where the photo is transparent (alpha below 50 %)."),
 ]
-Seed = Annotated[int, Option("--seed", help="Same seed, same bytes.")]
+Seed = Annotated[
+    int,
+    Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Same seed, same bytes."),
+]
 Device = Annotated[str, Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Threads = Annotated[
     int | None,
     Option(
-        "--threads", min=1, metavar="N", help="One per processor without it.", show_default=False
+        "--threads",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="One per processor without it.",
+        show_default=False,
     ),
 ]
 Trust = Annotated[bool, Option("--trust", help="Run a TorchScript file, which is a program, too.")]
 Workers = Annotated[
-    int, Option("--workers", "-j", min=1, metavar="N", help="Pictures to fill at once.")
+    int, Option("--workers", "-j", min=1, max=256, metavar="N", help="Pictures to fill at once.")
 ]
 Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]
 Quality = Annotated[
@@ -55,7 +66,9 @@ Quality = Annotated[
 ]
 Tries = Annotated[
     int,
-    Option("--tries", min=1, metavar="N", help="Write N fills to choose from: NAME-1.png, ..."),
+    Option(
+        "--tries", min=1, max=64, metavar="N", help="Write N fills to choose from: NAME-1.png, ..."
+    ),
 ]
 
 

@@ -1,6 +1,5 @@
 """The verbs on pictures: fill, verify and holes."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -63,13 +62,16 @@ def fill(
         many = False
         with _show_progress(settings, 1) as progress, _catch_interrupt(outcomes, 1):
             filler = open_filler(settings)
-            outcomes.append(fill_file(FillTask(photo, mask, out), settings, filler, progress))
+            task = FillTask(photo, mask, out)
+            new_folders = NewFolders([task])
+            outcomes.append(fill_file(task, settings, filler, progress))
+            new_folders.report(outcomes[0])
             _report_outcome(outcomes[0], as_json)
     else:
         tasks, skipped, many = _plan(photo, mask, out, force)
         _fill_many(tasks, settings, workers, outcomes, as_json)
     if as_json:
-        typer.echo(json.dumps(_summarize(outcomes, settings, skipped), indent=2, default=str))
+        terminal.print_json(_summarize(outcomes, settings, skipped))
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1 if many else 2)
 
@@ -98,6 +100,7 @@ def _fill_many(
     """Add the outcome of each task as it comes, and report it."""
     from mendpix.inpainting import batch
 
+    new_folders = NewFolders(tasks)
     with (
         _show_progress(settings, len(tasks)) as progress,
         _catch_interrupt(outcomes, len(tasks)),
@@ -105,7 +108,25 @@ def _fill_many(
     ):
         for outcome in fills:
             outcomes.append(outcome)
+            new_folders.report(outcome)
             _report_outcome(outcome, quiet)
+
+
+class NewFolders:
+    """Names each folder that a command makes, once: a mistyped one is seen to be new."""
+
+    def __init__(self, tasks: "list[FillTask]") -> None:
+        folders = {task.out.parent for task in tasks if task.out is not None}
+        self.missing = {folder for folder in folders if not folder.exists()}
+
+    def report(self, outcome: "FillOutcome") -> None:
+        """Name the folder of a picture that was written, where it had not been there."""
+        from mendpix.io.paths import suggest_neighbour
+
+        folder = outcome.out.parent if outcome.out else None
+        if folder in self.missing and folder.is_dir():
+            self.missing.remove(folder)
+            terminal.remark(f"made {folder}/{suggest_neighbour(folder)}")
 
 
 @contextmanager
@@ -141,7 +162,7 @@ def _report_outcome(outcome: "FillOutcome", quiet: bool) -> None:
     if outcome.error:
         terminal.remark(f"error: {outcome.error}")
     elif not quiet:
-        typer.echo(_format_outcome(outcome))
+        terminal.print_line(_format_outcome(outcome))
 
 
 def _format_outcome(outcome: "FillOutcome") -> str:
@@ -193,9 +214,9 @@ def verify(
     hole = read_hole(mask, picture, options).hole
     count, known = conversion.count_changes(picture, filled, hole), int((~hole).sum())
     if as_json:
-        typer.echo(json.dumps({"changed": count, "known": known}))
+        terminal.print_json({"changed": count, "known": known}, indent=None)
     else:
-        typer.echo(f"{count} of {known} pixels outside the hole changed")
+        terminal.print_line(f"{count} of {known} pixels outside the hole changed")
     raise typer.Exit(1 if count else 0)
 
 
@@ -204,8 +225,8 @@ def holes(
     kind: Annotated[
         str, Option("--kind", "-k", help="Generator, see docs/holes.md.")
     ] = "lama-thick",
-    count: Annotated[int, Option("--count", "-n", min=1, help="How many.")] = 12,
-    size: Annotated[int, Option("--size", min=1, help="Side in pixels.")] = 512,
+    count: Annotated[int, Option("--count", "-n", min=1, max=10**6, help="How many.")] = 12,
+    size: Annotated[int, Option("--size", min=1, max=16384, help="Side in pixels.")] = 512,
     seed: o.Seed = 0,
     preview: Annotated[bool, Option("--preview", help="Also write a contact sheet.")] = False,
     masks: Annotated[
@@ -218,6 +239,6 @@ def holes(
     options = None if masks is None else {"folder": masks}
     drawn = generate.draw_folder(kind, count, size, out, seed, preview, options)
     low, high = min(drawn.ratios), max(drawn.ratios)
-    typer.echo(f"{out}: {count} masks, {100 * low:.3g} to {100 * high:.3g} % missing")
+    terminal.print_line(f"{out}: {count} masks, {100 * low:.3g} to {100 * high:.3g} % missing")
     if drawn.preview is not None:
-        typer.echo(drawn.preview)
+        terminal.print_line(drawn.preview)

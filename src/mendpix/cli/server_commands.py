@@ -100,7 +100,7 @@ def serve(
         keep=keep,
         log=log,
     )
-    server.serve(settings, lambda address: typer.echo(f"mendpix listens at {address}"))
+    server.serve(settings, lambda address: terminal.print_line(f"mendpix listens at {address}"))
 
 
 def find_scratches(
@@ -122,6 +122,6 @@ def find_scratches(
     hole = holes.dilate(scratches.find(picture, sensitivity), grow)
     files.write(out, Picture(np.where(hole, np.uint8(255), np.uint8(0))[..., None]))
     count, share = len(holes.components(hole)), 100 * holes.ratio(hole)
-    typer.echo(f"{out}: {count} parts, {share:.2g} % of {photo}")
+    terminal.print_line(f"{out}: {count} parts, {share:.2g} % of {photo}")
     if not count:
         terminal.remark("nothing was found; try a higher --sensitivity")

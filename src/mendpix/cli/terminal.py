@@ -1,16 +1,40 @@
-"""Progress bar, remarks and warnings on standard error."""
+"""All that the command prints: results, remarks and warnings, and the progress bar.
 
+What comes from files (names, keys, cards) is printed with its control characters escaped.
+"""
+
+import io
+import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
+
+from mendpix.errors import escape
+
+
+def print_line(text: object) -> None:
+    """Print one line of results on standard output."""
+    typer.echo(escape(str(text)))
+
+
+def print_text(text: str) -> None:
+    """Print several lines of results; line breaks and tabs stay."""
+    for line in text.splitlines():
+        typer.echo("\t".join(map(escape, line.split("\t"))))
+
+
+def print_json(value: object, indent: int | None = 2) -> None:
+    """Print results for a program; what JSON has no word for, such as a path, as text."""
+    typer.echo(json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f"))
 
 
 def remark(text: str) -> None:
     """Print a remark on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(escape(text), err=True)
 
 
 def warn(text: str) -> None:
@@ -40,10 +64,23 @@ def show_log() -> Iterator[None]:
         log.setLevel(before)
 
 
+def accept_any_text() -> None:
+    """Let the streams print what their encoding lacks, escaped, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Leave nothing to print at exit, where standard output takes no more."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float], None]]:
     """Progress bar on standard error, if it is a terminal; yields a function of the share done."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda share: None
         return
     from rich.console import Console

@@ -1,6 +1,5 @@
 """The verbs of training: check, train, plot and recipes."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,7 +51,10 @@ def train(
     ] = None,
     device: Annotated[Accelerator, Option(help="Where to train.")] = "auto",
     workers: Annotated[
-        int, Option(min=1, help="Training processes on each machine, each on a device of its own.")
+        int,
+        Option(
+            min=1, max=256, help="Training processes on each machine, each on a device of its own."
+        ),
     ] = 1,
     nodes: Annotated[int, Option(min=1, help="Machines.")] = 1,
     tensorboard: Annotated[
@@ -92,7 +94,7 @@ def train(
             tensorboard=tensorboard,
             watch=watch,
         )
-    typer.echo(f"{result.folder}: step {result.step}, {result.reason or 'finished'}")
+    terminal.print_line(f"{result.folder}: step {result.step}, {result.reason or 'finished'}")
     if result.reason == "interrupted":
         raise typer.Exit(130)
 
@@ -109,14 +111,14 @@ def check(
         from mendpix.training import dataset_check
     report = dataset_check.check(photos, recipe)
     if as_json:
-        typer.echo(json.dumps(report.as_dict(), indent=2, default=str))
+        terminal.print_json(report.as_dict())
         return
     for what, value, advice in report.rows():
-        typer.echo(f"{what:24} {value}" + (f"  ({advice})" if advice else ""))
+        terminal.print_line(f"{what:24} {value}" + (f"  ({advice})" if advice else ""))
     for heading, files in report.problems.items():
-        typer.echo(f"{heading}:")
+        terminal.print_line(f"{heading}:")
         for file in files:
-            typer.echo(f"  {file}")
+            terminal.print_line(f"  {file}")
 
 
 def plot(
@@ -128,7 +130,7 @@ def plot(
     """Draw a run's curves and sample sheets."""
     with require_learning("mendpix plot"):
         from mendpix.training import plots
-    typer.echo(plots.plot(run, out))
+    terminal.print_line(plots.plot(run, out))
 
 
 def list_(context: typer.Context) -> None:
@@ -139,7 +141,7 @@ def list_(context: typer.Context) -> None:
         from mendpix import training
 
     for name in training.list_recipes():
-        typer.echo(f"{name:24} {training.describe_recipe(name)}")
+        terminal.print_line(f"{name:24} {training.describe_recipe(name)}")
 
 
 def print_(name: Annotated[str, Argument(help="A recipe's name, or FILE.toml.")]) -> None:
@@ -147,7 +149,7 @@ def print_(name: Annotated[str, Argument(help="A recipe's name, or FILE.toml.")]
     with require_learning("mendpix recipes"):
         from mendpix import training
 
-    typer.echo(training.read_recipe_text(name))
+    terminal.print_text(training.read_recipe_text(name))
 
 
 def diff(
@@ -159,4 +161,4 @@ def diff(
         from mendpix import training
 
     for line in training.diff_recipes(one, two):
-        typer.echo(line)
+        terminal.print_line(line)

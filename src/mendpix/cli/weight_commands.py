@@ -1,6 +1,5 @@
 """The verbs on weights: weights list and get, convert, info."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +54,7 @@ def list_(context: typer.Context) -> None:
 
     for name, source in list_sources().items():
         place = find(name)
-        typer.echo(f"{name:12} {source.licence}; {place or 'not on this machine'}")
+        terminal.print_line(f"{name:12} {source.licence}; {place or 'not on this machine'}")
 
 
 def get(
@@ -66,7 +65,7 @@ def get(
         from mendpix.networks.features import fetch
 
     with terminal.show_log():
-        typer.echo(fetch(name))
+        terminal.print_line(fetch(name))
 
 
 def convert(
@@ -77,7 +76,7 @@ def convert(
     with require_learning("mendpix convert"):
         from mendpix.networks import serialization
 
-    typer.echo(serialization.convert(other, out))
+    terminal.print_line(serialization.convert(other, out))
 
 
 def info(
@@ -98,7 +97,11 @@ def info(
         card = catalogue.make_card(weights)
     else:
         card = _read_card(cards.list_bundled().get(weights) or cards.resolve(weights))
-    typer.echo(json.dumps(card, indent=2) if as_json else "\n".join(_format_card(card)))
+    if as_json:
+        terminal.print_json(card)
+        return
+    for line in _format_card(card):
+        terminal.print_line(line)
 
 
 def _read_card(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,7 @@ def picture_file(folder: Path | str, model: str, name: str) -> Path:
 def file_name(name: str) -> str:
     """A name as one part of a path, percent-encoded but for letters, digits and ``-_.~``; a dot
     that comes first is encoded too, so that no file is hidden or leaves its folder."""
-    safe = quote(name, safe="")
+    safe = quote(os.fsencode(name), safe="")
     return "%2E" + safe[1:] if safe.startswith(".") else safe
 
 
@@ -263,7 +264,7 @@ def _lower_bound(label: str) -> tuple[float, str]:
 
 def _write_text(path: Path, text: str) -> None:
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _to_json(content: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from mendpix.inpainting.filling import (
     read_hole,
     to_picture,
 )
-from mendpix.inpainting.options import FillOptions, FillSettings, Runtime
+from mendpix.inpainting.options import MOST_TRIES, FillOptions, FillSettings, Runtime, check_range
 from mendpix.inpainting.registry import Filler, open_filler
 from mendpix.io import conversion, files
 from mendpix.io.picture import Picture
@@ -154,8 +154,7 @@ def fill(
 
 def check_tries(tries: int | None) -> int:
     """How many fills are asked for."""
-    if tries is not None and tries < 1:
-        raise MendError(f"tries is {tries} but must be at least 1")
+    check_range("tries", 1 if tries is None else tries, 1, MOST_TRIES)
     return tries or 1
 
 

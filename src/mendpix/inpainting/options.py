@@ -3,6 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mendpix.errors import MendError
+from mendpix.types import LARGEST_SEED
+
+LARGEST_GROWTH = 10_000
+"""Pixels by which a hole can be dilated."""
+
+MOST_TRIES = 64
+"""Fills that can be asked for at once: each is held in memory until all are ranked."""
+
 Quality = Literal["fast", "best"]
 
 
@@ -19,6 +28,9 @@ class Runtime:
     device: str = "auto"
     threads: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, LARGEST_SEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,9 @@ class MaskOptions:
     fit_mask: bool = False
     from_alpha: bool = False
 
+    def __post_init__(self) -> None:
+        check_range("grow", self.grow, 0, LARGEST_GROWTH)
+
 
 @dataclass(frozen=True, slots=True)
 class FillOptions(MaskOptions):
@@ -52,6 +67,10 @@ class FillOptions(MaskOptions):
     quality: str = "fast"
     tries: int = 1
     keep_palette: bool = False
+
+    def __post_init__(self) -> None:
+        MaskOptions.__post_init__(self)
+        check_range("tries", self.tries, 1, MOST_TRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +88,13 @@ class FillSettings:
     runtime: Runtime = field(default_factory=Runtime)
     force: bool = False
     trust: bool = False
+
+
+def check_range(name: str, value: float, least: float, most: float) -> None:
+    """Refuse a number outside a range, both ends of which are allowed.
+
+    Raises:
+        MendError: names the number and the range.
+    """
+    if not least <= value <= most:
+        raise MendError(f"{name} is {value} but must be {least} to {most}")

@@ -9,8 +9,9 @@ from typing import Any
 
 from mendpix.errors import MendError, WeightsError
 from mendpix.inpainting.base import CheckedFiller, Filler, check
-from mendpix.inpainting.options import FillSettings
-from mendpix.types import Hole, Photo, Progress
+from mendpix.inpainting.options import FillSettings, check_range
+from mendpix.io.paths import expand_home
+from mendpix.types import LARGEST_SEED, Hole, Photo, Progress
 from mendpix.weights import cards, catalogue
 from mendpix.weights.catalogue import CATALOGUE
 
@@ -99,6 +100,7 @@ def load(
         WeightsError: a file that does not hold a network's weights, or a program without
             ``trust``.
     """
+    check_range("seed", seed, 0, LARGEST_SEED)
     name = str(model)
     if name in BUILT_IN:
         common = {"seed": seed, "threads": threads, "device": device}
@@ -151,7 +153,7 @@ def _find_file(name: str) -> Path:
     """The file or run folder that a name stands for: bundled, of the catalogue, or a path."""
     if name in CATALOGUE:
         return catalogue.find(name)
-    path = cards.list_bundled().get(name) or Path(name).expanduser()
+    path = cards.list_bundled().get(name) or expand_home(name)
     if not path.exists():
         raise MendError(_explain_unknown(name))
     return path

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from mendpix.errors import MendError, PictureError
 from mendpix.io import exif, jpeg, pillow, png, tiff
 from mendpix.io.atomic import atomic_write
+from mendpix.io.paths import suggest_neighbour
 from mendpix.io.picture import Picture, turn_upright, white
 from mendpix.types import Hole
 
@@ -96,7 +97,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise PictureError(f"{path} does not exist") from None
+        raise PictureError(f"{path} does not exist{suggest_neighbour(path)}") from None
     except OSError as problem:
         raise PictureError(f"{path} cannot be read: {problem.strerror}") from None
     if not content:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mendpix.errors import MendError
 from mendpix.io.files import FORMATS
+from mendpix.io.paths import suggest_neighbour
 
 SUFFIXES = frozenset({*FORMATS, ".gif", ".heic", ".heif"})
 """Extensions of the files in a folder that count as pictures."""
@@ -38,7 +39,8 @@ def pair(photo: Path, mask: Path | None) -> Pairing:
     """
     for path in (photo, mask):
         if path is not None and not os.path.lexists(path):
-            raise MendError(f"{path} does not exist; check the path")
+            hint = suggest_neighbour(path) or "; check the path"
+            raise MendError(f"{path} does not exist{hint}")
     if not photo.is_dir():
         if mask is not None and mask.is_dir():
             raise MendError(f"{photo} is one picture but {mask} is a folder; name one mask file")

@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+from mendpix.errors import escape
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per event."""
@@ -30,7 +32,7 @@ class TextFormatter(logging.Formatter):
         """Format a log record."""
         facts = " ".join(f"{key}={value}" for key, value in getattr(record, "facts", {}).items())
         level = record.levelname.lower()
-        line = f"{_format_time(record)} {level} {record.getMessage()} {facts}".rstrip()
+        line = escape(f"{_format_time(record)} {level} {record.getMessage()} {facts}".rstrip())
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

@@ -268,7 +268,7 @@ def _summarize(card: Mapping[str, Any]) -> str:
 def _list_catalogue() -> list[ModelInfo]:
     models = []
     for name, entry in CATALOGUE.items():
-        here = catalogue.locate(name).is_file()
+        here = catalogue.is_fetched(name)
         why_not = "" if here else f"not on this machine; mendpix models get {name}"
         if entry.program:
             why_not = "a program (TorchScript), which a server does not run"

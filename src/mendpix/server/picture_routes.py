@@ -1,5 +1,6 @@
 """Routes of pictures: upload, download, previews, and browsing the folder."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -82,7 +83,7 @@ def file_response(
     """Respond with a file to save under a name, or (``inline``) to display."""
     all_headers = {
         **headers,
-        "Content-Disposition": f"{place}; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Disposition": f"{place}; filename*=UTF-8''{quote(os.fsencode(name), safe='')}",
         "Content-Length": str(len(content)),
     }
     return StreamingResponse(_stream_chunks(content), media_type=media, headers=all_headers)

@@ -6,10 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mendpix.inpainting.options import FillOptions
 from mendpix.server.picture_store import StoredPicture
+from mendpix.types import LARGEST_SEED
 
 MAX_TRIES = 8
 MAX_PICTURES = 200
-MAX_SEED = 2**31 - 1
+MAX_SEED = LARGEST_SEED
 MAX_SIDE = 1_000_000
 
 Side = Annotated[int, Field(ge=0, le=MAX_SIDE)]

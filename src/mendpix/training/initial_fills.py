@@ -9,6 +9,7 @@ its file name alone. Fills may be kept in a folder too, from which other runs ta
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,7 +91,7 @@ class InitialFills:
         return self._fills[key].apply(square)[0]
 
     def _draw_for(self, file: str, turn: int, photo: Pixels) -> Hole:
-        digest = hashlib.sha256(f"{file} {turn}".encode()).digest()
+        digest = hashlib.sha256(os.fsencode(f"{file} {turn}")).digest()
         height, width = photo.shape[:2]
         return self._draw((height, width), int.from_bytes(digest[:4], "big"))
 

@@ -1,6 +1,7 @@
 """The pictures of a run: which can be used, which are held out, and where decoded ones are kept."""
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -286,5 +287,5 @@ def _finish_split(photos: PhotoSet) -> None:
 
 def is_held_out(file: str, share: float) -> bool:
     """Whether a file is for validation: by the hash of its name alone, so the split never moves."""
-    digest = hashlib.sha256(Path(file).name.encode()).digest()
+    digest = hashlib.sha256(os.fsencode(Path(file).name)).digest()
     return int.from_bytes(digest[:8], "big") < share * 2.0**64

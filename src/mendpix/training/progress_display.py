@@ -11,6 +11,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mendpix.errors import escape
 from mendpix.training.events import TrainingEvent
 
 
@@ -46,7 +47,7 @@ class ProgressDisplay:
         self.progress.start()
         self.progress.update(self.task, completed=event.step, total=event.total)
         if event.message:
-            self.progress.console.print(event.message, highlight=False)
+            self.progress.console.print(escape(event.message), highlight=False, markup=False)
         if event.losses:
             rate = f"{event.rate:.2f} steps/s"
             total = sum(v for name, v in event.losses.items() if "/" not in name)

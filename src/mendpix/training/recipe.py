@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mendpix.errors import RecipeError, did_you_mean
+from mendpix.types import LARGEST_SEED
 
 Precision = Annotated[
     Literal["32", "bf16", "16"], BeforeValidator(lambda value: str(value).removeprefix("fp"))
@@ -201,7 +202,9 @@ class Recipe(RecipeTable):
     channels_last: bool = Field(default=True, description="lay tensors out with channels innermost")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
     data: DataSettings = Field(default=DataSettings(), description="from files to pictures")
-    seed: int = Field(default=0, ge=0, description="every random choice follows from it")
+    seed: int = Field(
+        default=0, ge=0, le=LARGEST_SEED, description="every random choice follows from it"
+    )
     log_every: int = Field(default=10, ge=1, description="steps between lines of log.jsonl")
     validate_every: int = Field(default=500, ge=1, description="steps between validations")
     validate_count: int = Field(default=64, ge=1, description="held-out pictures that are measured")

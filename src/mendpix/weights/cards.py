@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from safetensors import SafetensorError, safe_open
 
 from mendpix.errors import WeightsError
+from mendpix.io.paths import expand_home
 
 CARD = "mendpix"
 """The key of the safetensors header's metadata under which the card lies, as JSON."""
@@ -35,7 +36,7 @@ def resolve(name: str | Path) -> Path:
     Raises:
         WeightsError: there is none; says what is there instead.
     """
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if path.is_dir():
         return _pick_from_run(path)
     if path.is_file():

@@ -129,6 +129,14 @@ def locate(name: str) -> Path:
     return download.cache_folder() / FOLDER / find_entry(name).file
 
 
+def is_fetched(name: str) -> bool:
+    """Whether an entry's file is here; no, where no folder for it is known."""
+    try:
+        return locate(name).is_file()
+    except DownloadError:
+        return False
+
+
 def find(name: str) -> Path:
     """The file of an entry that has been fetched.
 

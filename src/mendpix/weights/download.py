@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from mendpix.errors import DownloadError
+from mendpix.io.paths import expand_home, find_home
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes that there will be (0: not known)."""
@@ -25,16 +26,24 @@ LASTING = range(400, 500)  # answers that asking again does not change
 
 
 def cache_folder() -> Path:
-    """The cache folder: MENDPIX_HOME, else where the platform keeps caches. Not created here."""
+    """The cache folder: MENDPIX_HOME, else where the platform keeps caches. Not created here.
+
+    Raises:
+        DownloadError: neither is known.
+    """
     path = os.environ.get(HOME)
     if path:
-        return Path(path).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-        return base / "mendpix" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "mendpix"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mendpix"
+        return expand_home(path)
+    windows, mac = sys.platform == "win32", sys.platform == "darwin"
+    base = os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME")
+    if base and not mac:
+        return Path(base, "mendpix", "Cache") if windows else Path(base, "mendpix")
+    home = find_home()
+    if home is None:
+        raise DownloadError(f"no home folder to keep downloads in is known; name one in {HOME}")
+    if windows:
+        return home / "AppData" / "Local" / "mendpix" / "Cache"
+    return home / ("Library/Caches" if mac else ".cache") / "mendpix"
 
 
 def fetch(url: str, path: Path, sha256: str, progress: Progress | None = None) -> Path:

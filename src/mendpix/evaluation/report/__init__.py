@@ -65,7 +65,7 @@ def _write_text(path: Path, content: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+            temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
     except OSError as problem:
         raise PictureError(f"{path} cannot be written: {problem.strerror}") from None
 

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mendpix.errors import escape
 from mendpix.evaluation.report import tables
 from mendpix.evaluation.report.description import list_remarks, write_headline
 from mendpix.evaluation.report.markdown import SIGNS
@@ -22,7 +23,7 @@ def render(summary: Summary) -> Group:
     Returns: what ``rich.print`` shows.
     """
     headline = write_headline(summary)
-    parts: list[RenderableType] = [Text(f"{headline.title}: {headline.line}", style="bold")]
+    parts: list[RenderableType] = [_plain(f"{headline.title}: {headline.line}", style="bold")]
     parts += map(render_table, split_columns(tables.tabulate_overall(summary)))
     if summary.buckets:
         parts += [
@@ -31,8 +32,11 @@ def render(summary: Summary) -> Group:
     parts += map(render_table, tables.tabulate_sets(summary))
     if costs := tables.tabulate_costs(summary):
         parts.append(render_table(costs))
-    parts += [Text(""), *(Text(f"{m.title}: {text}") for m, text in tables.list_findings(summary))]
-    parts += [Text(remark, style="dim") for remark in list_remarks(summary)]
+    parts += [
+        Text(""),
+        *(_plain(f"{m.title}: {text}") for m, text in tables.list_findings(summary)),
+    ]
+    parts += [_plain(remark, style="dim") for remark in list_remarks(summary)]
     return Group(*parts)
 
 
@@ -47,20 +51,25 @@ def split_columns(content: ReportTable, most: int = 4) -> Iterator[ReportTable]:
 
 def render_table(content: ReportTable, small: bool = True) -> RenderableType:
     """A table with its notes; ``small`` shows the small print in the cells, too."""
-    title = Text(content.title, style="bold")
+    title = _plain(content.title, style="bold")
     rich_table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     for place, cell in enumerate(content.header):
         text = cell.text.removesuffix(" pictures")  # narrow enough for 80 columns
-        rich_table.add_column(text, justify="right" if place else "left", overflow="fold")
+        rich_table.add_column(_plain(text), justify="right" if place else "left", overflow="fold")
     for row in content.rows:
         rich_table.add_row(*(_text(cell, small) for cell in row))
-    return Group("", title, rich_table, *(Text(note, style="dim") for note in content.notes))
+    return Group("", title, rich_table, *(_plain(note, style="dim") for note in content.notes))
 
 
 def _text(cell: TableCell, small: bool) -> Text:
-    text = Text(SIGNS[cell.mark] + cell.text, style=STYLES[cell.mark])
+    text = _plain(SIGNS[cell.mark] + cell.text, style=STYLES[cell.mark])
     if cell.small and small:
         text.append("\n" + cell.small.strip("[]").replace(", ", "–"), style="dim")
     if cell.warned:
         text.append(" ⚠", style="yellow")
     return text
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Text as it is, names of files and models with their control characters escaped."""
+    return Text(escape(text), style=style)

@@ -34,6 +34,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from mendpix.io.atomic import atomic_write
+from mendpix.io.paths import find_home
 
 log = logging.getLogger("mendpix.inpainting.patchmatch")
 
@@ -171,8 +172,9 @@ def _folders() -> list[Path]:
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         return [Path(chosen)]
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return [Path(__file__).with_name("__pycache__"), Path(home) / "numba"]
+    folders, home = [Path(__file__).with_name("__pycache__")], find_home()
+    cache = os.environ.get("XDG_CACHE_HOME") or (home and home / ".cache")
+    return [*folders, Path(cache) / "numba"] if cache else folders
 
 
 def _find_file() -> Path | None:

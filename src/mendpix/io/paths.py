@@ -1,0 +1,37 @@
+"""Paths as people write them: home folders, and names that are nearly those of a neighbour."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from mendpix.errors import MendError
+
+
+def expand_home(name: str | Path) -> Path:
+    """The path, with ``~`` and ``~user`` at its start as that user's home folder.
+
+    Raises:
+        MendError: there is no such user, or nobody knows where the home folder is.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        user = Path(name).parts[0]
+        raise MendError(f"{name}: {user} has no home folder here; write the path in full") from None
+
+
+def find_home() -> Path | None:
+    """The user's home folder; None where neither HOME nor the system's list of users has one."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def suggest_neighbour(path: Path) -> str:
+    """ "; did you mean ...?" with what lies beside a path and is named almost like it, or ""."""
+    try:
+        names = [other.name for other in path.parent.iterdir() if other.name != path.name]
+    except OSError:
+        return ""
+    close = get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return f"; did you mean {path.parent / close[0]}?" if close else ""
