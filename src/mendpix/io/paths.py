@@ -1,5 +1,6 @@
 """Paths as people write them: home folders, and names that are nearly those of a neighbour."""
 
+import os
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def find_home() -> Path | None:
         return Path.home()
     except RuntimeError:
         return None
+
+
+def find_cache() -> Path | None:
+    """The user's folder for caches, as on Linux; None where it is not known."""
+    cache, home = os.environ.get("XDG_CACHE_HOME"), find_home()
+    return Path(cache) if cache else home and home / ".cache"
 
 
 def suggest_neighbour(path: Path) -> str:

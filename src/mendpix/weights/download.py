@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from mendpix.errors import DownloadError
-from mendpix.io.paths import expand_home, find_home
+from mendpix.io.paths import expand_home, find_cache, find_home
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes that there will be (0: not known)."""
@@ -34,16 +34,18 @@ def cache_folder() -> Path:
     path = os.environ.get(HOME)
     if path:
         return expand_home(path)
-    windows, mac = sys.platform == "win32", sys.platform == "darwin"
-    base = os.environ.get("LOCALAPPDATA" if windows else "XDG_CACHE_HOME")
-    if base and not mac:
-        return Path(base, "mendpix", "Cache") if windows else Path(base, "mendpix")
-    home = find_home()
-    if home is None:
+    home, local = find_home(), os.environ.get("LOCALAPPDATA")
+    if sys.platform == "win32":
+        base = Path(local) if local else home and home / "AppData" / "Local"
+        folder = base and base / "mendpix" / "Cache"
+    elif sys.platform == "darwin":
+        folder = home and home / "Library" / "Caches" / "mendpix"
+    else:
+        cache = find_cache()
+        folder = cache and cache / "mendpix"
+    if folder is None:
         raise DownloadError(f"no home folder to keep downloads in is known; name one in {HOME}")
-    if windows:
-        return home / "AppData" / "Local" / "mendpix" / "Cache"
-    return home / ("Library/Caches" if mac else ".cache") / "mendpix"
+    return folder
 
 
 def fetch(url: str, path: Path, sha256: str, progress: Progress | None = None) -> Path:

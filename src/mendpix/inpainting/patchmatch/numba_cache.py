@@ -34,7 +34,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from mendpix.io.atomic import atomic_write
-from mendpix.io.paths import find_home
+from mendpix.io.paths import find_cache
 
 log = logging.getLogger("mendpix.inpainting.patchmatch")
 
@@ -172,9 +172,8 @@ def _folders() -> list[Path]:
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     if chosen:
         return [Path(chosen)]
-    folders, home = [Path(__file__).with_name("__pycache__")], find_home()
-    cache = os.environ.get("XDG_CACHE_HOME") or (home and home / ".cache")
-    return [*folders, Path(cache) / "numba"] if cache else folders
+    own, cache = Path(__file__).with_name("__pycache__"), find_cache()
+    return [own, cache / "numba"] if cache else [own]
 
 
 def _find_file() -> Path | None:
