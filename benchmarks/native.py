@@ -34,6 +34,7 @@ from native_fillers import Entrant, open_entrant
 from native_sets import SETS, Pixels, Sample
 
 FILLERS = ("auto", "patchmatch", "migan", "telea", "navier-stokes")
+CACHE = Path(tempfile.gettempdir()) / "mendpix-native"
 COLUMNS = [
     "set",
     "name",
@@ -143,8 +144,7 @@ def main() -> None:
     measuring.add_argument("--limit", type=int, help="So many samples, the first ones.")
     measuring.add_argument("--share", default="0/1", help="Which part of the samples, of how many.")
     measuring.add_argument("--threads", type=int, default=1)
-    folder = Path(tempfile.gettempdir()) / "mendpix-native"
-    measuring.add_argument("--cache", type=Path, default=folder)
+    measuring.add_argument("--cache", type=Path, default=CACHE)
     measuring.add_argument("--out", type=Path, default=Path("rows.csv"))
     measuring.set_defaults(run=measure)
     native_report.add_arguments(verbs.add_parser("report"))
