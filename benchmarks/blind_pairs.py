@@ -31,11 +31,13 @@ import numpy as np
 from native import CACHE, Cache
 from native_fillers import Entrant, open_entrant
 from native_metrics import box_around
-from native_sets import Pixels, Sample, read_crops
+from native_sets import Pixels, Sample, hash_name, read_crops
 
 PAIRS = (("auto", "migan"), ("auto", "patchmatch"), ("auto+migan", "migan"))
 CATCH = ("truth", "mean-colour")
 COUNT, CATCHES = 40, 8
+DRAW_FROM = 61
+"""Crops of the benchmark, evenly over the kinds, of which the forty are chosen."""
 LARGEST = 720
 """Side of the largest picture on a sheet, in pixels; larger holes are left out."""
 MARGIN, GAP, BAND = 72, 12, 34
@@ -65,10 +67,6 @@ def choose_samples(samples: Iterable[Sample], count: int = COUNT) -> list[Sample
 
 def fits(sample: Sample) -> bool:
     return max(part.stop - part.start for part in box_around(sample.region, MARGIN)) <= LARGEST
-
-
-def hash_name(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def plan_sheets(samples: list[Sample], pairs: Iterable[tuple[str, str]]) -> list[Sheet]:
@@ -103,7 +101,7 @@ def draw_sheet(sheet: Sheet, fills: tuple[Pixels, Pixels], number: str) -> Pixel
 def draw(options: argparse.Namespace) -> None:
     """Write sheets, the empty table, the key and its hash."""
     pairs = [tuple(pair.split("/")) for pair in options.pairs]
-    samples = choose_samples(read_crops(options.packages))
+    samples = choose_samples(read_crops(options.packages, DRAW_FROM))
     names = sorted({name for pair in (*pairs, CATCH) for name in pair})
     entrants = {name: open_entrant(name, options.threads) for name in names}
     options.out.mkdir(parents=True, exist_ok=True)

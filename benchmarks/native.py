@@ -23,7 +23,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -103,7 +102,7 @@ def measure(options: argparse.Namespace) -> None:
 def choose(options: argparse.Namespace) -> Iterator[Sample]:
     """The samples of this run."""
     first, parts = map(int, options.share.split("/"))
-    samples = islice(SETS[options.set](options.packages), options.limit)
+    samples = SETS[options.set](options.packages, options.limit)
     return (sample for index, sample in enumerate(samples) if index % parts == first)
 
 
@@ -141,7 +140,7 @@ def main() -> None:
     measuring.add_argument("packages", type=Path)
     measuring.add_argument("--set", choices=list(SETS), default="crops")
     measuring.add_argument("--fillers", nargs="+", default=list(FILLERS))
-    measuring.add_argument("--limit", type=int, help="So many samples, the first ones.")
+    measuring.add_argument("--limit", type=int, help="So many samples, evenly over the kinds.")
     measuring.add_argument("--share", default="0/1", help="Which part of the samples, of how many.")
     measuring.add_argument("--threads", type=int, default=1)
     measuring.add_argument("--cache", type=Path, default=CACHE)

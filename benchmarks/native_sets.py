@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 import cv2
@@ -55,18 +56,38 @@ def read_pixels(path: Path) -> Pixels:
     return np.asarray(image, np.uint8)
 
 
-def read_crops(folder: Path) -> Iterator[Sample]:
+def read_crops(folder: Path, limit: int | None = None) -> Iterator[Sample]:
     """The guessable crops of the measuring photographs; `folder` holds the unpacked packages."""
-    for photograph in photographs.read():
-        if photograph.set != "measuring":
-            continue
-        for index, crop in enumerate(photograph.crops):
-            if crop.guessable:
-                path = folder / photograph.package / photograph.path
-                truth = np.ascontiguousarray(read_pixels(path)[crop.slices])
-                hole = crop.hole()
-                photo = np.where(hole[..., None], np.uint8(0), truth)
-                yield Sample(f"{photograph.name}/{index}", crop.kind, photo, hole, truth, hole)
+    places = [
+        (photograph, index)
+        for photograph in photographs.read()
+        if photograph.set == "measuring"
+        for index, crop in enumerate(photograph.crops)
+        if crop.guessable
+    ]
+    kinds = [photograph.crops[index].kind for photograph, index in places]
+    names = [f"{photograph.name}/{index}" for photograph, index in places]
+    for position in balance(kinds, names, limit):
+        photograph, index = places[position]
+        crop = photograph.crops[index]
+        path = folder / photograph.package / photograph.path
+        truth = np.ascontiguousarray(read_pixels(path)[crop.slices])
+        hole = crop.hole()
+        photo = np.where(hole[..., None], np.uint8(0), truth)
+        yield Sample(names[position], crop.kind, photo, hole, truth, hole)
+
+
+def balance(kinds: list[str], names: list[str], limit: int | None) -> list[int]:
+    """Places of `limit` names, as many of each kind as there are, chosen by the names' hash."""
+    by_kind: dict[str, list[int]] = {}
+    for place in sorted(range(len(names)), key=lambda place: hash_name(names[place])):
+        by_kind.setdefault(kinds[place], []).append(place)
+    rounds = zip_longest(*(by_kind[kind] for kind in sorted(by_kind)))
+    return sorted([place for turn in rounds for place in turn if place is not None][:limit])
+
+
+def hash_name(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 SETS = {"crops": read_crops}

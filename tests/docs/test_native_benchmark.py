@@ -1,6 +1,7 @@
 """The native benchmark measures what it says: known answers for its metrics and its intervals."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +21,11 @@ def native(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     import native_fillers
     import native_metrics
     import native_report
+    import native_sets
 
-    yield SimpleNamespace(metrics=native_metrics, report=native_report, fillers=native_fillers)
+    yield SimpleNamespace(
+        metrics=native_metrics, report=native_report, fillers=native_fillers, sets=native_sets
+    )
     for name in MODULES:
         sys.modules.pop(name, None)
 
@@ -106,3 +110,12 @@ def test_crops_of_one_photograph_are_drawn_together(native: SimpleNamespace) -> 
     gap = native.report.compare(first, second)
     assert (gap.low, gap.high) == (pytest.approx(-0.1), pytest.approx(0.1))
     assert gap.verdict == "not shown"
+
+
+def test_a_limit_takes_as_many_of_each_kind_as_there_are(native: SimpleNamespace) -> None:
+    kinds = ["a"] * 9 + ["b"] * 2 + ["c"] * 5
+    names = [f"photo/{index}" for index in range(16)]
+    places = native.sets.balance(kinds, names, 8)
+    assert places == sorted(set(places))
+    assert Counter(kinds[place] for place in places) == {"a": 3, "b": 2, "c": 3}
+    assert native.sets.balance(kinds, names, None) == list(range(16))
