@@ -1,5 +1,6 @@
 """The command, as a user runs it: what it prints, writes, refuses, and how it exits."""
 
+import io
 import json
 import os
 import re
@@ -362,3 +363,57 @@ def test_the_bare_command_shows_help(run: Run) -> None:
     assert code == 2
     assert "Usage: mendpix" in said
     assert err == ""
+
+
+def pipe(content: bytes, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "mendpix", *map(str, words), "--model", "telea"]
+    return subprocess.run(command, input=content, capture_output=True, timeout=120)
+
+
+def test_a_pipe_gives_what_files_give(run: Run, folder: Path) -> None:
+    photo, mask, out = (folder / name for name in ("photo.png", "mask.png", "out.png"))
+    assert run("fill", photo, mask, "-o", out, "-m", "telea")[0] == 0
+    done = pipe(photo.read_bytes(), "fill", "-", mask)
+    assert done.stdout == out.read_bytes()
+    assert b"filled in" in done.stderr
+    done = pipe(mask.read_bytes(), "fill", photo, "-", "--out", "-", "--format", "tif")
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(done.stdout))), np.asarray(Image.open(out))
+    )
+    assert done.stdout[:2] in (b"II", b"MM")
+    for words in (
+        ["fill", "-", "-"],
+        ["fill", "-", mask, "--json"],
+        ["fill", "-", mask, "-o", folder],
+    ):
+        done = pipe(b"", *words)
+        assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+
+
+def test_boxes_need_no_mask(run: Run, folder: Path) -> None:
+    photo, out, mask = folder / "photo.png", folder / "out.png", folder / "mask.png"
+    code, said, _ = run("fill", photo, "--box", "20,10,12,10", "-m", "telea", "-o", out)
+    assert code == 0
+    assert "5 % of 60x40" in said
+    boxes = out.read_bytes()
+    run("fill", photo, mask, "-m", "telea", "-o", out)
+    assert out.read_bytes() == boxes
+    assert run("verify", photo, out, "--box", "20,10,12,10")[0] == 0
+    assert run("verify", photo, out, "--polygon", "20,10,26,10,26,20,20,20")[0] == 1
+    assert "is not X,Y,W,H" in run("fill", photo, "--box", "1,2,3", "--force")[2]
+
+
+def test_what_a_folder_holds_is_filled_or_named(run: Run, folder: Path) -> None:
+    photos = folder / "photos"
+    (photos / "day-2").mkdir(parents=True)
+    for name in ("a.jfif", "b.jpe", "day-2/c.png"):
+        Image.fromarray(PHOTO).save(photos / name, "PNG" if "png" in name else "JPEG")
+    (photos / "notes.txt").write_text("x")
+    words = ["fill", photos, folder / "mask.png", "-m", "telea", "-o"]
+    code, _, err = run(*words, folder / "out")
+    assert code == 0
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.jfif", "b.jpe"]
+    assert "left out 1 file (notes.txt)" in err
+    assert "left out 1 subfolder (day-2); --recursive" in err
+    assert run(*words, folder / "all", "--recursive")[0] == 0
+    assert (folder / "all" / "day-2" / "c.png").is_file()

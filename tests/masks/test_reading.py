@@ -92,6 +92,15 @@ def test_values_of_one_are_no_white() -> None:
     assert "largest value is 1; mark the hole with 255" in from_array(drawn, photo()).warnings[0]
 
 
+def test_black_strokes_on_transparency_get_a_hint() -> None:
+    drawn = mask("uint8", 20, 30, 4)
+    drawn[3:6, 4:9, 3] = 255
+    reading = from_array(drawn, photo())
+    assert not reading.hole.any()
+    (warning,) = reading.warnings
+    assert "its alpha holds a shape" in warning
+
+
 def test_other_sizes() -> None:
     drawn = mask("uint8", 10, 15)
     drawn[2, 3] = 255

@@ -35,6 +35,40 @@ FromAlpha = Annotated[
     bool,
     Option("--from-alpha", help="No mask: fill where the photo is transparent (alpha below 50 %)."),
 ]
+Anchor = Annotated[
+    str,
+    Option(
+        "--anchor",
+        metavar="PLACE",
+        help="Put a mask of another size at top-left, top, ... or bottom-right, at its own size.",
+    ),
+]
+Boxes = Annotated[
+    list[str] | None,
+    Option("--box", metavar="X,Y,W,H", help="Fill a box, in pixels or %; repeat it."),
+]
+Polygons = Annotated[
+    list[str] | None,
+    Option("--polygon", metavar="X,Y,X,Y,...", help="Fill a polygon, in pixels or %; repeat it."),
+]
+Category = Annotated[
+    str, Option("--category", help="Of labels in JSON (labelme, COCO), the one to fill.")
+]
+MaskSuffix = Annotated[
+    str,
+    Option(
+        "--mask-suffix",
+        metavar="TEXT",
+        help="What masks add to the photo's stem; without it _mask, -mask001, ...",
+    ),
+]
+Recursive = Annotated[
+    bool, Option("--recursive", "-r", help="Take subfolders too, and keep their structure.")
+]
+Format = Annotated[
+    str,
+    Option("--format", metavar="EXT", help="Of a picture without an --out file: png, tif, ..."),
+]
 Seed = Annotated[
     int,
     Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Same seed, same bytes."),

@@ -11,10 +11,12 @@ from typer import Argument, Option
 
 from mendpix.cli import options as o
 from mendpix.cli import terminal
+from mendpix.errors import MendError
 
 if TYPE_CHECKING:
     from mendpix.inpainting.filling import FillOutcome, FillTask
     from mendpix.inpainting.options import FillSettings
+    from mendpix.io.pairing import PairingRules
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,10 +37,17 @@ def fill(
     invert: o.Invert = False,
     fit_mask: o.FitMask = False,
     from_alpha: o.FromAlpha = False,
+    anchor: o.Anchor = "",
+    boxes: o.Boxes = None,
+    polygons: o.Polygons = None,
+    category: o.Category = "",
+    mask_suffix: o.MaskSuffix = "",
+    recursive: o.Recursive = False,
     keep_palette: Annotated[
         bool, Option("--keep-palette", help="Fill a palette PNG with its own colours.")
     ] = False,
     force: Annotated[bool, Option("--force", help="Replace an existing -filled picture.")] = False,
+    format_: o.Format = "",
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
@@ -48,17 +57,25 @@ def fill(
 ) -> None:
     """Fill the white parts of MASK in PHOTO, and change no other pixel.
 
-    Without --out the result lies beside the photo as STEM-filled. Folders are paired by stem.
+    Without --out the result lies beside the photo as STEM-filled. Folders are paired by stem, the
+    pictures of one folder as NAME and NAME_mask. - is standard input, and output.
     """
     from mendpix.inpainting.filling import FillTask, fill_file
     from mendpix.inpainting.options import FillOptions, FillSettings, Runtime
     from mendpix.inpainting.registry import open_filler  # here: --help never waits for NumPy
+    from mendpix.io.pairing import PairingRules
 
-    options = FillOptions(grow, invert, fit_mask, from_alpha, quality, tries, keep_palette)
-    settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust)
+    photo, mask, out = _name_streams(photo, mask, out)
+    if as_json and out is not None and out.name == "stdout":
+        raise MendError("the picture and --json both need standard output; name an --out file")
+    shapes = tuple(boxes or ()), tuple(polygons or ())
+    options = FillOptions(
+        grow, invert, fit_mask, from_alpha, anchor, *shapes, category, quality, tries, keep_palette
+    )
+    settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
     outcomes: list[FillOutcome] = []
     skipped: tuple[Path, ...] = ()
-    if photo.is_file() and (mask is None or mask.is_file()) and not (out and out.is_dir()):
+    if _is_one(photo) and (mask is None or _is_one(mask)) and not (out and out.is_dir()):
         many = False
         with _show_progress(settings, 1) as progress, _catch_interrupt(outcomes, 1):
             filler = open_filler(settings)
@@ -68,7 +85,8 @@ def fill(
             new_folders.report(outcomes[0])
             _report_outcome(outcomes[0], as_json)
     else:
-        tasks, skipped, many = _plan(photo, mask, out, force)
+        rules = PairingRules(mask_suffix, recursive, from_alpha or bool(boxes or polygons))
+        tasks, skipped, many = _plan(photo, mask, out, force, rules)
         _fill_many(tasks, settings, workers, outcomes, as_json)
     if as_json:
         terminal.print_json(_summarize(outcomes, settings, skipped))
@@ -76,17 +94,46 @@ def fill(
         raise typer.Exit(1 if many else 2)
 
 
+def _is_one(path: Path) -> bool:
+    """Whether a path is one picture, which may come through a stream."""
+    from mendpix.io.streams import is_open_stream
+
+    return path.is_file() or is_open_stream(path)
+
+
+def _name_streams(
+    photo: Path, mask: Path | None, out: Path | None
+) -> tuple[Path, Path | None, Path | None]:
+    """The paths with ``-`` named as the stream it stands for; a piped photo is piped on."""
+    from mendpix.io.streams import STANDARD_INPUT, STANDARD_OUTPUT
+
+    dash = Path("-")
+    if photo == dash == mask:
+        raise MendError("- is the photo and the mask; standard input holds one picture only")
+    piped = photo in (dash, STANDARD_INPUT)
+    if piped and out is not None and out.is_dir():
+        raise MendError(f"a picture from standard input has no name in {out}; name a file")
+    return (
+        STANDARD_INPUT if piped else photo,
+        STANDARD_INPUT if mask == dash else mask,
+        STANDARD_OUTPUT if out in (dash, STANDARD_OUTPUT) or (piped and out is None) else out,
+    )
+
+
 def _plan(
-    photo: Path, mask: Path | None, out: Path | None, force: bool
+    photo: Path, mask: Path | None, out: Path | None, force: bool, rules: "PairingRules"
 ) -> "tuple[list[FillTask], tuple[Path, ...], bool]":
     """What to fill, the files that nothing pairs with, and whether a folder was given."""
     from mendpix.inpainting import batch
     from mendpix.io import pairing
 
-    pairs = pairing.pair(photo, mask)
+    pairs = pairing.pair(photo, mask, rules)
     tasks = batch.plan(pairs, out, force)
     for path in pairs.skipped:
-        terminal.remark(f"skipped {path}: nothing pairs with it")
+        reason = pairs.reasons.get(path, "nothing pairs with it")
+        terminal.remark(f"skipped {path}: {reason}")
+    for line in (*pairs.remarks, *pairing.describe_left_out(pairs.left_out)):
+        terminal.remark(line)
     return tasks, pairs.skipped, pairs.many
 
 
@@ -157,12 +204,16 @@ def _show_progress(settings: "FillSettings", count: int) -> Iterator[Callable[[f
 
 
 def _report_outcome(outcome: "FillOutcome", quiet: bool) -> None:
+    from mendpix.io.streams import is_standard_output
+
     for text in outcome.warnings:
         terminal.warn(f"{outcome.photo}: {text}")
     if outcome.error:
         terminal.remark(f"error: {outcome.error}")
     elif not quiet:
-        terminal.print_line(_format_outcome(outcome))
+        line = _format_outcome(outcome)
+        show = terminal.remark if is_standard_output(outcome.out) else terminal.print_line
+        show(line)
 
 
 def _format_outcome(outcome: "FillOutcome") -> str:
@@ -199,6 +250,10 @@ def verify(
     invert: o.Invert = False,
     fit_mask: o.FitMask = False,
     from_alpha: o.FromAlpha = False,
+    anchor: o.Anchor = "",
+    boxes: o.Boxes = None,
+    polygons: o.Polygons = None,
+    category: o.Category = "",
     as_json: o.Json = False,
 ) -> None:
     """Count the pixels outside the hole that differ between BEFORE and AFTER.
@@ -210,7 +265,8 @@ def verify(
     from mendpix.io import conversion, files
 
     picture, filled = files.read(before), files.read(after)
-    options = MaskOptions(grow, invert, fit_mask, from_alpha)
+    shapes = tuple(boxes or ()), tuple(polygons or ())
+    options = MaskOptions(grow, invert, fit_mask, from_alpha, anchor, *shapes, category)
     hole = read_hole(mask, picture, options).hole
     count, known = conversion.count_changes(picture, filled, hole), int((~hole).sum())
     if as_json:

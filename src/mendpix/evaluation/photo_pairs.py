@@ -136,13 +136,15 @@ def _pair_by_stem(photos: Path, masks: Path) -> list[PhotoPair]:
         return [PhotoPair(photos.stem, photos, photos.name, masks, masks.name)]
     if photos.is_file() or masks.is_file():
         raise MendError(f"one of {photos} and {masks} is a folder; give two files or two folders")
-    files, partners = pairing.by_stem(photos), pairing.by_stem(masks)
+    files, all_masks = pairing.by_stem(photos), pairing.by_stem(masks)
+    partners, _ = pairing.match_masks(files, all_masks)
     unpaired = [path for stem, path in files.items() if stem not in partners]
-    unpaired += [path for stem, path in partners.items() if stem not in files]
+    unpaired += [path for path in all_masks.values() if path not in partners.values()]
     if unpaired:
         more = f" (and {len(unpaired) - 1} more)" if len(unpaired) > 1 else ""
         raise MendError(
-            f"{unpaired[0]}{more} has no partner of its stem in the other folder; "
+            f"{unpaired[0]}{more} has no partner of its stem in the other folder "
+            "(a mask's may add _mask); "
             f"rename or add files, or pair them in a {MANIFEST}"
         )
     return _number_pairs(

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
 
@@ -21,7 +22,7 @@ from mendpix.inpainting.options import MOST_TRIES, FillOptions, FillSettings, Ru
 from mendpix.inpainting.registry import Filler, open_filler
 from mendpix.io import conversion, files
 from mendpix.io.picture import Picture
-from mendpix.types import Progress
+from mendpix.types import Progress, Shape
 
 
 class TensorLike(Protocol):
@@ -43,6 +44,10 @@ class FillKeywords(TypedDict, total=False):
     invert: bool
     fit_mask: bool
     from_alpha: bool
+    anchor: str
+    boxes: Sequence[Shape]
+    polygons: Sequence[Shape]
+    category: str
     keep_palette: bool
     seed: int
     device: str
@@ -78,6 +83,10 @@ def fill(
     invert: bool = False,
     fit_mask: bool = False,
     from_alpha: bool = False,
+    anchor: str = "",
+    boxes: Sequence[Shape] = (),
+    polygons: Sequence[Shape] = (),
+    category: str = "",
     keep_palette: bool = False,
     seed: int = 0,
     device: str = "auto",
@@ -102,6 +111,11 @@ def fill(
         invert: black marks what to fill.
         fit_mask: resize a mask of another size (nearest).
         from_alpha: no mask; fill where alpha is below half, and make that opaque.
+        anchor: put a mask of another size there at its own size: "top-left", "top", ...,
+            "centre", ..., "bottom-right".
+        boxes, polygons: marked too, or without a mask: ``(x, y, width, height)`` and ``(x, y, x,
+            y, x, y, ...)`` in pixels, or texts that may hold percent ("90%,90%,10%,10%").
+        category: the only one that counts of what a mask in JSON (labelme, COCO) marks.
         keep_palette: fill and write a palette PNG with the palette's own colours.
         seed, device, threads: as for ``load``.
         progress: called with the share done, in [0, 1]; may raise ``Cancelled``.
@@ -116,8 +130,9 @@ def fill(
         UserWarning: what is odd about the mask, such as that it is empty or probably inverted.
     """
     options = FillOptions(
-        grow, invert, fit_mask, from_alpha, quality, check_tries(tries), keep_palette
-    )
+        grow, invert, fit_mask, from_alpha, anchor, tuple(boxes), tuple(polygons), category,
+        quality, check_tries(tries), keep_palette,
+    )  # fmt: skip
     filler = choose_filler(model, options, Runtime(device, threads, seed))
     outs = [] if out is None else number_outputs(Path(out), options.tries)
     files.check_outputs(outs, (photo, mask))

@@ -11,6 +11,7 @@ from mendpix.inpainting.filling import FillOutcome, FillTask, fail, fill_file
 from mendpix.inpainting.options import FillSettings
 from mendpix.inpainting.registry import open_filler
 from mendpix.io import files
+from mendpix.io.formats import FORMATS
 from mendpix.io.pairing import ENDING, Pairing
 from mendpix.types import Progress, processors, sub_range
 
@@ -27,8 +28,7 @@ def plan(pairing: Pairing, out: Path | None, force: bool = False) -> list[FillTa
             (beside the photo) an output that is there already, without ``force``.
     """
     tasks = [
-        FillTask(photo, mask, _choose_out(photo, out, pairing.many))
-        for photo, mask in pairing.pairs
+        FillTask(photo, mask, _choose_out(photo, out, pairing)) for photo, mask in pairing.pairs
     ]
     inputs = [path for pair in pairing.pairs for path in pair]
     files.check_outputs([task.out for task in tasks], inputs)
@@ -38,17 +38,22 @@ def plan(pairing: Pairing, out: Path | None, force: bool = False) -> list[FillTa
     return tasks
 
 
-def _choose_out(photo: Path, out: Path | None, many: bool) -> Path | None:
+def _choose_out(photo: Path, out: Path | None, pairing: Pairing) -> Path | None:
+    """The file to write; below a folder that is searched with its subfolders, in the same one."""
     if out is None:
         return None
-    if many and (out.is_file() or (not out.is_dir() and out.suffix.lower() in files.FORMATS)):
+    many = pairing.many
+    if many and (out.is_file() or (not out.is_dir() and out.suffix.lower() in FORMATS)):
         raise MendError(f"{out} is one file but {photo.parent} holds many photos; name a folder")
-    return out / _writable_name(photo) if many or out.is_dir() else out
+    if not (many or out.is_dir()):
+        return out
+    below = photo.parent.relative_to(pairing.root) if pairing.root else Path()
+    return out / below / _writable_name(photo)
 
 
 def _writable_name(photo: Path) -> str:
     """The photo's name, with an extension that can be written."""
-    keeps = photo.suffix.lower() in files.FORMATS
+    keeps = photo.suffix.lower() in FORMATS
     return photo.name if keeps else f"{photo.stem}.png"
 
 

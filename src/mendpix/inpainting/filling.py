@@ -17,6 +17,7 @@ from mendpix.inpainting.options import FillSettings, MaskOptions
 from mendpix.io import conversion, files
 from mendpix.io.pairing import ENDING
 from mendpix.io.picture import Picture, Scale, decode, encode, white
+from mendpix.io.streams import STANDARD_OUTPUT, is_standard_output
 from mendpix.masks import holes
 from mendpix.masks import reading as masks
 from mendpix.masks.reading import Reading
@@ -74,7 +75,7 @@ def fill_file(
         outs = choose_outputs(task, picture, settings)
         files.check_outputs(outs, (task.photo, task.mask))
         reading = read_hole(task.mask, picture, options)
-        if not outs[0].parent.is_dir():
+        if not (outs[0].parent.is_dir() or is_standard_output(outs[0])):
             make_folder(outs[0].parent)
         opaque, hole = options.from_alpha, reading.hole
         fills: Iterable[Picture]
@@ -118,9 +119,12 @@ def choose_outputs(task: FillTask, picture: Picture, settings: FillSettings) -> 
     Raises:
         MendError: one that nobody named is there already, without ``force``.
     """
-    out = task.out
-    if out is None:
-        extension = files.default_extension(picture, settings.options.keep_palette)
+    out, extension = task.out, f".{settings.format.lstrip('.')}"
+    if out is None or out == STANDARD_OUTPUT:
+        if not settings.format:
+            extension = files.default_extension(picture, settings.options.keep_palette)
+        if out is not None:
+            return number_outputs(out.with_suffix(extension), settings.options.tries)
         out = task.photo.with_name(f"{task.photo.stem}{ENDING}{extension}")
     outs = number_outputs(out, settings.options.tries)
     taken = [path for path in outs if path.exists()]
@@ -213,24 +217,60 @@ def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool)
 
 
 def read_hole(mask: Mask, picture: Picture, options: MaskOptions) -> Reading:
-    """The hole that a mask (or the picture's own alpha) marks, and what is odd about it.
+    """The hole that a mask, boxes and polygons (or the picture's own alpha) mark, and warnings.
 
     Raises:
-        MaskError: both or neither are given, or the mask does not fit.
+        MaskError: both alpha and a mask are given, or nothing is; or the mask does not fit.
     """
-    grow, invert, fit = options.grow, options.invert, options.fit_mask
+    grow, invert = options.grow, options.invert
+    drawn = options.boxes or options.polygons
     if options.from_alpha:
-        if mask is not None:
+        if mask is not None or drawn:
             name = str(mask) if isinstance(mask, str | Path) else type(mask).__name__
-            raise MaskError(f"a mask ({name}) and its alpha are given; choose one of them")
+            what = "boxes or polygons" if mask is None else f"a mask ({name})"
+            raise MaskError(f"{what} and its alpha are given; choose one of them")
         return masks.from_alpha(picture, invert=invert, grow=grow)
-    if mask is None:
-        raise MaskError(f"{picture.name} has no mask; give one, or use its alpha (--from-alpha)")
+    if mask is None and not drawn:
+        raise MaskError(
+            f"{picture.name} has no mask; give one, a --box, or use its alpha (--from-alpha)"
+        )
+    reading = None if mask is None else _read_mask(mask, picture, options)
+    return _add_shapes(reading, picture, options) if reading is None or drawn else reading
+
+
+def _read_mask(mask: Mask, picture: Picture, options: MaskOptions) -> Reading:
+    told: dict[str, Any] = {
+        "grow": options.grow,
+        "invert": options.invert,
+        "fit": options.fit_mask,
+        "anchor": options.anchor,
+    }
     if isinstance(mask, str | Path):
-        return masks.read(mask, picture, grow=grow, invert=invert, fit=fit)
+        if _is_same_file(picture.name, mask):
+            raise MaskError(f"{mask} is given as the photo and as its mask; name another file")
+        return masks.read(mask, picture, category=options.category, **told)
     if isinstance(mask, np.ndarray):
-        return masks.from_array(mask, picture, grow=grow, invert=invert, fit=fit)
-    return masks.from_picture(to_picture(mask), picture, grow=grow, invert=invert, fit=fit)
+        return masks.from_array(mask, picture, **told)
+    return masks.from_picture(to_picture(mask), picture, **told)
+
+
+def _is_same_file(photo: str, mask: Path | str) -> bool:
+    """Whether both are one file; a stream that was read has no second content, so it counts."""
+    try:
+        return Path(photo).samefile(mask)
+    except (OSError, ValueError):  # a photo from memory, or no such mask
+        return False
+
+
+def _add_shapes(reading: Reading | None, picture: Picture, options: MaskOptions) -> Reading:
+    """The hole with boxes and polygons added; alone they are what is inverted and grown."""
+    from mendpix.masks import drawing
+
+    drawn = drawing.draw_shapes(options.boxes, options.polygons, picture.shape)
+    if reading is not None:
+        drawn = holes.dilate(drawn, options.grow) | reading.hole
+        return masks.from_array(drawn, picture)
+    return masks.from_array(drawn, picture, grow=options.grow, invert=options.invert)
 
 
 def to_picture(photo: object) -> Picture:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mendpix.errors import MendError
-from mendpix.types import LARGEST_SEED
+from mendpix.types import LARGEST_SEED, Shape
 
 LARGEST_GROWTH = 10_000
 """Pixels by which a hole can be dilated."""
@@ -42,12 +42,21 @@ class MaskOptions:
         invert: black marks what to fill.
         fit_mask: resize a mask of another size (nearest).
         from_alpha: no mask; fill where alpha is below half, and make that opaque.
+        anchor: put a mask of another size there at its own size: "top-left", "top", ...,
+            "centre", ..., "bottom-right".
+        boxes: marked too, each X,Y,W,H in pixels, or in percent as text ("90%,90%,10%,10%").
+        polygons: marked too, each X,Y,X,Y,X,Y or longer, likewise.
+        category: the only one that counts of what a mask in JSON (labelme, COCO) marks.
     """
 
     grow: int = 0
     invert: bool = False
     fit_mask: bool = False
     from_alpha: bool = False
+    anchor: str = ""
+    boxes: tuple[Shape, ...] = ()
+    polygons: tuple[Shape, ...] = ()
+    category: str = ""
 
     def __post_init__(self) -> None:
         check_range("grow", self.grow, 0, LARGEST_GROWTH)
@@ -81,6 +90,8 @@ class FillSettings:
         model: as for :func:`mendpix.load`.
         force: replace an earlier fill that lies beside the photo.
         trust: run a TorchScript file, which is a program, too.
+        format: extension of what is written beside the photo or to standard output; "": the
+            photo's own where that can be written.
     """
 
     model: str = "auto"
@@ -88,6 +99,7 @@ class FillSettings:
     runtime: Runtime = field(default_factory=Runtime)
     force: bool = False
     trust: bool = False
+    format: str = ""
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:

@@ -1,6 +1,5 @@
 """Picture files: reading and writing all formats, and the checks of their places on disk."""
 
-import io
 import os
 import struct
 import warnings
@@ -13,24 +12,14 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mendpix.errors import MendError, PictureError
-from mendpix.io import exif, jpeg, pillow, png, tiff
+from mendpix.io import exif, heic, jpeg, pillow, png, streams, tiff
 from mendpix.io.atomic import atomic_write
+from mendpix.io.formats import FORMATS
 from mendpix.io.paths import suggest_neighbour
 from mendpix.io.picture import Picture, turn_upright, white
 from mendpix.types import Hole
 
-FORMATS = {
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
 _READABLE = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF")
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What the decoders raise on damaged files, besides their own kinds of these.
 _DECODER_ERRORS: tuple[type[Exception], ...] = (
     OSError,
@@ -84,18 +73,24 @@ def read(path: Path | str) -> Picture:
             pixels, or a colour model that cannot be kept.
     """
     path = Path(path)
-    return parse(_read_bytes(path), str(path))
+    return parse(read_bytes(path), str(path))
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes, or those of a stream that is open already.
+
+    Raises:
+        PictureError: it is no such file, or cannot be read.
+    """
     if path.is_dir():
         raise PictureError(f"{path} is a folder where a picture file belongs")
-    if path.is_block_device() or path.is_char_device():
+    stream = streams.is_open_stream(path)
+    if not stream and (path.is_block_device() or path.is_char_device()):
         raise PictureError(f"{path} is a device where a picture file belongs")
-    if path.is_fifo() or path.is_socket():
+    if not stream and (path.is_fifo() or path.is_socket()):
         raise PictureError(f"{path} is a pipe where a picture file belongs; save it to a file")
     try:
-        content = path.read_bytes()
+        content = streams.read_stream(path) if stream else path.read_bytes()
     except FileNotFoundError:
         raise PictureError(f"{path} does not exist{suggest_neighbour(path)}") from None
     except OSError as problem:
@@ -131,8 +126,8 @@ def _guess_reason(content: bytes) -> str:
 def _decode(content: bytes, name: str) -> Picture:
     if content.startswith(tiff.MAGIC):
         return replace(tiff.read(content, name), format="TIFF")
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
-        return _decode_heic(content, name)
+    if heic.is_heic(content):
+        return heic.read(content, name)
     with pillow.open_image(content, name) as image:
         kind = image.format or "?"
         if kind not in _READABLE:
@@ -156,24 +151,6 @@ def _decode(content: bytes, name: str) -> Picture:
         picture = replace(picture, format=kind)
     orientation = exif.read_orientation(picture.metadata.exif) if picture.metadata.exif else 1
     return picture if orientation == 1 else turn_upright(picture, orientation)
-
-
-def _decode_heic(content: bytes, name: str) -> Picture:
-    try:
-        import pi_heif
-    except ImportError:
-        raise PictureError(
-            f"{name} is a HEIC file; reading it needs an extra: pip install 'mendpix[heic]'"
-        ) from None
-    file = pi_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=False)
-    pillow.check_size(file.size[0], file.size[1], name)
-    metadata = pillow.read_metadata(file)
-    return replace(
-        pillow.split_alpha(np.asarray(file).copy(), name),
-        format="HEIF",
-        metadata=metadata,
-        orientation=exif.read_orientation(metadata.exif),  # already applied by the decoder
-    )
 
 
 def default_extension(picture: Picture, keep_palette: bool = False) -> str:
@@ -202,6 +179,9 @@ def write(
     """
     path = Path(path)
     content, result = encode(path, picture, hole, keep_palette)
+    if streams.is_standard_output(path):
+        streams.write_standard_output(content)
+        return result
     _check_place(path)
     try:
         with atomic_write(path) as temporary:

@@ -6,8 +6,10 @@ drawn too tight. Antialiasing, blur and JPEG spread an object a pixel or two bey
 filler that copies from the rim of a tight hole copies that halo, and a ghost of the object stays.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +23,7 @@ from mendpix.types import Hole
 
 Values = NDArray[np.float32]
 
+_EMPTY = "the mask marks nothing"
 INVERTED = 0.8  # a mask that covers more is probably the wrong way round
 _GREY = 16 / 255  # how far from black or white a level may be and not be called grey
 
@@ -53,14 +56,43 @@ def read(
     invert: bool = False,
     grow: int = 0,
     fit: bool = False,
+    anchor: str = "",
+    category: str = "",
 ) -> Reading:
-    """Read a mask file for a picture; `from_picture` says how.
+    """Read a mask for a picture: a picture file, an array (``.npy``), labelme's or COCO's JSON.
+
+    `from_picture` says how levels become a hole, and what the other options do.
+
+    Args:
+        category: of what JSON marks, the only one that counts; "" for all.
 
     Raises:
         PictureError: a mask file that cannot be read.
         MaskError: a mask of another size (unless ``fit``), or one that leaves nothing known.
     """
-    return from_picture(files.read(path), picture, invert=invert, grow=grow, fit=fit)
+    path = Path(path)
+    options: dict[str, Any] = {"invert": invert, "grow": grow, "fit": fit, "anchor": anchor}
+    if path.suffix.lower() == ".json":
+        from mendpix.masks import annotations  # here: most masks are pictures
+
+        hole, warnings = annotations.read(path, picture, category)
+        reading = from_array(hole, picture, **options)
+        return Reading(reading.hole, (*warnings, *reading.warnings))
+    if category:
+        raise MaskError(f"--category {category} chooses from labels in JSON but {path} is none")
+    if path.suffix.lower() == ".npy":
+        return from_array(_load_array(path), picture, **options)
+    return from_picture(files.read(path), picture, **options)
+
+
+def _load_array(path: Path) -> Array:
+    try:
+        array = np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError) as problem:
+        raise MaskError(f"{path} is no NumPy array that can be read: {problem}") from None
+    if not isinstance(array, np.ndarray):
+        raise MaskError(f"{path} holds several arrays; save the mask's alone with numpy.save")
+    return array
 
 
 def from_array(
@@ -70,6 +102,7 @@ def from_array(
     invert: bool = False,
     grow: int = 0,
     fit: bool = False,
+    anchor: str = "",
 ) -> Reading:
     """A hole from ``(H, W)`` or ``(H, W, 1 to 4)`` values: bool, integers or float.
 
@@ -86,7 +119,7 @@ def from_array(
         marked = conversion.from_array(mask)
     except PictureError as problem:
         raise MaskError(f"as a mask, {problem}") from None
-    return from_picture(marked, picture, invert=invert, grow=grow, fit=fit)
+    return from_picture(marked, picture, invert=invert, grow=grow, fit=fit, anchor=anchor)
 
 
 def from_picture(
@@ -96,20 +129,28 @@ def from_picture(
     invert: bool = False,
     grow: int = 0,
     fit: bool = False,
+    anchor: str = "",
 ) -> Reading:
     """A hole from a mask, by fixed rules, with warnings about what is odd about it.
 
     Levels of half of white and above (128, 32768, 0.5) are missing; in colour the largest channel
     counts, and where the mask has alpha, every pixel that is opaque (by half and above) and not
-    black. Then comes inverting, then fitting, then growing.
+    black. Then comes inverting, then fitting (scaled by ``fit``, or put at an ``anchor`` at its
+    own size; `mendpix.masks.fitting`), then growing.
     """
     hole, warnings = mark(mask)
     if invert:
         hole = ~hole
-    if hole.shape != picture.shape:
-        hole = _resize(hole, picture, fit)
+    if hole.shape != picture.shape or anchor:
+        from mendpix.masks import fitting  # here: most masks have their picture's size
+
+        hole, changes = fitting.fit_hole(hole, picture, fit, anchor)
+        warnings += changes
     grown = dilate(hole, grow) if grow else hole
-    return Reading(grown, (*warnings, *_check(grown, hole, picture, invert)))
+    checks = _check(grown, hole, picture, invert)
+    if any(text.startswith(_EMPTY) for text in warnings):  # and says why
+        checks = ()
+    return Reading(grown, (*warnings, *checks))
 
 
 def from_alpha(picture: Picture, *, invert: bool = False, grow: int = 0) -> Reading:
@@ -135,11 +176,16 @@ def mark(mask: Picture) -> tuple[Hole, list[str]]:
         if not hole.any() and brightest.max():  # a mask of 0 and 1 is black to the eye
             largest, needed = brightest.max(), white(brightest.dtype)
             warnings.append(
-                f"the mask's largest value is {largest:g}; mark the hole with {needed:g}"
+                f"{_EMPTY}: its largest value is {largest:g}; mark the hole with {needed:g}"
             )
         return hole, warnings
     opacity = _levels(mask.alpha)
     hole = (opacity >= 0.5) & (brightest > 0)
+    if not hole.any() and (opacity >= 0.5).any() and (opacity < 0.5).any():
+        return hole, [
+            f"{_EMPTY}: it is black wherever it is opaque, but its alpha holds a shape; paint "
+            "it white"
+        ]
     levels = np.where(opacity >= 0.5, _levels(brightest), 0)
     return hole, [
         *_find_between(opacity, "half transparent", "those of half opacity and more count as hole"),
@@ -161,28 +207,6 @@ def _find_between(levels: Values, what: str, rule: str) -> list[str]:
     return [f"{count} mask pixels ({share:.2g} %) are {what}; {rule}"]
 
 
-def _resize(hole: Hole, picture: Picture, fit: bool) -> Hole:
-    """A hole of another size than its picture, fitted to it.
-
-    Raises:
-        MaskError: without ``fit``, or where the mask lies as the photo is stored, not displayed.
-    """
-    (h, w), (height, width) = hole.shape, picture.shape
-    if hole.shape == picture.stored_shape:
-        raise MaskError(
-            f"mask is {w}x{h}, as the photo is stored, but the photo is displayed as "
-            f"{width}x{height} (EXIF orientation {picture.orientation}); turn the mask upright too"
-        )
-    if not fit:
-        raise MaskError(
-            f"mask is {w}x{h} but photo is {width}x{height}; "
-            "resize the mask, or let --fit-mask do it"
-        )
-    size = (width, height)
-    fitted = cv2.resize(hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(fitted > 0)
-
-
 def _check(
     grown: Hole, hole: Hole, picture: Picture, invert: bool, by_hand: bool = True
 ) -> tuple[str, ...]:
@@ -201,7 +225,7 @@ def _check(
             raise MaskError("the grown hole covers everything; give a smaller --grow")
         raise MaskError(f"the mask marks everything, so nothing is left to fill from; {way_out}")
     if share == 0:
-        return ("the mask marks nothing: there is nothing to fill",)
+        return (f"{_EMPTY}: there is nothing to fill",)
     if share > INVERTED:
         return (f"the mask marks {100 * share:.0f} % of the photo: probably inverted, {way_out}",)
     if by_hand and shows_object(picture.pixels, grown):

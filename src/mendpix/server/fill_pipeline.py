@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-import numpy as np
-
 from mendpix.errors import MaskError, MendError
 from mendpix.inpainting import filling
 from mendpix.inpainting.registry import CheckedFiller
@@ -73,23 +71,12 @@ def read_hole(picture: Picture, mask: Picture | None, request: FillRequest) -> R
     Raises:
         MaskError: none or several are given, or the mask does not fit.
     """
-    sources = [mask is not None, bool(request.boxes), request.from_alpha]
+    sources = [mask is not None, bool(request.boxes or request.polygons), request.from_alpha]
     if sum(sources) != 1:
         raise MaskError(
             f"{sum(sources)} of mask, boxes and from_alpha say what to fill; give exactly one"
         )
-    options = request.to_fill_options()
-    if request.boxes:
-        return filling.read_hole(draw_boxes(request.boxes, picture.shape), picture, options)
-    return filling.read_hole(mask, picture, options)
-
-
-def draw_boxes(boxes: list[tuple[int, int, int, int]], shape: tuple[int, int]) -> Hole:
-    """Rasterise rectangles (left, top, width, height) as a hole of this shape, clipped to it."""
-    hole = np.zeros(shape, bool)
-    for left, top, width, height in boxes:
-        hole[top : top + height, left : left + width] = True
-    return hole
+    return filling.read_hole(mask, picture, request.to_fill_options())
 
 
 @dataclass(frozen=True, slots=True)

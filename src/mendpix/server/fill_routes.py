@@ -40,8 +40,8 @@ FILL_FORM = {
         **{
             name: {"type": "string", "description": f"as the parameter {name}"}
             for name in (
-                "model", "options", "seed", "box", "grow", "from_alpha", "invert", "fit_mask",
-                "keep_palette",
+                "model", "options", "seed", "box", "polygon", "grow", "from_alpha",
+                "invert", "fit_mask", "anchor", "keep_palette",
             )
         },
     },
@@ -70,10 +70,12 @@ class FillQuery(schemas.StrictModel):
     seed: int = Field(default=0, ge=0, le=schemas.MAX_SEED)
     mask: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
     box: list[str] = Field(default=[], max_length=1000, description="left,top,width,height")
+    polygon: list[str] = Field(default=[], max_length=1000, description="x,y,x,y,x,y,...")
     from_alpha: bool = False
     grow: int = Field(default=0, ge=0, le=1000)
     invert: bool = False
     fit_mask: bool = False
+    anchor: schemas.Anchor = ""
     keep_palette: bool = False
 
     def to_request(self) -> FillRequest:
@@ -82,11 +84,10 @@ class FillQuery(schemas.StrictModel):
         Raises:
             ValidationError: malformed options or boxes.
         """
-        values = self.model_dump(exclude={"name", "options", "box"})
-        boxes = [box.split(",") for box in self.box]
-        return FillRequest.model_validate(
-            {**values, "options": _parse_options(self.options), "boxes": boxes}
-        )
+        values = self.model_dump(exclude={"name", "options", "box", "polygon"})
+        values["boxes"] = [box.split(",") for box in self.box]
+        values["polygons"] = [polygon.split(",") for polygon in self.polygon]
+        return FillRequest.model_validate({**values, "options": _parse_options(self.options)})
 
 
 def _parse_options(options: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mendpix.io import files, pillow
+from mendpix.io.formats import FORMATS
 from mendpix.io.picture import Picture
 from mendpix.server.api_errors import ApiError
 
@@ -99,7 +100,7 @@ class PictureStore:
             ApiError: 413 if there is no room for it.
         """
         picture = filled or parse_picture(content, name, self.pixels)
-        kind = picture.format if filled is None else files.FORMATS[Path(name).suffix.lower()]
+        kind = picture.format if filled is None else FORMATS[Path(name).suffix.lower()]
         stored = self._make_record(content, name, kind, picture)
         with self._lock:
             self._make_room(len(content), pinned)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mendpix.io.pairing import SUFFIXES
+from mendpix.io.formats import SUFFIXES
 from mendpix.server.api_errors import ApiError
 
 MAX_ENTRIES = 5000

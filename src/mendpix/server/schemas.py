@@ -17,6 +17,13 @@ Side = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 Box = Annotated[
     tuple[Side, Side, Side, Side], Field(description="left, top, width, height in pixels")
 ]
+Polygon = Annotated[
+    list[Annotated[float, Field(ge=-MAX_SIDE, le=MAX_SIDE)]],
+    Field(min_length=6, max_length=20_000, description="x, y, x, y, x, y, ... in pixels"),
+]
+Anchor = Annotated[
+    str, Field(pattern="^([a-z]+(-[a-z]+)?)?$", max_length=20, description="such as top-left")
+]
 OptionValue = bool | int | float | str
 PictureId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 JobId = PictureId
@@ -159,10 +166,14 @@ class FillRequest(StrictModel):
         default=None, description="id of a picture: white marks what to fill"
     )
     boxes: list[Box] = Field(default=[], max_length=1000, description="rectangles to fill")
+    polygons: list[Polygon] = Field(default=[], max_length=1000, description="areas to fill")
     from_alpha: bool = Field(default=False, description="fill where the picture is transparent")
     grow: int = Field(default=0, ge=0, le=1000, description="pixels by which the hole is dilated")
     invert: bool = Field(default=False, description="black marks what to fill")
     fit_mask: bool = Field(default=False, description="resize a mask of another size")
+    anchor: Anchor = Field(
+        default="", description="put a mask of another size at top-left, ... at its own size"
+    )
     keep_palette: bool = Field(
         default=False, description="write a palette PNG with its own colours"
     )
@@ -170,8 +181,9 @@ class FillRequest(StrictModel):
     def to_fill_options(self) -> FillOptions:
         """What the fill is told; what the model is told is in ``options``."""
         return FillOptions(
-            self.grow, self.invert, self.fit_mask, self.from_alpha, keep_palette=self.keep_palette
-        )
+            self.grow, self.invert, self.fit_mask, self.from_alpha, self.anchor,
+            tuple(self.boxes), tuple(map(tuple, self.polygons)), keep_palette=self.keep_palette,
+        )  # fmt: skip
 
 
 class JobRequest(FillRequest):

@@ -7,8 +7,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
 from mendpix import __version__
-from mendpix.io.files import FORMATS
-from mendpix.io.pairing import SUFFIXES
+from mendpix.io.formats import FORMATS, SUFFIXES
 from mendpix.server import schemas
 from mendpix.server.api_errors import ApiError
 from mendpix.server.context import ContextDep

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.io.decoding import decode_rgb
 from mendpix.training.photos import is_held_out, map_in_order
 from mendpix.training.profiling import CostEstimate, profile
 from mendpix.training.provenance import read_manifest
@@ -165,7 +166,7 @@ def inspect_picture(item: PictureItem) -> PictureInspection:
     file = item.file
     try:
         data = item.read()
-        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+        decoded = decode_rgb(data)
     except (OSError, cv2.error):
         decoded = None
     if decoded is None:

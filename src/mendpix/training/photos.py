@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from mendpix.errors import TrainingError
+from mendpix.io.decoding import decode_rgb
 from mendpix.training import picture_cache, shards, sources, system_memory
 from mendpix.training.picture_cache import CacheEntry, PictureCache, Pixels
 from mendpix.training.recipe import DataSettings, Recipe
@@ -85,12 +86,12 @@ class PhotoSet:
             digest = hashlib.sha256(data.data).hexdigest()
             if find_decoded is not None and (decoded := find_decoded(digest)) is not None:
                 return digest, decoded
-            picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
+            picture = decode_rgb(data)
         except (OSError, cv2.error) as problem:
             return digest, str(problem).strip().splitlines()[0]
         if picture is None:
             return digest, "no picture that can be decoded"
-        return digest, self._resize(np.asarray(picture, np.uint8))
+        return digest, self._resize(picture)
 
     def _resize(self, photo: Pixels) -> Pixels | str:
         height, width = photo.shape[:2]

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mendpix.errors import TrainingError
+from mendpix.io.formats import SUFFIXES
 from mendpix.training import shards
 from mendpix.training.shards import Bytes
-
-SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 SourceKind = Literal["file", "shard", "stream", "pipe"]
 

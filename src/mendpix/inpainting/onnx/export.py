@@ -19,6 +19,7 @@ from mendpix.inpainting.registry import attach_start
 from mendpix.inpainting.torch import NetworkFiller, requirements_of, start_of
 from mendpix.io import files
 from mendpix.io.atomic import atomic_write
+from mendpix.io.formats import FORMATS
 from mendpix.io.picture import grey_to_rgb
 from mendpix.masks import generate
 from mendpix.networks import serialization
@@ -182,7 +183,7 @@ def compare(network: nn.Module, rounded: nn.Module, path: Path, photos: Sequence
 
 def _read_photos(folder: Path) -> Iterator[Photo]:
     """The photos of a folder, ``(H, W, 3)`` in [0, 1]."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in files.FORMATS)
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in FORMATS)
     if not paths:
         raise MendError(f"{folder} holds no pictures to compare fills on; name another folder")
     for path in paths:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
+from mendpix.io.formats import SUFFIXES
 from mendpix.masks.generate.base import (
     TRIES,
     Canvas,
@@ -21,8 +22,6 @@ from mendpix.masks.generate.base import (
     unit_length,
 )
 from mendpix.types import Hole
-
-SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"])
 
 
 @lru_cache(maxsize=16)
