@@ -152,7 +152,7 @@ def _read_hole(
     assert pair.mask is not None
     side = protocol.size * protocol.shrink
     mask = files.read(pair.mask)
-    hole = reading.mark(mask)[0] ^ invert
+    hole = reading.mark(mask) ^ invert
     if hole.shape == (side, side) or hole.shape == shape:
         height, width = _resized_shape(hole.shape[0], hole.shape[1], side)
         levels = hole.astype(np.uint8)

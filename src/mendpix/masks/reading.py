@@ -1,7 +1,8 @@
 """Reading masks: a file, array or a picture's alpha becomes a hole, with warnings about it.
 
 A mask marks what to fill; a hole is the bool array it becomes, ``(H, W)``, True = missing, on the
-picture as displayed. Warnings say what is odd: grey levels, nothing marked, probably inverted, or
+picture as displayed. What a mask marks in part belongs to the hole where it is the soft rim of what
+it marks fully. Warnings say what is odd: other grey levels, nothing marked, probably inverted, or
 drawn too tight. Antialiasing, blur and JPEG spread an object a pixel or two beyond its outline; a
 filler that copies from the rim of a tight hole copies that halo, and a ghost of the object stays.
 """
@@ -25,7 +26,6 @@ Values = NDArray[np.float32]
 
 _EMPTY = "the mask marks nothing"
 INVERTED = 0.8  # a mask that covers more is probably the wrong way round
-_GREY = 16 / 255  # how far from black or white a level may be and not be called grey
 
 _POINTS = 4000  # of the outline: more tell no more
 _FEWEST = 40  # points with contrast, below which there is no warning
@@ -133,14 +133,16 @@ def from_picture(
 ) -> Reading:
     """A hole from a mask, by fixed rules, with warnings about what is odd about it.
 
-    Levels of half of white and above (128, 32768, 0.5) are missing; in colour the largest channel
-    counts, and where the mask has alpha, every pixel that is opaque (by half and above) and not
-    black. Then comes inverting, then fitting (scaled by ``fit``, or put at an ``anchor`` at its
-    own size; `mendpix.masks.fitting`), then growing.
+    Levels of half of white and above (128, 32768, 0.5) are missing, and so is the soft rim around
+    them: lower levels that are connected to them, but for a lossy format's noise. In colour the
+    largest channel counts, and where the mask has alpha (and is not opaque all over), the opacity
+    of every pixel that is not black. Then comes fitting (scaled by ``fit``, or put at an ``anchor``
+    at its own size; `mendpix.masks.fitting`), then growing.
     """
-    hole, warnings = mark(mask)
-    if invert:
-        hole = ~hole
+    levels = _read_levels(mask)
+    hole, warnings = _mark_with_rim(1 - levels if invert else levels, "grey", "filled")
+    if not hole.any():
+        warnings += _explain_empty(mask)
     if hole.shape != picture.shape or anchor:
         from mendpix.masks import fitting  # here: most masks have their picture's size
 
@@ -154,43 +156,38 @@ def from_picture(
 
 
 def from_alpha(picture: Picture, *, invert: bool = False, grow: int = 0) -> Reading:
-    """The hole where a picture's own alpha is below half.
+    """The hole where a picture's own alpha is below half, and the soft rim around that.
 
     Raises:
         MaskError: a picture without alpha, or with nothing opaque.
     """
     if picture.alpha is None:
         raise MaskError(f"{picture.name} has no alpha to take the hole from; give a mask")
-    hole = (_levels(picture.alpha) < 0.5) ^ invert
+    opacity = _levels(picture.alpha)
+    levels = opacity if invert else 1 - opacity
+    hole, warnings = _mark_with_rim(levels, "partly transparent", "made opaque", noise=False)
     grown = dilate(hole, grow) if grow else hole
-    return Reading(grown, _check(grown, hole, picture, invert, by_hand=False))
+    return Reading(grown, (*warnings, *_check(grown, hole, picture, invert, by_hand=False)))
 
 
-def mark(mask: Picture) -> tuple[Hole, list[str]]:
-    """What a mask marks by the rules of `from_picture`, and warnings about its levels."""
+def mark(mask: Picture) -> Hole:
+    """What a mask marks by half and more, without its soft rim, as measurements take it."""
+    return _read_levels(mask) >= 0.5
+
+
+def _read_levels(mask: Picture) -> Values:
+    """How much of each pixel a mask marks, ``(H, W)`` in [0, 1].
+
+    Alpha that is opaque all over says nothing, so that the colours count as they do without.
+    """
     brightest = mask.pixels.max(axis=-1)
-    if mask.alpha is None:
-        levels = _levels(brightest)
-        hole = levels >= 0.5
-        warnings = _find_between(levels, "grey", "those of half of white and more count as hole")
-        if not hole.any() and brightest.max():  # a mask of 0 and 1 is black to the eye
-            largest, needed = brightest.max(), white(brightest.dtype)
-            warnings.append(
-                f"{_EMPTY}: its largest value is {largest:g}; mark the hole with {needed:g}"
-            )
-        return hole, warnings
-    opacity = _levels(mask.alpha)
-    hole = (opacity >= 0.5) & (brightest > 0)
-    if not hole.any() and (opacity >= 0.5).any() and (opacity < 0.5).any():
-        return hole, [
-            f"{_EMPTY}: it is black wherever it is opaque, but its alpha holds a shape; paint "
-            "it white"
-        ]
-    levels = np.where(opacity >= 0.5, _levels(brightest), 0)
-    return hole, [
-        *_find_between(opacity, "half transparent", "those of half opacity and more count as hole"),
-        *_find_between(levels, "grey", "in a mask with alpha all that is not black counts as hole"),
-    ]
+    if _is_opaque(mask):
+        return _levels(brightest)
+    return np.where(brightest > 0, _levels(np.asarray(mask.alpha)), np.float32(0))
+
+
+def _is_opaque(mask: Picture) -> bool:
+    return mask.alpha is None or bool((mask.alpha == white(mask.alpha.dtype)).all())
 
 
 def _levels(values: Array) -> Values:
@@ -198,13 +195,32 @@ def _levels(values: Array) -> Values:
     return np.asarray(np.divide(values, white(values.dtype), dtype=np.float32))
 
 
-def _find_between(levels: Values, what: str, rule: str) -> list[str]:
-    """A warning where levels are neither black nor white."""
-    count = int(np.count_nonzero((levels > _GREY) & (levels < 1 - _GREY)))
+def _mark_with_rim(
+    levels: Values, what: str, becomes: str, noise: bool = True
+) -> tuple[Hole, list[str]]:
+    """The hole of a mask's levels, and a warning about partly marked pixels apart from it."""
+    hole = levels >= 0.5
+    if not ((levels > 0) & ~hole).any():
+        return hole, []
+    from mendpix.masks.soft_rim import FAINT, add_rim  # here: most masks are black and white
+
+    hole = add_rim(levels, hole, noise)
+    count = int(np.count_nonzero((levels > FAINT) & ~hole))
     if not count:
-        return []
-    share = 100 * count / levels.size
-    return [f"{count} mask pixels ({share:.2g} %) are {what}; {rule}"]
+        return hole, []
+    apart = f"{count} of {levels.size} pixels are {what}, apart from what is marked"
+    return hole, [f"{apart}; they are not {becomes}"]
+
+
+def _explain_empty(mask: Picture) -> list[str]:
+    """Why a mask that is not blank marks nothing, and the way out."""
+    if _is_opaque(mask):
+        largest, needed = mask.pixels.max(), white(mask.pixels.dtype)
+        text = f"its largest value is {largest:g}; mark the hole with {needed:g}"
+        return [f"{_EMPTY}: {text}"] if largest else []
+    solid = _levels(np.asarray(mask.alpha)) >= 0.5
+    text = "it is black wherever it is opaque, but its alpha holds a shape; paint it white"
+    return [f"{_EMPTY}: {text}"] if solid.any() and not solid.all() else []
 
 
 def _check(
