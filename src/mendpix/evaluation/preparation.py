@@ -15,7 +15,7 @@ from mendpix.evaluation.photo_pairs import SPACING, PhotoPair
 from mendpix.evaluation.protocols import EvaluationProtocol, HoleKind
 from mendpix.evaluation.results import Sample
 from mendpix.io import files
-from mendpix.io.picture import Array, encode
+from mendpix.io.conversion import as_rgb8
 from mendpix.masks import generate, holes, reading
 from mendpix.types import Hole
 from mendpix.weights import download
@@ -55,12 +55,11 @@ def prepare(pair: PhotoPair, protocol: EvaluationProtocol, invert: bool = False)
         invert: black marks what is missing in mask files.
 
     Raises:
-        PictureError: a file that cannot be read.
+        PictureError: as for :func:`read_truth`.
         MaskError: a mask of another size than the photo's and the protocol's, or one that marks
             nothing or everything.
     """
-    photo = files.read(pair.photo)
-    pixels = as_rgb8(photo.pixels)
+    pixels = read_truth(pair.photo)
     side = protocol.size * protocol.shrink
     square = crop_centre(resize_short_side(pixels, side, protocol), side)
     label, hole = _make_hole(pair, protocol, pixels.shape[:2], invert)
@@ -86,18 +85,21 @@ def prepare(pair: PhotoPair, protocol: EvaluationProtocol, invert: bool = False)
     return PreparedSample(sample, small, missing, _list_remarks(pair, pixels, share, side))
 
 
-def as_rgb8(pixels: Array) -> Pixels:
-    """Values ``(H, W, C)`` of any number type as 8-bit RGB; grey in all three channels.
+def read_truth(path: Path) -> Pixels:
+    """A photo ``(H, W, 3)`` uint8 to measure fills against.
 
     Raises:
-        PictureError: neither one nor three channels.
+        PictureError: a file that cannot be read, or with pixels that are fully transparent: what
+            lies under them is no truth.
     """
-    if pixels.shape[2] not in (1, 3):
-        raise PictureError(f"a picture of {pixels.shape[2]} channels cannot be measured; use RGB")
-    if pixels.dtype != np.uint8:
-        values, _ = encode(pixels, np.zeros(pixels.shape[:2], np.bool_))
-        pixels = np.rint(values * 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    photo = files.read(path)
+    if photo.alpha is not None and not photo.alpha.all():
+        share = 100 * np.count_nonzero(photo.alpha == 0) / photo.alpha.size
+        raise PictureError(
+            f"{path} is transparent in {share:.2g} % of its pixels, which hold no truth to measure "
+            "against; cut the opaque part out, or leave the file out"
+        )
+    return as_rgb8(photo.pixels)
 
 
 def resize_short_side(pixels: Pixels, side: int, protocol: EvaluationProtocol) -> Pixels:

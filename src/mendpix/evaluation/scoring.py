@@ -23,11 +23,12 @@ from mendpix.evaluation.cache import (
 from mendpix.evaluation.candidates import Candidate
 from mendpix.evaluation.memory_usage import measure_peak
 from mendpix.evaluation.photo_pairs import PhotoPair
-from mendpix.evaluation.preparation import Pixels, PreparedSample, as_rgb8, hash_pixels, prepare
+from mendpix.evaluation.preparation import Pixels, PreparedSample, hash_pixels, prepare
 from mendpix.evaluation.protocols import EvaluationProtocol
 from mendpix.evaluation.results import HOLE, TRUTH, Sample, file_name, picture_file
 from mendpix.inpainting.registry import CheckedFiller
 from mendpix.io import files
+from mendpix.io.conversion import as_rgb8
 from mendpix.types import Photo, Progress
 
 

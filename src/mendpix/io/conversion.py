@@ -14,7 +14,7 @@ from PIL import Image
 
 from mendpix.errors import PictureError
 from mendpix.io import exif, pillow
-from mendpix.io.picture import Array, Picture, turn_upright, white
+from mendpix.io.picture import Array, Picture, encode, turn_upright, white
 from mendpix.types import Hole
 
 
@@ -90,3 +90,19 @@ def to_array(picture: Picture, like: Array) -> Array:
     """The picture's values in an array with as many axes as ``like``, which it came from."""
     values = pillow.join_alpha(picture)
     return values[..., None] if values.ndim == 2 and like.ndim == 3 else values
+
+
+def as_rgb8(pixels: Array) -> NDArray[np.uint8]:
+    """Values ``(H, W, C)`` of any number type as 8-bit RGB; grey in all three channels.
+
+    Raises:
+        PictureError: neither one nor three channels.
+    """
+    if pixels.shape[2] not in (1, 3):
+        raise PictureError(
+            f"a picture of {pixels.shape[2]} channels cannot be used here; give RGB or grey"
+        )
+    if pixels.dtype != np.uint8:
+        values, _ = encode(pixels, np.zeros(pixels.shape[:2], np.bool_))
+        pixels = np.rint(values * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

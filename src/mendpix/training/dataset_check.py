@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.io.decoding import decode_rgb
+from mendpix.errors import PictureError
+from mendpix.training import decoding
 from mendpix.training.photos import is_held_out, map_in_order
 from mendpix.training.profiling import CostEstimate, profile
 from mendpix.training.provenance import read_manifest
@@ -52,6 +53,8 @@ class DatasetReport:
         same: groups of files equal in every byte.
         near: groups of files that show the same picture, resized or stored differently.
         grey: colour files that hold no colour.
+        transparent: files with fully transparent pixels, of which the largest opaque rectangle is
+            used.
         licence_files: licence texts or lists found.
         licensed: how many usable files the ``read_manifest.csv`` names a licence for.
         forecast: what training would take on this machine, where a recipe was named.
@@ -69,6 +72,7 @@ class DatasetReport:
     same: tuple[tuple[str, ...], ...] = ()
     near: tuple[tuple[str, ...], ...] = ()
     grey: tuple[str, ...] = ()
+    transparent: tuple[str, ...] = ()
     licence_files: tuple[str, ...] = ()
     licensed: int = 0
     forecast: CostEstimate | None = None
@@ -83,6 +87,7 @@ class DatasetReport:
         groups = {"same file": self.same, "near duplicates": self.near}
         problems = {name: tuple(map(" = ".join, same)) for name, same in groups.items()}
         problems |= {"corrupt": self.corrupt, "too small": self.too_small, "greyscale": self.grey}
+        problems |= {"transparent": self.transparent}
         return {name: files for name, files in problems.items() if files}
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -99,12 +104,16 @@ class DatasetReport:
             ("same file", f"{_count_copies(self.same)}", leak if self.same else ""),
             ("near duplicates", f"{_count_copies(self.near)}", leak if self.near else ""),
             ("greyscale", f"{len(self.grey)}", "fills may turn out grey" if self.grey else ""),
+            ("transparent", f"{len(self.transparent)}", self._advise_on_transparency()),
             ("licence", self._describe_licence(), self._advise_on_licence()),
             *(self.forecast.rows() if self.forecast else ()),
         ]
 
     def _advise_on_size(self) -> str:
         return "left out; a smaller --size would use them" if self.too_small else ""
+
+    def _advise_on_transparency(self) -> str:
+        return "their largest opaque part is used" if self.transparent else ""
 
     def _describe_licence(self) -> str:
         named = f"named for {self.licensed} of {self.usable}" if self.licensed else ""
@@ -130,7 +139,7 @@ def _format_range(values: tuple[int, float, int]) -> str:
 
 @dataclass(frozen=True)
 class PictureInspection:
-    """One file: its size, the bytes' digest, the picture's fingerprint."""
+    """One file: its size (of its opaque part), the bytes' digest, the picture's fingerprint."""
 
     file: str
     width: int = 0
@@ -138,6 +147,7 @@ class PictureInspection:
     digest: str = ""
     fingerprint: Fingerprint | None = field(default=None, repr=False)
     grey: bool = False
+    transparent: float = 0.0
 
 
 def check(photos: Path | str, recipe: str | Path | Recipe | None = None) -> DatasetReport:
@@ -166,16 +176,15 @@ def inspect_picture(item: PictureItem) -> PictureInspection:
     file = item.file
     try:
         data = item.read()
-        decoded = decode_rgb(data)
-    except (OSError, cv2.error):
-        decoded = None
-    if decoded is None:
+        decoded, transparent = decoding.decode(data, file)
+    except (OSError, PictureError, cv2.error):
         return PictureInspection(file)
     height, width = decoded.shape[:2]
     digest = hashlib.sha256(data.data).hexdigest()
     small = cv2.resize(decoded, (17, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
     fingerprint = compute_fingerprint(small)
-    return PictureInspection(file, width, height, digest, fingerprint, _is_grey(decoded))
+    grey = _is_grey(decoded)
+    return PictureInspection(file, width, height, digest, fingerprint, grey, transparent)
 
 
 def compute_fingerprint(small: NDArray[np.float32]) -> Fingerprint | None:
@@ -221,6 +230,7 @@ def _build_report(
         same=same,
         near=_find_near_duplicates(readable, {file for group in same for file in group[1:]}),
         grey=tuple(inspection.file for inspection in readable if inspection.grey),
+        transparent=tuple(inspection.file for inspection in readable if inspection.transparent),
         licence_files=_find_licence_files(origin),
         licensed=sum(inspection.file in licensed for inspection in usable),
         forecast=profile(recipe, count_usable_pixels(usable, recipe))

@@ -13,9 +13,8 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from mendpix.errors import TrainingError
-from mendpix.io.decoding import decode_rgb
-from mendpix.training import picture_cache, shards, sources, system_memory
+from mendpix.errors import PictureError, TrainingError
+from mendpix.training import decoding, picture_cache, shards, sources, system_memory
 from mendpix.training.picture_cache import CacheEntry, PictureCache, Pixels
 from mendpix.training.recipe import DataSettings, Recipe
 from mendpix.training.shards import Bytes
@@ -69,6 +68,8 @@ class PhotoSet:
             raise TrainingError(f"{self.folder / file} can no longer be read: {picture}")
         return picture
 
+    picture = read  # the name of 0.1.0; goes with 0.3
+
     def _read(self, file: str) -> Pixels | str:
         """The picture, or why it is left out."""
         return self.decode(lambda: shards.read_bytes(self.folder, file))[1]
@@ -86,11 +87,9 @@ class PhotoSet:
             digest = hashlib.sha256(data.data).hexdigest()
             if find_decoded is not None and (decoded := find_decoded(digest)) is not None:
                 return digest, decoded
-            picture = decode_rgb(data)
-        except (OSError, cv2.error) as problem:
+            picture, _ = decoding.decode(data, "it")
+        except (OSError, PictureError, cv2.error) as problem:
             return digest, str(problem).strip().splitlines()[0]
-        if picture is None:
-            return digest, "no picture that can be decoded"
         return digest, self._resize(picture)
 
     def _resize(self, photo: Pixels) -> Pixels | str:
@@ -106,6 +105,10 @@ class PhotoSet:
         # Area averaging where it shrinks, since cubic would alias.
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(photo, shape, interpolation=method), np.uint8)
+
+
+Photos = PhotoSet
+"""The name of 0.1.0, for scripts; goes with 0.3."""
 
 
 def read_photos(

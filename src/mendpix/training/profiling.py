@@ -20,6 +20,8 @@ from mendpix.training.system_memory import CACHE_SHARE, read_available
 Accelerator = Literal["auto", "cpu", "cuda", "mps"]
 
 _GIB = 2**30
+AFFORDABLE = 4.0
+"""Seconds that a step may seem to take for its whole batch to be measured."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class CostEstimate:
         parameters: of the network and the discriminators.
         memory: bytes on that device: weights, gradients, averages, what a step keeps.
         pictures: bytes of the cached pictures.
-        seconds: of one step with the recipe's batch.
+        seconds: of one step with the recipe's batch, the mean over its phases.
         steps: of the recipe.
     """
 
@@ -94,18 +96,32 @@ def _profile_on(fabric: Fabric, recipe: Recipe, cached_pixels: int) -> CostEstim
     network, objective, _ = build_models(recipe)
     fixed, each = memory_estimate.estimate_memory(recipe, network, objective)
     gan_step, batch = prepare_profile(recipe, min(2, recipe.batch), fabric)
-    weights = weights_at(recipe, recipe.phase_plan[-1], recipe.total - 1)
-    measure_step(gan_step, batch, weights)  # warm-up: it also allocates Adam's averages
-    seconds = min(measure_step(gan_step, batch, weights) for _ in range(2))
+    seconds = measure_phases(recipe, gan_step, batch) * recipe.batch / len(batch.files)
+    if seconds < AFFORDABLE and recipe.accumulate == 1 and recipe.batch > 2:
+        # Small networks spend much of a step on what does not grow with the batch.
+        gan_step, batch = prepare_profile(recipe, recipe.batch, fabric)
+        seconds = measure_phases(recipe, gan_step, batch)
     modules = [optimized.module for optimized in gan_step.optimized_modules()]
     return CostEstimate(
         device=fabric.device.type,
         parameters=sum(p.numel() for module in modules for p in module.parameters()),
         memory=round(memory_estimate.OVERHEAD * (fixed + each * recipe.batch / recipe.accumulate)),
         pictures=3 * cached_pixels,
-        seconds=seconds * recipe.batch / len(batch.files),
+        seconds=seconds,
         steps=recipe.total,
     )
+
+
+def measure_phases(recipe: Recipe, gan_step: AdversarialStep, batch: Batch) -> float:
+    """Seconds of a step on this batch, the mean over all steps of the recipe's phases."""
+    end, total = 0, 0.0
+    for phase in recipe.phase_plan:
+        end += phase.steps
+        schedule.enter_phase(phase, gan_step.network)
+        weights = weights_at(recipe, phase, end - 1)
+        measure_step(gan_step, batch, weights)  # warm-up: it also allocates Adam's averages
+        total += phase.steps * min(measure_step(gan_step, batch, weights) for _ in range(2))
+    return total / end
 
 
 def prepare_profile(recipe: Recipe, count: int, fabric: Fabric) -> tuple[AdversarialStep, Batch]:

@@ -163,6 +163,10 @@ class DataSettings(RecipeTable):
     )
 
 
+Data = DataSettings
+"""The name of 0.1.0, for scripts; goes with 0.3."""
+
+
 class Recipe(RecipeTable):
     """Everything a run is made of."""
 

@@ -1,5 +1,6 @@
 """The pictures of a folder: loose files, members of shards, and streams read in one pass."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +86,25 @@ def find_origin(photos: Path) -> PictureOrigin:
         return PictureOrigin(photos.parent, photos.name, (source,), single=True)
     if not photos.is_dir():
         raise TrainingError(f"{photos} is no folder; give the folder that holds the pictures")
-    paths = (p for p in photos.rglob("*") if _may_hold_pictures(p, photos))
+    paths = (path for path in _walk(photos) if _may_hold_pictures(path, photos))
     sources = tuple(sorted(_describe_source(photos, path) for path in paths))
     if not sources:
         raise TrainingError(
             f"{photos} holds no pictures ({', '.join(sorted(SUFFIXES))}); check the path"
         )
     return PictureOrigin(photos, photos.resolve().name, sources)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, linked folders too, each folder once."""
+    seen: set[Path] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:  # a link to where the walk has been
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place) / file for file in files)
 
 
 def list_pictures(folder: Path) -> list[str]:
