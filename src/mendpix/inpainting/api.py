@@ -156,7 +156,10 @@ def fill(
             fill_tries(picture, reading.hole, filler, count, opaque=from_alpha, progress=progress)
         )
     for path, filled in zip(outs, fills, strict=False):
-        files.write(path, filled, reading.hole, keep_palette)
+        result = files.write(path, filled, reading.hole, keep_palette)
+        if filled is fills[0]:
+            for text in result.remarks:
+                warnings.warn(text, stacklevel=2)
     if out is None and isinstance(photo, str | Path) and outgrows_pillow(picture):
         warnings.warn(
             f"a Pillow image rounds {picture.pixels.dtype} colours to 8 bits; write them with "

@@ -102,7 +102,7 @@ def fill_file(
         seconds=time.perf_counter() - began,
         largest_change=max(result.largest_change for result in results),
         mean_change=max(result.mean_change for result in results),
-        warnings=reading.warnings,
+        warnings=(*reading.warnings, *results[0].remarks),
         others=tuple(outs[1:]),
     )
 

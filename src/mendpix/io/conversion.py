@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mendpix.errors import PictureError
-from mendpix.io import exif, pillow
+from mendpix.io import description, exif, pillow
 from mendpix.io.picture import Array, Picture, encode, turn_upright, white
 from mendpix.types import Hole
 
@@ -66,7 +66,8 @@ def to_pil(picture: Picture) -> Image.Image:
     shows the first three.
     """
     image = pillow.to_image(picture)
-    image.info.update(pillow.describe(exif.set_upright(picture)))
+    metadata, _ = description.adapt(picture, "Pillow")
+    image.info.update(pillow.describe(exif.set_upright(replace(picture, metadata=metadata))))
     return image
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mendpix.errors import MendError, PictureError
-from mendpix.io import exif, heic, jpeg, pillow, png, streams, tiff
+from mendpix.io import avif, description, exif, heic, jpeg, pillow, png, streams, tiff
 from mendpix.io.atomic import atomic_write
 from mendpix.io.formats import FORMATS
 from mendpix.io.paths import suggest_neighbour
@@ -46,11 +46,13 @@ class WriteResult:
     Attributes:
         largest_change: outside the hole, by decoding the new file, in the picture's own units.
         mean_change: the same on average, over channels and known pixels. 0 where lossless.
+        remarks: what the format cannot keep, and what the picture will look like, a line each.
     """
 
     path: Path
     largest_change: float = 0.0
     mean_change: float = 0.0
+    remarks: tuple[str, ...] = ()
 
 
 def check_outputs(outputs: Iterable[object], inputs: Iterable[object]) -> None:
@@ -142,6 +144,8 @@ def _decode(content: bytes, name: str) -> Picture:
         image.load()
         if kind == "PNG":
             picture = png.read(content, image, name)
+        elif kind == "AVIF":
+            picture = avif.read(content, image, name)
         else:
             metadata = pillow.read_metadata(image)
             picture = replace(pillow.to_picture(image, name), metadata=metadata)
@@ -200,9 +204,10 @@ def encode(
         PictureError: a format that cannot hold the picture.
     """
     path = Path(path)
-    kind, metadata = _choose_format(path, picture, keep_palette), picture.metadata
+    kind = _choose_format(path, picture, keep_palette)
+    metadata, remarks = description.adapt(picture, kind)
     if metadata.exif or metadata.xmp:
-        metadata = exif.set_upright(picture)
+        metadata = exif.set_upright(replace(picture, metadata=metadata))
     try:
         with warnings.catch_warnings():  # see parse
             warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
@@ -215,14 +220,16 @@ def encode(
                 content = tiff.write(picture, metadata)
             elif kind == "JPEG":
                 content = jpeg.write(picture, metadata, hole)
+            elif kind == "AVIF":
+                content = avif.write(picture, metadata)
             else:
                 content = pillow.write(kind, picture, metadata)
     except _DECODER_ERRORS as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
     if kind not in ("JPEG", "AVIF"):
-        return content, WriteResult(path)
+        return content, WriteResult(path, remarks=remarks)
     changes = _measure_changes(picture, parse(content, str(path)), hole)
-    return content, WriteResult(path, *changes)
+    return content, WriteResult(path, *changes, remarks)
 
 
 def _choose_format(path: Path, picture: Picture, keep_palette: bool) -> str:
@@ -239,7 +246,8 @@ def _choose_format(path: Path, picture: Picture, keep_palette: bool) -> str:
         raise PictureError(f"{path} cannot hold {channels} channels; write {path.stem}.tif")
     if kind != "TIFF" and dtype not in (np.uint8, np.uint16):
         raise PictureError(f"{path} cannot hold {dtype} values; write {path.stem}.tif")
-    if dtype == np.uint16 and kind not in ("PNG", "TIFF"):
+    own_depth = kind == "AVIF" and picture.depth in avif.DEPTHS
+    if dtype == np.uint16 and kind not in ("PNG", "TIFF") and not own_depth:
         raise PictureError(f"{path} cannot hold 16 bits; write {path.stem}.png or {path.stem}.tif")
     if alpha is not None and kind in ("JPEG", "BMP") and (alpha < white(alpha.dtype)).any():
         raise PictureError(f"{path} cannot hold transparency; write {path.stem}.png")

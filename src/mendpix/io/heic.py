@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mendpix.errors import PictureError
-from mendpix.io import exif, pillow
+from mendpix.io import exif, isobmff, pillow
 from mendpix.io.picture import Picture
 
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -32,6 +32,9 @@ def read(content: bytes, name: str) -> Picture:
     file = pi_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=False)
     pillow.check_size(file.size[0], file.size[1], name)
     metadata = pillow.read_metadata(file)
+    if not metadata.icc:
+        colour, light = isobmff.read_colour(content), isobmff.read_light(content)
+        metadata = replace(metadata, colour=colour, chunks=light)
     return replace(
         pillow.split_alpha(np.asarray(file).copy(), name),
         format="HEIF",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mendpix.io.colour import ColourDescription
 from mendpix.types import Hole
 
 Array = NDArray[Any]
@@ -26,6 +27,7 @@ class Metadata:
         dpi: dots per inch, across and down.
         text: keys and values, as PNG has them; a JPEG's comment is ("Comment", ...).
         chunks: a PNG's other chunks that describe colour and time, as ``(kind, data)``.
+        colour: what AVIF's and HEIC's numbers say of the colours, where they say more than sRGB.
     """
 
     exif: bytes | None = None
@@ -34,6 +36,7 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     text: tuple[tuple[str, str], ...] = ()
     chunks: tuple[tuple[bytes, bytes], ...] = ()
+    colour: ColourDescription | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +58,7 @@ class Picture:
         name: what messages call it.
         orientation: the EXIF orientation, 1 to 8, that was applied to make it upright.
         content: the file's bytes where writing needs them again (JPEG), else None.
+        depth: bits of a channel where the file has fewer than the dtype (1, 10, 12), else 0.
     """
 
     pixels: Array
@@ -67,6 +71,7 @@ class Picture:
     content: bytes | None = None
     compressed: bool = True
     premultiplied: bool = False
+    depth: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:

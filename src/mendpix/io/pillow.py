@@ -199,10 +199,8 @@ def nearest_indices(picture: Picture, palette: Palette, hole: NDArray[np.bool_] 
 
 
 def write(kind: str, picture: Picture, metadata: Metadata) -> bytes:
-    """A WebP, AVIF or BMP file, without loss where the format can do without."""
-    options: dict[str, Any] = {"BMP": {}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}.get(
-        kind, {"lossless": True, "exact": True}
-    )
+    """A WebP or BMP file, without loss."""
+    options: dict[str, Any] = {} if kind == "BMP" else {"lossless": True, "exact": True}
     picture = replace(picture, alpha=None) if kind == "BMP" else picture  # it has no alpha
     image, buffer = Image.fromarray(join_alpha(picture)), io.BytesIO()
     options |= describe(metadata)

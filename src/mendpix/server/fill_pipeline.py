@@ -59,7 +59,7 @@ def fill_to_file(
         filled,
         reading.hole,
         time.perf_counter() - started,
-        reading.warnings,
+        (*reading.warnings, *written.remarks),
         written.largest_change,
         written.mean_change,
     )

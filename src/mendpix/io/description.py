@@ -1,0 +1,65 @@
+"""What a format can say of a picture's colours, and one line about what it cannot."""
+
+from dataclasses import replace
+
+from mendpix.io.colour import ColourDescription, build_profile, from_png_chunks
+from mendpix.io.picture import Metadata, Picture
+
+_NO_PROFILE = ("BMP",)
+_LIGHT = {b"mDCV": "the author's display", b"cLLI": "the brightest light"}
+
+
+def find_colour(metadata: Metadata) -> ColourDescription | None:
+    """What a picture's numbers say of its colours; None: sRGB, or a profile says it."""
+    chunks = dict(metadata.chunks)
+    if metadata.colour is not None or (metadata.icc and b"cICP" not in chunks):
+        return metadata.colour
+    return from_png_chunks(chunks)
+
+
+def adapt(picture: Picture, kind: str) -> tuple[Metadata, tuple[str, ...]]:
+    """A picture's metadata as a format can hold them, and remarks on what it cannot.
+
+    PNG has numbers for all; AVIF for code points; the others get a profile.
+    """
+    metadata = picture.metadata
+    colour = find_colour(metadata)
+    if kind in _NO_PROFILE:
+        return _drop_colour(metadata, colour, kind)
+    if kind == "PNG":
+        return _add_png_chunk(metadata), ()
+    remarks = []
+    if light := [f"{_LIGHT[one]} ({one.decode()})" for one, _ in metadata.chunks if one in _LIGHT]:
+        remarks.append(f"{kind} cannot hold {' and '.join(light)} here; left out")
+    if kind == "AVIF" and (colour is None or colour.has_code_points):
+        return replace(metadata, colour=colour), tuple(remarks)
+    metadata = replace(metadata, colour=None)
+    if colour is None or metadata.icc:
+        return metadata, tuple(remarks)
+    profile = build_profile(colour, picture.pixels.shape[2])
+    if profile is None:
+        remarks.append(f"{kind} cannot say its colours ({colour}): it is shown as sRGB from now on")
+    elif colour.is_hdr:
+        remarks.append(
+            f"its colours are HDR ({colour}): {kind} has a profile that says so, but most "
+            "programs show all that is brighter than white paper as white"
+        )
+    return replace(metadata, icc=profile), tuple(remarks)
+
+
+def _drop_colour(
+    metadata: Metadata, colour: ColourDescription | None, kind: str
+) -> tuple[Metadata, tuple[str, ...]]:
+    if colour is None and not metadata.icc:
+        return metadata, ()
+    what = "profile" if colour is None else f"colours ({colour})"
+    return metadata, (f"{kind} cannot say its {what}: it is shown as sRGB from now on",)
+
+
+def _add_png_chunk(metadata: Metadata) -> Metadata:
+    """The metadata with code points as PNG's cICP, ahead of which no other chunk counts."""
+    colour = metadata.colour
+    if colour is None:
+        return metadata
+    chunk = (b"cICP", bytes([colour.primaries, colour.transfer, 0, 1]))
+    return replace(metadata, chunks=(chunk, *metadata.chunks))
