@@ -291,6 +291,17 @@ def test_the_fill_stays_near_its_guide(size: tuple[int, int], bright: bool) -> N
     assert abs(middle.mean() - (0.83 if bright else 0.23)) < 0.1
 
 
+def test_what_follows_a_smooth_guide_is_as_rough_as_the_places_it_points_at() -> None:
+    photo = np.full((200, 260, 3), 0.56, np.float32)
+    photo[:, 60:] = 0.5 + 0.2 * (noise(200, 200) - 0.5)
+    hole = block(photo.shape, 40, 100, 120, 120)
+    guide = cv2.GaussianBlur(photo, (0, 0), 6)
+    guide[hole] = 0.52  # as a soft fill would: no texture, and hardly nearer to the rough part
+    filled = complete(photo, hole, guide, 0, Options(radius=2, rounds=3, last_rounds=1), 1)
+    assert abs(filled.mean() - 0.5) < 0.01
+    assert filled.std() > 0.8 * photo[:, 70:].std()
+
+
 def completed(photo: Photo, hole: Hole, rounds: int) -> Completion:
     options = Options(levels=1, rounds=rounds, last_rounds=rounds)
     with ThreadPool(1) as pool:

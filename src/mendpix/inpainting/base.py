@@ -106,11 +106,7 @@ class CheckedFiller:
         Returns: what the filler is to call missing.
         """
         finite = windows.find_finite(photo)
-        if not (finite & ~hole).any():
-            raise MaskError(
-                f"all {hole.size} pixels are missing or unusable, so nothing is left to fill "
-                "from; leave some known, or invert the mask"
-            )
+        check_known(finite & ~hole)
         photo[hole] = 0
         unusable = ~finite & ~hole
         if not unusable.any():
@@ -130,6 +126,19 @@ class CheckedFiller:
             part = sub_range(progress, index / count, 1 / count)
             planes.append(self.inner(grey, hole, part).mean(axis=2))
         return np.stack(planes, axis=2)
+
+
+def check_known(known: Hole) -> None:
+    """Refuse a photo of which no pixel is known.
+
+    Raises:
+        MaskError: none is.
+    """
+    if not known.any():
+        raise MaskError(
+            f"all {known.size} pixels are missing or unusable, so nothing is left to fill "
+            "from; leave some known, or invert the mask"
+        )
 
 
 def check(photo: Photo, hole: Hole) -> None:

@@ -12,11 +12,12 @@ from PIL import Image
 
 from mendpix.errors import MaskError, MendError, PictureError
 from mendpix.inpainting import windows
-from mendpix.inpainting.base import CheckedFiller, Filler
+from mendpix.inpainting.base import CheckedFiller, Filler, check_known
 from mendpix.inpainting.options import FillSettings, MaskOptions
+from mendpix.inpainting.tone_curve import ToneCurve, fit_curve
 from mendpix.io import conversion, files
 from mendpix.io.pairing import ENDING
-from mendpix.io.picture import Picture, Scale, decode, encode, white
+from mendpix.io.picture import Picture, white
 from mendpix.io.streams import STANDARD_OUTPUT, is_standard_output
 from mendpix.masks import holes
 from mendpix.masks import reading as masks
@@ -165,10 +166,10 @@ def fill_picture(
     """
     if not hole.any():
         return picture
-    photo, scale = encode_photo(picture, hole)
+    photo, curve = encode_photo(picture, hole)
     filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
     values = filler.missing(photo, hole, progress)
-    return put_values(picture, hole, decode(values, scale, picture.pixels.dtype), opaque)
+    return put_values(picture, hole, curve.decode(values, picture.pixels.dtype), opaque)
 
 
 def fill_tries(
@@ -188,21 +189,36 @@ def fill_tries(
     if not hole.any():
         yield from (picture for _ in range(count))
         return
-    photo, scale = encode_photo(picture, hole)
+    photo, curve = encode_photo(picture, hole)
     filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
     for values in filler.tries(photo, hole, count, progress):
-        yield put_values(picture, hole, decode(values, scale, picture.pixels.dtype), opaque)
+        yield put_values(picture, hole, curve.decode(values, picture.pixels.dtype), opaque)
 
 
-def encode_photo(picture: Picture, hole: Hole) -> tuple[Photo, Scale]:
-    """Values for a filler, NaN where they are no source, and how to turn them back."""
-    photo, scale = encode(picture.pixels, hole)
-    finite = windows.find_finite(picture.pixels)
-    usable = finite if picture.alpha is None else finite & (picture.alpha != 0)
-    if not (usable & ~hole).any():
-        usable = finite
+def encode_photo(picture: Picture, hole: Hole) -> tuple[Photo, ToneCurve]:
+    """Values for a filler, NaN where they are no source, and the curve that turns them back.
+
+    Raises:
+        MaskError: no known pixel is finite.
+    """
+    usable = find_usable(picture, hole)
+    curve = fit_curve(picture.pixels, usable, hole)
+    photo = curve.encode(picture.pixels)
     photo[~usable & ~hole] = np.nan
-    return photo, scale
+    return photo, curve
+
+
+def find_usable(picture: Picture, hole: Hole) -> Hole:
+    """The pixels ``(H, W)`` that may be a source: finite and, if there are such, not transparent.
+
+    Raises:
+        MaskError: none is known.
+    """
+    finite = windows.find_finite(picture.pixels)
+    opaque = finite if picture.alpha is None else finite & (picture.alpha != 0)
+    usable = opaque if (opaque & ~hole).any() else finite
+    check_known(usable & ~hole)
+    return usable
 
 
 def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool) -> Picture:

@@ -104,6 +104,6 @@ def as_rgb8(pixels: Array) -> NDArray[np.uint8]:
             f"a picture of {pixels.shape[2]} channels cannot be used here; give RGB or grey"
         )
     if pixels.dtype != np.uint8:
-        values, _ = encode(pixels, np.zeros(pixels.shape[:2], np.bool_))
+        values = encode(pixels, np.zeros(pixels.shape[:2], np.bool_))
         pixels = np.rint(values * 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

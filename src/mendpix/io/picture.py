@@ -1,7 +1,6 @@
 """The picture: pixels in the file's own dtype, upright, and all that is needed to write it back.
 
-:func:`encode` and :func:`decode` convert its pixels to the float32 in [0, 1] of the fillers and
-back.
+:func:`encode` converts its pixels to float32 in [0, 1].
 """
 
 from dataclasses import dataclass, field, replace
@@ -142,50 +141,42 @@ def turn_upright(picture: Picture, orientation: int) -> Picture:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Value = ``low + span * encoded``; for integers low is 0 and span the type's maximum."""
-
-    low: float = 0.0
-    span: float = 1.0
-
-
-def encode(pixels: Array, hole: Hole) -> tuple[NDArray[np.float32], Scale]:
-    """Bring pixels of any dtype to float32 in [0,1], which is what fillers take.
+def encode(pixels: Array, hole: Hole) -> NDArray[np.float32]:
+    """Bring pixels of any dtype to float32 in [0,1], to look at and to measure them.
 
     uint8 and uint16 are divided by their maximum. Floats stay as they are where all finite known
     values lie in [0,1]; else, and in other integers, the smallest known value becomes 0 and the
     largest 1. Values under the hole are clipped; a known NaN becomes the mean of the known
-    values, an infinity the end of the range.
+    values, an infinity the end of the range. Fillers take values that
+    :mod:`mendpix.inpainting.tone_curve` has brought to [0,1].
 
     Args:
         pixels: ``(H, W, C)``.
         hole: ``(H, W)``, True = missing.
     """
     if pixels.dtype in (np.uint8, np.uint16):
-        span = float(np.iinfo(pixels.dtype).max)
-        return np.divide(pixels, span, dtype=np.float32), Scale(0.0, span)
+        return np.divide(pixels, white(pixels.dtype), dtype=np.float32)
     known = pixels[~hole].astype(np.float64)  # float32 has no 53-bit integers, nor large floats
     known = known[np.isfinite(known)]
-    scale = _fit_scale(known)
-    middle = float((known.mean() - scale.low) / scale.span) if known.size else 0.5
-    values = (pixels.astype(np.float64) - scale.low) / scale.span
+    low, span = _find_range(known)
+    middle = float((known.mean() - low) / span) if known.size else 0.5
+    values = (pixels.astype(np.float64) - low) / span
     values = np.nan_to_num(values, copy=False, nan=middle, posinf=1.0, neginf=0.0)
-    return np.clip(values, 0.0, 1.0).astype(np.float32), scale
+    return np.clip(values, 0.0, 1.0).astype(np.float32)
 
 
-def _fit_scale(known: NDArray[np.float64]) -> Scale:
+def _find_range(known: NDArray[np.float64]) -> tuple[float, float]:
     if not known.size or (known.min() >= 0 and known.max() <= 1):
-        return Scale()
+        return 0.0, 1.0
     low, span = float(known.min()), float(known.max() - known.min())
     # a span of 0 cannot be divided by, and one beyond float64 is infinite
-    return Scale(low, span if np.isfinite(span) and span > 0 else 1.0)
+    return low, span if np.isfinite(span) and span > 0 else 1.0
 
 
-def decode(values: NDArray[np.float32], scale: Scale, dtype: np.dtype[Any]) -> Array:
-    """Bring filled values back to the picture's dtype: rounded and clipped where it is integer."""
+def round_to(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
+    """Values in a dtype: rounded and clipped where it is integer."""
     if not np.issubdtype(dtype, np.integer):
-        return (values.astype(np.float64) * scale.span + scale.low).astype(dtype)
-    wide = np.rint(np.clip(values, 0.0, 1.0).astype(np.float64) * scale.span + scale.low)
+        return values.astype(dtype)
     ends = np.iinfo(dtype)  # the largest value may have no float of its own
-    return wide.clip(ends.min, np.nextafter(float(ends.max) + 1, 0)).astype(dtype)
+    last = np.nextafter(float(ends.max) + 1, 0)
+    return np.rint(values).clip(ends.min, last).astype(dtype)

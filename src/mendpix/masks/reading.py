@@ -285,7 +285,7 @@ def _profiles(pixels: Array, hole: Hole) -> tuple[Values, Values]:
     at_y, at_x = at_y[inside], at_x[inside]
     fit = hole[at_y, at_x]
     good = ~fit[:, 1 - _DEPTHS[0] :].any(axis=1) & fit[:, :3].all(axis=1)
-    values = encode(pixels[at_y[good], at_x[good]], fit[good])[0]
+    values = encode(pixels[at_y[good], at_x[good]], fit[good])
     thing, ground = values[:, :3].mean(axis=1), values[:, -3:].mean(axis=1)
     direction = thing - ground
     contrast = np.sqrt((direction**2).sum(axis=1) / pixels.shape[2])

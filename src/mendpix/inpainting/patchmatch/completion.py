@@ -170,7 +170,7 @@ class Completion:
         self.pool.share(
             self.kernels.search,
             order,
-            level.flat,
+            level.features.reshape(-1),
             level.hole if ready is None else ready,
             ready is not None,
             level.features.shape[2],
@@ -193,7 +193,7 @@ class Completion:
         self.pool.share(
             self.kernels.vote,
             np.arange(len(level.pixels), dtype=np.int32) if order is None else order,
-            level.flat,
+            level.features.reshape(-1),
             level.features.shape[2],
             level.voted,
             level.radius,
@@ -229,12 +229,18 @@ class Completion:
 
     def _follow_guide(self, level: Level, guide: NDArray[np.uint8]) -> None:
         """Start the coarsest level from the guide instead of the rim."""
-        level.features[level.hole, : guide.shape[2]] = guide[level.hole]
         self._draw_matches(level, np.ones(len(level.centre), np.bool_))
         size, tries = max(level.hole.shape), self.options.peel_tries
+        features = level.features
+        # The guide alone says what to look for: the hole's texture is not known yet, and nought,
+        # which stands there, would find the smoothest places of the picture.
+        level.features = guide
         for _ in range(_GUIDED_SWEEPS):
             for order in level.chessboard:
                 self._sweep(level, order, _NO_USERS, True, 3, size, tries, None)
+        level.features = features
+        self._vote(level, self.options.sharpness)
+        level.features[level.hole, : guide.shape[2]] = guide[level.hole]
         self.pool.report(len(level.centre))
 
     def _descend(self, coarse: Level, level: Level) -> None:

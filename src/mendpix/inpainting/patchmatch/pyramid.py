@@ -39,7 +39,6 @@ class Level:
     Attributes:
         features: ``(H, W, F)`` what patches are compared by; the first ``voted`` of them are the
             picture's own, the others the guide's colours.
-        flat: the same memory, ``(H * W * F)``.
         hole: ``(H, W)`` what is missing at this size.
         source: ``(H, W)`` centres of patches without missing pixels.
         index, centre, match, cost: see search_kernels.py.
@@ -53,7 +52,6 @@ class Level:
     hole: Hole
     radius: int
     voted: int
-    flat: Bytes = field(init=False)
     source: Hole = field(init=False)
     index: Ints = field(init=False)
     centre: Ints = field(init=False)
@@ -67,7 +65,6 @@ class Level:
     _used: Ints = field(init=False)
 
     def __post_init__(self) -> None:
-        self.flat = self.features.reshape(-1)
         self.source, targets = divide(self.hole, self.radius)
         self.centre = np.argwhere(targets).astype(np.int32, order="C")
         count = len(self.centre)
