@@ -90,7 +90,7 @@ def measure(options: argparse.Namespace) -> None:
     for sample in choose(options):
         for entrant in entrants:
             filled, seconds = Cache(options.cache).fill(entrant, sample)
-            scores = score(filled, sample.truth, sample.region)
+            scores = score(filled, sample)
             common = {"set": options.set, "name": sample.name, "kind": sample.kind}
             common |= {"filler": entrant.name, "version": entrant.version}
             rows.append({**common, **scores, "seconds": seconds})

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mendpix.metrics.lpips import LPIPS
-from native_sets import Hole, Pixels
+from native_sets import Hole, Pixels, Sample
 
 MARGIN = 32
 """Pixels that LPIPS sees on each side of the region's bounding box."""
@@ -20,6 +20,8 @@ SMALLEST = 128
 SIGMAS = (1.0, 4.0, 16.0)
 NOISE = 0.5
 """RMS in 8-bit levels below which a band of the truth is noise, and not measured."""
+RING = 48
+"""Pixels around a thing in which the bands are what a fill should have."""
 SHIFTS = tuple(s for s in product(range(-48, 49, 16), repeat=2) if max(map(abs, s)) >= 16)
 
 Floats = NDArray[np.float32]
@@ -32,7 +34,8 @@ class Scores:
     Attributes:
         lpips: LPIPS (AlexNet) of the box around the region.
         fine, middle, coarse: RMS of a band of grey values (differences of Gaussians: under 1
-            pixel, 1 to 4, 4 to 16) in the region, divided by the truth's; None where that is noise.
+            pixel, 1 to 4, 4 to 16) in the region, divided by the truth's there or, where a thing
+            stood, by that of the ring around it; None where that is noise.
         rim_z: how much the picture bends across the region's rim, in standard deviations above
             what the same rim has at 48 other places of the truth, up to 48 pixels away.
     """
@@ -44,15 +47,18 @@ class Scores:
     rim_z: float
 
 
-def score(filled: Pixels, truth: Pixels, region: Hole) -> dict[str, float | None]:
+def score(filled: Pixels, sample: Sample) -> dict[str, float | None]:
     """All scores of a fill ``(H, W, 3)``, by name."""
-    return asdict(
-        Scores(
-            lpips(filled, truth, region),
-            *bands(filled, truth, region),
-            rim_z(filled, truth, region),
-        )
-    )
+    truth, region = sample.truth, sample.region
+    usual = region if sample.shows_truth else ring_of(region)
+    energies = bands(filled, truth, region, usual)
+    return asdict(Scores(lpips(filled, truth, region), *energies, rim_z(filled, truth, region)))
+
+
+def ring_of(region: Hole) -> Hole:
+    """The pixels within ``RING`` of the region, by the larger of both distances."""
+    kernel = np.ones((2 * RING + 1, 2 * RING + 1), np.uint8)
+    return np.asarray(cv2.dilate(region.astype(np.uint8), kernel) > 0) & ~region
 
 
 @lru_cache(maxsize=1)
@@ -83,12 +89,11 @@ def widen(places: NDArray[np.intp], margin: int, length: int) -> slice:
     return slice(max(0, int(places[0]) - extra), min(length, int(places[-1]) + 1 + extra))
 
 
-def bands(filled: Pixels, truth: Pixels, region: Hole) -> list[float | None]:
-    """RMS of each band in the region relative to the truth's, fine to coarse."""
+def bands(filled: Pixels, truth: Pixels, region: Hole, usual: Hole) -> list[float | None]:
+    """RMS of each band in the region relative to the truth's where it is usual, fine to coarse."""
     place = box_around(region, 4 * int(SIGMAS[-1]))
-    inside = region[place]
     pairs = zip(split(filled[place]), split(truth[place]), strict=True)
-    energies = [(rms(ours[inside]), rms(right[inside])) for ours, right in pairs]
+    energies = [(rms(ours[region[place]]), rms(right[usual[place]])) for ours, right in pairs]
     return [ours / right if right >= NOISE else None for ours, right in energies]
 
 

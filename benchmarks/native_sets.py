@@ -16,6 +16,9 @@ import photographs
 Pixels = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
 
+THINGS = ("object", "sign", "thin")
+"""Kinds of crops whose hole lies over a thing to be removed."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -29,6 +32,8 @@ class Sample:
         truth: ``(H, W, 3)`` without the thing.
         region: ``(H, W)``, where the fill is judged: the hole itself, or all that a pasted thing
             changed.
+        shows_truth: what the hole hides is what belongs there; False where a thing stands in it,
+            which a good fill does not bring back.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Sample:
     hole: Hole
     truth: Pixels
     region: Hole
+    shows_truth: bool = True
 
     @property
     def photograph(self) -> str:
@@ -74,7 +80,8 @@ def read_crops(folder: Path, limit: int | None = None) -> Iterator[Sample]:
         truth = np.ascontiguousarray(read_pixels(path)[crop.slices])
         hole = crop.hole()
         photo = np.where(hole[..., None], np.uint8(0), truth)
-        yield Sample(names[position], crop.kind, photo, hole, truth, hole)
+        shows = crop.kind not in THINGS
+        yield Sample(names[position], crop.kind, photo, hole, truth, hole, shows)
 
 
 def balance(kinds: list[str], names: list[str], limit: int | None) -> list[int]:

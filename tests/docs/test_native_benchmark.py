@@ -43,7 +43,7 @@ def square(side: int = 256) -> NDArray[np.bool_]:
 
 def test_the_truth_has_all_its_bands_and_an_ordinary_rim(native: SimpleNamespace) -> None:
     truth, hole = noise(), square()
-    assert native.metrics.bands(truth, truth, hole) == [1, 1, 1]
+    assert native.metrics.bands(truth, truth, hole, hole) == [1, 1, 1]
     assert abs(native.metrics.rim_z(truth, truth, hole)) < 3
 
 
@@ -52,13 +52,23 @@ def test_half_the_contrast_is_half_of_each_band(native: SimpleNamespace) -> None
     grey = int(truth.mean())
     flat = np.rint(grey + (truth.astype(float) - grey) / 2).astype(np.uint8)
     everywhere = np.ones(truth.shape[:2], bool)
-    ratios = native.metrics.bands(flat, truth, everywhere)
+    ratios = native.metrics.bands(flat, truth, everywhere, everywhere)
     np.testing.assert_allclose(ratios, 0.5, atol=0.02)
 
 
 def test_a_band_without_content_is_not_measured(native: SimpleNamespace) -> None:
     grey = np.full((256, 256, 3), 90, np.uint8)
-    assert native.metrics.bands(noise(), grey, square()) == [None, None, None]
+    assert native.metrics.bands(noise(), grey, square(), square()) == [None, None, None]
+
+
+def test_a_thing_s_bands_are_those_of_the_ring(native: SimpleNamespace) -> None:
+    """The thing is flat, its surroundings are not: a fill like them has their energy."""
+    background, hole = noise(), square()
+    truth = np.where(hole[..., None], np.uint8(128), background)
+    ring = native.metrics.ring_of(hole)
+    assert ring[96 - 48, 90] and not ring[96 - 49, 90] and not ring[hole].any()
+    ratios = native.metrics.bands(background, truth, hole, ring)
+    np.testing.assert_allclose(ratios, 1, atol=0.2)
 
 
 def test_a_step_at_the_rim_bends_and_a_slope_does_not(native: SimpleNamespace) -> None:
