@@ -321,7 +321,24 @@ def test_the_core_never_imports_torch(folder: Path) -> None:
     assert (folder / "out.png").is_file()
 
 
-@pytest.mark.parametrize("verb", [["recipes"], ["weights"], ["convert", "a.pth", "-o", "b"]])
+@pytest.mark.parametrize(
+    "verb", [["recipes"], ["recipes", "print", "pan"], ["weights"], ["info", "mender"]]
+)
+def test_lists_need_no_torch(verb: list[str], folder: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from mendpix import cli\n"
+        f"sys.argv = ['mendpix', *{verb!r}]\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("verb", [["check", "."], ["convert", "a.pth", "-o", "b"]])
 def test_without_torch_one_line_names_the_extra(verb: list[str], folder: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"

@@ -107,6 +107,15 @@ def test_info_of_exported_and_listed_networks(run: Run, tmp_path: Path) -> None:
     assert code == 2 and "holds no card" in said
 
 
+def test_info_opens_with_what_a_person_wants(run: Run) -> None:
+    short, whole = run("info", "mender")[1], run("info", "mender", "--all")[1]
+    assert len(short.splitlines()) <= 10
+    assert short.startswith("mender: network mender\n")
+    for words in ("CC BY (1636)", "9490 steps", "lpips 0.1074", "--all or --json"):
+        assert words in short
+    assert "optimiser" in whole and "optimiser" not in short
+
+
 def test_export_and_fill(run: Run, tmp_path: Path) -> None:
     photo, mask = pictures(tmp_path)
     source = serialization.save(

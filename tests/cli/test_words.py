@@ -142,7 +142,7 @@ def test_names_from_files_are_printed_escaped(folder: Path) -> None:
     card = {"kind": "network", "\x1b[2Jkey": "line\none", "data": {"\x07": ["a\x9b"]}}
     tensors = {"w": np.zeros(1, np.float32)}
     save_file(tensors, "w.safetensors", {"mendpix": json.dumps(card)})
-    told = run("info", "w.safetensors")
+    told = run("info", "w.safetensors", "--all")
     assert told.stdout.splitlines() == [
         "kind: network",
         r"\x1b[2Jkey: line\none",

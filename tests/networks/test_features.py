@@ -15,6 +15,7 @@ from thin import tensors as thin
 from mendpix.errors import TensorError, WeightsError
 from mendpix.networks import features
 from mendpix.networks.features import LAYOUTS, FeatureNetwork, weight_files
+from mendpix.weights import feature_networks
 
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -119,7 +120,7 @@ def test_torchs_file_is_read_checked_and_taken_over(
     hub = tmp_path / "torch" / "hub" / "checkpoints"
     hub.mkdir(parents=True)
     tensors = thin("vgg16")
-    path = hub / weight_files.SOURCES["vgg16"].origin
+    path = hub / feature_networks.SOURCES["vgg16"].origin
     torch.save(tensors | {"classifier.0.weight": torch.zeros(2, 2)}, path)
     with pytest.raises(WeightsError, match=r"but 397923af\.\.\. was expected"):
         features.fetch("vgg16")
@@ -136,11 +137,11 @@ def test_torchs_file_is_read_checked_and_taken_over(
 
 
 def _expect(monkeypatch: pytest.MonkeyPatch, name: str, sha256: str) -> None:
-    old = weight_files.SOURCES[name]
-    new = weight_files.WeightsSource(
+    old = feature_networks.SOURCES[name]
+    new = feature_networks.WeightsSource(
         old.layout, old.file, old.origin, sha256, old.half, old.licence
     )
-    monkeypatch.setitem(weight_files.SOURCES, name, new)
+    monkeypatch.setitem(feature_networks.SOURCES, name, new)
 
 
 def test_without_network_one_line_says_what_to_do(
@@ -215,7 +216,7 @@ def test_cards_name_the_networks_that_losses_looked_through(
     home: Path,
 ) -> None:
     home.mkdir(exist_ok=True)
-    save_file(thin("vgg16"), home / weight_files.SOURCES["vgg16"].file)
+    save_file(thin("vgg16"), home / feature_networks.SOURCES["vgg16"].file)
     features._load_cached.cache_clear()
     weight_files.load_tensors.cache_clear()
     assert features.load("vgg16") is features.load("vgg16", "max", normalise=True)

@@ -63,13 +63,13 @@ def test_negative_terms_and_lpips_are_drawn(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_a_run(tmp_path: Path) -> None:
-    out = plots.plot(write_run(tmp_path / "run"), tmp_path / "run.png")
+    out = plots.plot(write_run(tmp_path / "run"), out=tmp_path / "run.png")
     picture = cv2.imread(str(out))
     assert picture is not None
     assert picture.shape[:2] == (1500, 1200)
     assert picture.std() > 10
     blank = write_run(tmp_path / "no-sheets", sheets=0)
-    without = cv2.imread(str(plots.plot(blank, tmp_path / "without.png")))
+    without = cv2.imread(str(plots.plot(blank, out=tmp_path / "without.png")))
     assert without is not None
     assert without.shape[:2] == (700, 1200)
 
@@ -98,9 +98,23 @@ def test_mistakes_are_said_in_one_line(tmp_path: Path) -> None:
         plots.plot(tmp_path)
     run = write_run(tmp_path / "run")
     with pytest.raises(TrainingError, match=r"no \.png or \.html"):
-        plots.plot(run, tmp_path / "run.pdf")
+        plots.plot(run, out=tmp_path / "run.pdf")
     with pytest.raises(TrainingError, match="cannot be written"):
-        plots.plot(run, tmp_path / "nowhere" / "run.png")
+        plots.plot(run, out=tmp_path / "nowhere" / "run.png")
     (run / "log.jsonl").write_text("")
     with pytest.raises(TrainingError, match="has logged no step yet"):
         plots.plot(run)
+
+
+def test_several_runs_lie_over_each_other(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in ("one", "two", "three")]
+    histories = {run.name: plots.read_history(run) for run in runs}
+    error, _, lpips, norms = plots.draw_comparison(histories).axes
+    for axes in (error, norms):
+        assert [line.get_label() for line in axes.lines] == ["one", "two", "three"]
+    np.testing.assert_allclose(error.lines[2].get_ydata(), [0.19, 0.18, 0.17, 0.16])
+    assert not lpips.lines  # not measured
+    page = plots.plot(*runs)
+    assert page == runs[0] / "compare.html"
+    assert all(f"/{run.name}" in page.read_text("utf-8") for run in runs)
+    assert cv2.imread(str(plots.plot(*runs, out=tmp_path / "all.png"))) is not None

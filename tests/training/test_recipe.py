@@ -14,7 +14,7 @@ from mendpix.errors import RecipeError
 from mendpix.losses import LossInputs, Style, Texture
 from mendpix.networks import features, serialization
 from mendpix.networks.types import Prediction
-from mendpix.training import initialization, objective, recipe_io, schedule
+from mendpix.training import initialization, objective, recipe_files, recipe_io, schedule
 from mendpix.training.default_weights import resolve_weights
 from mendpix.training.hole_sampling import make_hole_sampler
 from mendpix.training.recipe import Recipe
@@ -47,7 +47,7 @@ def file(folder: Path, **changes: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", recipe_io.list_recipes())
+@pytest.mark.parametrize("name", recipe_files.list_recipes())
 def test_shipped_recipes_read_and_write_themselves(name: str) -> None:
     recipe = recipe_io.read_recipe(name)
     again = recipe_io.parse_recipe(tomllib.loads(format_recipe(recipe)))
@@ -59,15 +59,16 @@ PAPERS = ("context-encoder", "context-encoder-random", "crfill", "pan", "partial
 
 def test_every_paper_has_its_recipe_and_a_small_one() -> None:
     names = {*PAPERS, "enhance", "finetune"}
-    assert set(recipe_io.list_recipes()) == {"mender", "mender-finetune"} | names | {
+    assert set(recipe_files.list_recipes()) == {"mender", "mender-finetune"} | names | {
         f"{name}-tiny" for name in names
     }
-    assert all(10 < len(recipe_io.describe_recipe(name)) < 100 for name in recipe_io.list_recipes())
+    described = map(recipe_files.describe_recipe, recipe_files.list_recipes())
+    assert all(10 < len(words) < 100 for words in described)
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in recipe_io.list_recipes() if name.endswith("-tiny") and "fine" not in name],
+    [name for name in recipe_files.list_recipes() if name.endswith("-tiny") and "fine" not in name],
 )
 def test_tiny_recipes_build(name: str) -> None:
     recipe = recipe_io.read_recipe(name)
@@ -349,8 +350,8 @@ def test_a_phase_says_who_learns() -> None:
 def test_the_page_on_recipes_holds_every_field_and_name() -> None:
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     assert "\n".join(recipe_io.format_field_table()) in page
-    for name in recipe_io.list_recipes():
-        assert f"- `{name}`: {recipe_io.describe_recipe(name)}\n" in page
+    for name in recipe_files.list_recipes():
+        assert f"- `{name}`: {recipe_files.describe_recipe(name)}\n" in page
 
 
 def test_the_bundled_network_can_be_gone_on_from_by_its_name() -> None:

@@ -15,7 +15,7 @@ from mendpix.losses.base import LossInputs
 from mendpix.networks import serialization
 from mendpix.networks.partial_unet import PartialUNet, PartialUNetOptions
 from mendpix.networks.patch_discriminators import PatchGAN, PatchGANOptions
-from mendpix.training import objective, recipe_io
+from mendpix.training import objective, recipe_files, recipe_io
 from mendpix.training.objective import Objective
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
@@ -34,7 +34,7 @@ TAKEN = ["type", "float", "half", "train", "values", "keys", "items", "forward",
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name", list(recipe_io.list_recipes()))
+@pytest.mark.parametrize("name", list(recipe_files.list_recipes()))
 def test_two_steps(
     name: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,23 +122,26 @@ def check(
 
 
 def plot(
-    run: Annotated[Path, Argument(help="Run folder of a training.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        Argument(metavar="RUN...", help="Run folders; several are compared.", show_default=False),
+    ],
     out: Annotated[
-        Path | None, Option("--out", "-o", help="PNG or HTML file; RUN/plot.html without it.")
+        Path | None,
+        Option("--out", "-o", help="PNG or HTML; RUN/plot.html or RUN/compare.html without it."),
     ] = None,
 ) -> None:
-    """Draw a run's curves and sample sheets."""
+    """Draw a run's curves and sample sheets, or the curves of several over each other."""
     with require_learning("mendpix plot"):
         from mendpix.training import plots
-    terminal.print_line(plots.plot(run, out))
+    terminal.print_line(plots.plot(*runs, out=out))
 
 
 def list_(context: typer.Context) -> None:
     """List, print and compare the recipes that ship with the package."""
     if context.invoked_subcommand is not None:
         return
-    with require_learning("mendpix recipes"):
-        from mendpix import training
+    from mendpix import training
 
     for name in training.list_recipes():
         terminal.print_line(f"{name:24} {training.describe_recipe(name)}")
@@ -146,8 +149,7 @@ def list_(context: typer.Context) -> None:
 
 def print_(name: Annotated[str, Argument(help="A recipe's name, or FILE.toml.")]) -> None:
     """Print a recipe; save it, change a line, and train with --recipe FILE.toml."""
-    with require_learning("mendpix recipes"):
-        from mendpix import training
+    from mendpix import training
 
     terminal.print_text(training.read_recipe_text(name))
 

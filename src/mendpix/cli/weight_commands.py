@@ -49,8 +49,7 @@ def list_(context: typer.Context) -> None:
     """List the frozen feature networks that losses and metrics look through, or get one."""
     if context.invoked_subcommand is not None:
         return
-    with require_learning("mendpix weights"):
-        from mendpix.networks.features import find, list_sources
+    from mendpix.weights.feature_networks import find, list_sources
 
     for name, source in list_sources().items():
         place = find(name)
@@ -88,10 +87,14 @@ def info(
             show_default=False,
         ),
     ],
+    everything: Annotated[
+        bool, Option("--all", help="Every field of the card, not the ten that matter most.")
+    ] = False,
     as_json: o.Json = False,
 ) -> None:
-    """Print a weights file's card: network, recipe, training data with licences, hash."""
+    """Print what a weights file is: network, licence, training, measured quality, hash."""
     from mendpix.weights import cards, catalogue
+    from mendpix.weights.card_summary import summarize
 
     if weights in catalogue.CATALOGUE:  # known without the file
         card = catalogue.make_card(weights)
@@ -100,7 +103,7 @@ def info(
     if as_json:
         terminal.print_json(card)
         return
-    for line in _format_card(card):
+    for line in _format_card(card) if everything else summarize(card):
         terminal.print_line(line)
 
 

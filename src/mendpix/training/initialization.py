@@ -8,7 +8,7 @@ from torch import nn
 from mendpix.errors import RecipeError, TrainingError
 from mendpix.networks import NETWORKS, serialization
 from mendpix.training.recipe import NetworkSettings, Recipe
-from mendpix.training.recipe_io import list_recipes
+from mendpix.training.recipe_files import list_recipes
 
 
 def find_run_recipe(out: Path, resume: bool) -> Path:

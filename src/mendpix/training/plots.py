@@ -87,12 +87,13 @@ def find_sheets(run: Path) -> list[Path]:
     return sorted((run / "sheets").glob("*.png"))
 
 
-def plot(run: Path | str, out: Path | str | None = None) -> Path:
-    """Draw a run's curves and sample sheets.
+def plot(run: Path | str, *others: Path | str, out: Path | str | None = None) -> Path:
+    """Draw a run's curves and sample sheets, or the curves of several runs over each other.
 
     Args:
+        others: runs to compare with the first.
         out: a ``.png`` (curves and the last sheet) or ``.html`` file (curves, several sheets, no
-            other file needed); ``RUN/plot.html`` where left out.
+            other file needed); ``RUN/plot.html`` where left out, of several ``RUN/compare.html``.
 
     Returns: the file written.
 
@@ -101,13 +102,13 @@ def plot(run: Path | str, out: Path | str | None = None) -> Path:
             Matplotlib is not installed.
     """
     run = Path(run)
-    out = run / "plot.html" if out is None else Path(out)
-    history = read_history(run)
+    out = run / ("compare.html" if others else "plot.html") if out is None else Path(out)
+    histories = {_name_run(path): read_history(Path(path)) for path in (run, *others)}
     if out.suffix.lower() not in (".png", ".html"):
         raise TrainingError(f"{out.name} is no .png or .html file; name one of these")
     try:
         render = _render_png if out.suffix.lower() == ".png" else _render_page
-        content = render(run, history)
+        content = render(run, histories)
     except ImportError:
         raise TrainingError("plots need Matplotlib: pip install 'mendpix[train]'") from None
     try:
@@ -118,12 +119,41 @@ def plot(run: Path | str, out: Path | str | None = None) -> Path:
     return out
 
 
-def _render_png(run: Path, history: RunHistory) -> bytes:
-    sheets = find_sheets(run)
-    figure = draw_curves(history, sheets[-1] if sheets else None)
+def _name_run(run: Path | str) -> str:
+    """How a run is called beside others: its folder and the one above."""
+    return "/".join(Path(run).resolve().parts[-2:])
+
+
+def _render_png(run: Path, histories: dict[str, RunHistory]) -> bytes:
+    if len(histories) > 1:
+        figure = draw_comparison(histories)
+    else:
+        sheets = find_sheets(run)
+        [history] = histories.values()
+        figure = draw_curves(history, sheets[-1] if sheets else None)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
+
+
+def draw_comparison(histories: dict[str, RunHistory]) -> "Figure":
+    """A figure of several runs' curves over each other, by name: what was measured and learned."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    axes = figure.subplots(2, 2).flat
+    titles = {
+        "hole_l1": "validation: mean L1 in the hole",
+        "psnr": "PSNR, filled pictures (dB)",
+        "lpips": "LPIPS, filled pictures",
+    }
+    for place, (key, title) in zip(axes, titles.items(), strict=False):
+        _plot_lines(
+            place, {n: h.validation.get(key, ([], [])) for n, h in histories.items()}, title
+        )
+    norms = {name: h.gradients.get("network", ([], [])) for name, h in histories.items()}
+    _plot_lines(axes[3], norms, "norm of the network's gradient", log=True)
+    return figure
 
 
 def draw_curves(history: RunHistory, last_sheet: Path | None = None) -> "Figure":
@@ -226,15 +256,21 @@ td, th {{ padding: .1rem 1rem .1rem 0; text-align: left; font-variant-numeric: t
 """
 
 
-def _render_page(run: Path, history: RunHistory) -> bytes:
+def _render_page(run: Path, histories: dict[str, RunHistory]) -> bytes:
     buffer = io.StringIO()
-    draw_curves(history).savefig(buffer, format="svg")
+    several = len(histories) > 1
+    first = next(iter(histories.values()))
+    figure = draw_comparison(histories) if several else draw_curves(first)
+    figure.savefig(buffer, format="svg")
     svg = buffer.getvalue()
+    tables = [
+        f"<tr><th>{html.escape(n)}" * several + _render_table(h) for n, h in histories.items()
+    ]
     return _PAGE.format(
-        name=html.escape(run.resolve().name),
-        rows=_render_table(history),
+        name=html.escape(", ".join(histories) if several else run.resolve().name),
+        rows="".join(tables),
         curves=svg[svg.index("<svg") :],
-        sheets="\n".join(map(_render_sheet, _choose_sheets(run))),
+        sheets="" if several else "\n".join(map(_render_sheet, _choose_sheets(run))),
     ).encode()
 
 

