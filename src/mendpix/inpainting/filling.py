@@ -15,7 +15,7 @@ from mendpix.inpainting import windows
 from mendpix.inpainting.base import CheckedFiller, Filler, check_known
 from mendpix.inpainting.options import FillSettings, MaskOptions
 from mendpix.inpainting.tone_curve import ToneCurve, fit_curve
-from mendpix.io import conversion, files
+from mendpix.io import conversion, files, png
 from mendpix.io.pairing import ENDING
 from mendpix.io.picture import Picture, white
 from mendpix.io.streams import STANDARD_OUTPUT, is_standard_output
@@ -71,6 +71,7 @@ def fill_file(
     """Read, fill and write one picture; where that fails, the outcome says why."""
     began = time.perf_counter()
     options = settings.options
+    png.allow_long_text()
     try:
         picture = files.read(task.photo)
         outs = choose_outputs(task, picture, settings)
@@ -224,6 +225,8 @@ def find_usable(picture: Picture, hole: Hole) -> Hole:
 def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool) -> Picture:
     """The picture with the missing pixels' values ``(N, C)``, in its own units, in place."""
     pixels = picture.pixels.copy()
+    if picture.depth == 1:  # black and white, nothing between
+        values = np.where(values < 128, 0, 255).astype(values.dtype)
     pixels[hole] = values
     if not opaque or picture.alpha is None:
         return picture.replace(pixels=pixels)

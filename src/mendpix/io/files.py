@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mendpix.errors import MendError, PictureError
-from mendpix.io import avif, description, exif, heic, jpeg, pillow, png, streams, tiff
+from mendpix.io import codecs, description, exif, pillow, png, streams
 from mendpix.io.atomic import atomic_write
-from mendpix.io.formats import FORMATS
+from mendpix.io.formats import DEEP_FORMATS, EXTENSIONS, FORMATS, OPAQUE_FORMATS
 from mendpix.io.paths import suggest_neighbour
-from mendpix.io.picture import Picture, turn_upright, white
+from mendpix.io.picture import Picture, white
 from mendpix.types import Hole
 
-_READABLE = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF")
 # What the decoders raise on damaged files, besides their own kinds of these.
 _DECODER_ERRORS: tuple[type[Exception], ...] = (
     OSError,
@@ -68,7 +67,8 @@ def check_outputs(outputs: Iterable[object], inputs: Iterable[object]) -> None:
 
 
 def read(path: Path | str) -> Picture:
-    """Read a picture file: PNG, TIFF, JPEG, WebP, AVIF, BMP, GIF with one frame, HEIC.
+    """Read a picture file: PNG, TIFF, JPEG, WebP, AVIF, BMP, GIF with one frame, HEIC, Netpbm,
+    PFM, TGA, JPEG 2000.
 
     Raises:
         PictureError: missing, unreadable, damaged, not a picture, several frames, too many
@@ -111,10 +111,14 @@ def parse(content: bytes, name: str) -> Picture:
     try:
         with warnings.catch_warnings():  # what Pillow warns of becomes an error, or is harmless
             warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
-            return _decode(content, name)
+            return codecs.decode(content, name)
     except UnidentifiedImageError:
         raise PictureError(f"{name} is not a picture, or {_guess_reason(content)}") from None
     except _DECODER_ERRORS as problem:
+        if (which := png.find_long_text(content, str(problem))) is not None:
+            raise PictureError(
+                f"{name} has {which}; take it out, or save the picture anew"
+            ) from None
         detail = " ".join(str(problem).split())[:120] or type(problem).__name__
         raise PictureError(f"{name} is damaged or cut short: {detail}") from None
 
@@ -125,38 +129,6 @@ def _guess_reason(content: bytes) -> str:
     return "is damaged or cut short at its start" if known else "of a kind that is not supported"
 
 
-def _decode(content: bytes, name: str) -> Picture:
-    if content.startswith(tiff.MAGIC):
-        return replace(tiff.read(content, name), format="TIFF")
-    if heic.is_heic(content):
-        return heic.read(content, name)
-    with pillow.open_image(content, name) as image:
-        kind = image.format or "?"
-        if kind not in _READABLE:
-            raise PictureError(
-                f"{name} is a {kind} file, which is not supported; save it as PNG first"
-            )
-        frames = getattr(image, "n_frames", 1)
-        if frames > 1 and kind != "MPO":  # a phone's JPEG with a depth map or a second view
-            raise PictureError(
-                f"{name} has {frames} frames; save the one to fill as a file of its own"
-            )
-        image.load()
-        if kind == "PNG":
-            picture = png.read(content, image, name)
-        elif kind == "AVIF":
-            picture = avif.read(content, image, name)
-        else:
-            metadata = pillow.read_metadata(image)
-            picture = replace(pillow.to_picture(image, name), metadata=metadata)
-    if kind in ("JPEG", "MPO"):
-        picture = replace(picture, format="JPEG", content=content)
-    else:
-        picture = replace(picture, format=kind)
-    orientation = exif.read_orientation(picture.metadata.exif) if picture.metadata.exif else 1
-    return picture if orientation == 1 else turn_upright(picture, orientation)
-
-
 def default_extension(picture: Picture, keep_palette: bool = False) -> str:
     """The extension to write by: the file's own where it can be written, else ``.png``."""
     if keep_palette:
@@ -164,9 +136,7 @@ def default_extension(picture: Picture, keep_palette: bool = False) -> str:
     own = Path(picture.name).suffix
     if FORMATS.get(own.lower()) == picture.format:
         return own
-    return {"JPEG": ".jpg", "TIFF": ".tif", "WEBP": ".webp", "AVIF": ".avif", "BMP": ".bmp"}.get(
-        picture.format, ".png"
-    )
+    return EXTENSIONS.get(picture.format, ".png")
 
 
 def write(
@@ -214,16 +184,8 @@ def encode(
             if keep_palette and picture.palette is not None:
                 indices = pillow.nearest_indices(picture, picture.palette, hole)
                 content = png.write_palette(indices, picture.palette.colours, metadata)
-            elif kind == "PNG":
-                content = png.write(picture, metadata)
-            elif kind == "TIFF":
-                content = tiff.write(picture, metadata)
-            elif kind == "JPEG":
-                content = jpeg.write(picture, metadata, hole)
-            elif kind == "AVIF":
-                content = avif.write(picture, metadata)
             else:
-                content = pillow.write(kind, picture, metadata)
+                content = codecs.encode(kind, picture, metadata, hole)
     except _DECODER_ERRORS as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
     if kind not in ("JPEG", "AVIF"):
@@ -240,23 +202,30 @@ def _choose_format(path: Path, picture: Picture, keep_palette: bool) -> str:
         raise PictureError(
             f"{path} has the extension {path.suffix!r}; pictures are written as {known}"
         )
-    dtype, alpha = picture.pixels.dtype, picture.alpha
-    if kind != "TIFF" and picture.pixels.shape[2] not in (1, 3):
-        channels = picture.pixels.shape[2]
-        raise PictureError(f"{path} cannot hold {channels} channels; write {path.stem}.tif")
-    if kind != "TIFF" and dtype not in (np.uint8, np.uint16):
-        raise PictureError(f"{path} cannot hold {dtype} values; write {path.stem}.tif")
-    own_depth = kind == "AVIF" and picture.depth in avif.DEPTHS
-    if dtype == np.uint16 and kind not in ("PNG", "TIFF") and not own_depth:
-        raise PictureError(f"{path} cannot hold 16 bits; write {path.stem}.png or {path.stem}.tif")
-    if alpha is not None and kind in ("JPEG", "BMP") and (alpha < white(alpha.dtype)).any():
-        raise PictureError(f"{path} cannot hold transparency; write {path.stem}.png")
-    if picture.premultiplied and kind != "TIFF":
-        raise PictureError(f"{path} cannot hold premultiplied alpha; write {path.stem}.tif")
+    _check_values(path, picture, kind)
     if keep_palette and (picture.palette is None or kind != "PNG"):
         reason = f"{picture.name} has no palette" if picture.palette is None else "only PNG does"
         raise PictureError(f"{path} cannot keep a palette: {reason}; leave --keep-palette out")
     return kind
+
+
+def _check_values(path: Path, picture: Picture, kind: str) -> None:
+    """Refuse values, channels or alpha that a format cannot hold, and name one that can."""
+    dtype, alpha, stem = picture.pixels.dtype, picture.alpha, path.stem
+    if kind != "TIFF" and picture.pixels.shape[2] not in (1, 3):
+        channels = picture.pixels.shape[2]
+        raise PictureError(f"{path} cannot hold {channels} channels; write {stem}.tif")
+    if kind == "PFM" and dtype != np.float32:
+        raise PictureError(f"{path} holds 32-bit floats, not {dtype} values; write {stem}.png")
+    if kind not in ("TIFF", "PFM") and dtype not in (np.uint8, np.uint16):
+        raise PictureError(f"{path} cannot hold {dtype} values; write {stem}.tif")
+    own_depth = kind == "AVIF" and picture.depth in (10, 12)
+    if dtype == np.uint16 and kind not in DEEP_FORMATS and not own_depth:
+        raise PictureError(f"{path} cannot hold 16 bits; write {stem}.png or {stem}.tif")
+    if alpha is not None and kind in OPAQUE_FORMATS and (alpha < white(alpha.dtype)).any():
+        raise PictureError(f"{path} cannot hold transparency; write {stem}.png")
+    if picture.premultiplied and kind != "TIFF":
+        raise PictureError(f"{path} cannot hold premultiplied alpha; write {stem}.tif")
 
 
 def _check_place(path: Path) -> None:

@@ -95,6 +95,18 @@ def read_depth(content: bytes) -> int:
     return 8
 
 
+def read_jp2_header(content: bytes) -> tuple[int, bytes | None]:
+    """Bits of a channel and the profile of a JPEG 2000 file; 8 and None of a bare codestream."""
+    depth, icc = 8, None
+    for kind, start, end in _read_boxes(content, 0, len(content)):
+        for inner, a, b in _read_boxes(content, start, end) if kind == b"jp2h" else ():
+            if inner == b"ihdr" and b - a >= 11:
+                depth = (content[a + 10] & 0x7F) + 1
+            if inner == b"colr" and b - a > 3 and content[a] == 2:  # a profile, not a number
+                icc = content[a + 3 : b]
+    return depth, icc
+
+
 def replace_code_points(content: bytes, colour: ColourDescription | None) -> bytes:
     """The file with other primaries and transfer in the nclx of its main picture, if it has one.
 

@@ -112,7 +112,7 @@ def to_picture(image: Image.Image, name: str) -> Picture:
     if "transparency" in image.info and plain in _KEYED:
         plain = _KEYED[plain]
     values = np.array(image if image.mode == plain else image.convert(plain))
-    return split_alpha(values, name)
+    return replace(split_alpha(values, name), depth=1 if image.mode == "1" and plain == "L" else 0)
 
 
 def split_alpha(values: Array, name: str = "the picture") -> Picture:
@@ -178,6 +178,8 @@ def to_image(picture: Picture) -> Image.Image:
         return Image.fromarray(values)
     if values.ndim == 2 and np.issubdtype(values.dtype, np.floating):
         return Image.fromarray(values.astype(np.float32))
+    if values.dtype == np.uint16:  # rounded, where to_8_bits cuts off
+        values = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     return Image.fromarray(to_8_bits(values))
 
 
@@ -199,11 +201,13 @@ def nearest_indices(picture: Picture, palette: Palette, hole: NDArray[np.bool_] 
 
 
 def write(kind: str, picture: Picture, metadata: Metadata) -> bytes:
-    """A WebP or BMP file, without loss."""
-    options: dict[str, Any] = {} if kind == "BMP" else {"lossless": True, "exact": True}
+    """A WebP, BMP or TGA file, without loss."""
+    options: dict[str, Any] = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     picture = replace(picture, alpha=None) if kind == "BMP" else picture  # it has no alpha
     image, buffer = Image.fromarray(join_alpha(picture)), io.BytesIO()
-    options |= describe(metadata)
+    if picture.depth == 1 and kind == "BMP":
+        image = image.convert("1", dither=Image.Dither.NONE)
+    options |= {} if kind == "TGA" else describe(metadata)
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 

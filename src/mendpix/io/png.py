@@ -13,7 +13,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from mendpix.io import pillow
 from mendpix.io.picture import Array, Metadata, Picture
@@ -93,13 +93,54 @@ def _read_metadata(content: bytes, image: Image.Image) -> Metadata:
     )
 
 
+def allow_long_text() -> None:
+    """Let this process read 64 MB of text and profile, which serving does not."""
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+
+
+def find_long_text(content: bytes, problem: str) -> str | None:
+    """The chunk that is why Pillow refused a file for its text, in words; None: another reason."""
+    if "MAX_TEXT" not in problem or not content.startswith(SIGNATURE):
+        return None
+    total, limit = 0, PngImagePlugin.MAX_TEXT_CHUNK
+    for kind, data in read_chunks(content):
+        if kind not in (b"zTXt", b"iTXt", b"iCCP", b"tEXt"):
+            continue
+        size = _measure_text(kind, data, limit)
+        total += size
+        if size > limit or total > PngImagePlugin.MAX_TEXT_MEMORY:
+            key = data.split(b"\0")[0].decode("latin-1")[:80]
+            return (
+                f"more than {limit / 2**20:g} MB of text and profile: in the chunk "
+                f"{kind.decode('ascii')} {key!r}"
+            )
+    return None
+
+
+def _measure_text(kind: bytes, data: bytes, limit: int) -> int:
+    """Bytes of a chunk's text, unpacked no further than a byte beyond the limit."""
+    _, _, rest = data.partition(b"\0")
+    if kind == b"tEXt" or (kind == b"iTXt" and rest[:1] == b"\0"):
+        return len(rest)
+    packed = rest[1:]
+    if kind == b"iTXt":  # a method, a language and the key in it stand before the text
+        packed = rest[2:].split(b"\0", 2)[-1]
+    try:
+        return len(zlib.decompressobj().decompress(packed, limit + 1))
+    except zlib.error:
+        return 0
+
+
 def write(picture: Picture, metadata: Metadata) -> bytes:
     """The whole file: 8 bits by Pillow, 16 by ourselves, with the chunks of ``metadata``."""
     if picture.pixels.dtype == np.uint16:
         return _insert_chunks(_encode_16_bits(picture), metadata)
     buffer = io.BytesIO()
     level = 6 if picture.pixels.size < _LARGE else 2  # 2: 5 % larger, four times as fast
-    Image.fromarray(join_alpha(picture)).save(buffer, "PNG", compress_level=level)
+    image = Image.fromarray(join_alpha(picture))
+    if picture.depth == 1 and image.mode == "L":
+        image = image.convert("1", dither=Image.Dither.NONE)
+    image.save(buffer, "PNG", compress_level=level)
     return _insert_chunks(buffer.getvalue(), metadata)
 
 

@@ -257,6 +257,8 @@ def _pad_to_even(block: bytearray) -> int:
 def write(picture: Picture, metadata: Metadata) -> bytes:
     """The whole file: deflate where the source was compressed, else plain."""
     values, buffer = join_alpha(picture), io.BytesIO()
+    if picture.depth == 1:  # tifffile packs truth values into bits
+        values = values > 127
     endian = exif.byte_order(metadata.exif) if metadata.exif else "<"
     tags = _extra_tags(metadata.exif) if metadata.exif else []
     if metadata.xmp:
