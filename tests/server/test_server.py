@@ -317,11 +317,38 @@ def test_what_a_client_can_get_wrong_is_said(server: RunningServer) -> None:
         ({"box": "1,2,3,4"}, 422, "mask"),
         ({"from_alpha": "true"}, 422, "mask"),
         ({"mask": "nobody"}, 422, "mask"),
+        ({"source": "nobody"}, 410, "gone"),
         ({"keep_palette": "true"}, 422, "not_a_picture"),
     ]
     for data, status, what in wrong:
         answer = server.client.post("/api/v1/fill", files=files, data=data)
         assert (answer.status_code, code(answer)) == (status, what), data
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_excluded_pixels_serve_no_patch(server: RunningServer, stored: bool) -> None:
+    levels = np.full((60, 90, 3), (200, 30, 30), np.uint8)
+    levels[:, 45:] = (30, 200, 30)
+    hole, red = np.zeros((60, 90), np.uint8), np.zeros((60, 90), np.uint8)
+    hole[20:35, 15:30], red[:, :47] = 255, 255
+    data = {"model": "patchmatch"}
+    parts = {"photo": ("p.png", png(levels)), "mask": ("m.png", png(hole))}
+    if stored:
+        data["exclude"] = server.upload(png(red))
+    else:
+        parts["exclude"] = ("x.png", png(red))
+    answer = server.client.post("/api/v1/fill", files=form(**parts), data=data)
+    filled = np.asarray(Image.open(io.BytesIO(answer.content)))
+    assert (filled[hole > 0] == (30, 200, 30)).all()
+    if stored:
+        job = server.order(
+            pictures=[server.upload(png(levels))], mask=server.upload(png(hole)), **data
+        ).json()
+        (result,) = server.events(job["id"])[-1][1]["results"]
+        assert (
+            server.client.get(f"/api/v1/pictures/{result['picture']['id']}/file").content
+            == answer.content
+        )
 
 
 def test_jobs_are_checked_before_they_run(server: RunningServer) -> None:

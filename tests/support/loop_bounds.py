@@ -88,6 +88,22 @@ def main(longest: int, seeds: int) -> int:
                 filled = PatchMatch(seed, guide, 1, EASY)(photo, hole)
                 assert np.isfinite(filled).all(), (height, width, name, seed)
                 count += 1
+    return count + restrict_sources()
+
+
+def restrict_sources() -> int:
+    """How many fills were made whose sources are one patch, in every corner of small pictures."""
+    count = 0
+    for height, width in ((5, 12), (12, 5), (11, 13)):
+        photo = np.random.default_rng(0).random((height, width, 3), np.float32)
+        for rows, columns in product((np.s_[:5], np.s_[-5:]), repeat=2):
+            sources = np.zeros((height, width), np.bool_)
+            sources[rows, columns] = True
+            hole = ~sources
+            hole[::3, ::3] = False
+            filled = PatchMatch(0, None, 1, EASY)(photo, hole, sources=sources)
+            assert np.isfinite(filled).all()
+            count += 1
     return count
 
 

@@ -51,6 +51,14 @@ Polygons = Annotated[
     list[str] | None,
     Option("--polygon", metavar="X,Y,X,Y,...", help="Fill a polygon, in pixels or %; repeat it."),
 ]
+Source = Annotated[
+    Path | None,
+    Option("--source", metavar="MASK", help="White is where texture may be copied from."),
+]
+Exclude = Annotated[
+    Path | None,
+    Option("--exclude", metavar="MASK", help="White is where texture may not be copied from."),
+]
 Category = Annotated[
     str, Option("--category", help="Of labels in JSON (labelme, COCO), the one to fill.")
 ]

@@ -46,6 +46,8 @@ def fill(
     keep_palette: Annotated[
         bool, Option("--keep-palette", help="Fill a palette PNG with its own colours.")
     ] = False,
+    source: o.Source = None,
+    exclude: o.Exclude = None,
     force: Annotated[bool, Option("--force", help="Replace an existing -filled picture.")] = False,
     format_: o.Format = "",
     seed: o.Seed = 0,
@@ -70,8 +72,9 @@ def fill(
         raise MendError("the picture and --json both need standard output; name an --out file")
     shapes = tuple(boxes or ()), tuple(polygons or ())
     options = FillOptions(
-        grow, invert, fit_mask, from_alpha, anchor, *shapes, category, quality, tries, keep_palette
-    )
+        grow, invert, fit_mask, from_alpha, anchor, *shapes, category, quality, tries, keep_palette,
+        source, exclude,
+    )  # fmt: skip
     settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
     outcomes: list[FillOutcome] = []
     skipped: tuple[Path, ...] = ()

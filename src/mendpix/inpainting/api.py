@@ -12,13 +12,12 @@ from PIL import Image
 
 from mendpix.errors import MendError, TensorError
 from mendpix.inpainting.filling import (
-    fill_picture,
-    fill_tries,
-    number_outputs,
+    fill_as_told,
     read_hole,
     to_picture,
 )
 from mendpix.inpainting.options import MOST_TRIES, FillOptions, FillSettings, Runtime, check_range
+from mendpix.inpainting.outputs import number_outputs
 from mendpix.inpainting.registry import Filler, open_filler
 from mendpix.io import conversion, files
 from mendpix.io.picture import Picture
@@ -49,6 +48,8 @@ class FillKeywords(TypedDict, total=False):
     polygons: Sequence[Shape]
     category: str
     keep_palette: bool
+    source: Any
+    exclude: Any
     seed: int
     device: str
     threads: int | None
@@ -88,6 +89,8 @@ def fill(
     polygons: Sequence[Shape] = (),
     category: str = "",
     keep_palette: bool = False,
+    source: Any = None,
+    exclude: Any = None,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
@@ -117,6 +120,9 @@ def fill(
             y, x, y, ...)`` in pixels, or texts that may hold percent ("90%,90%,10%,10%").
         category: the only one that counts of what a mask in JSON (labelme, COCO) marks.
         keep_palette: fill and write a palette PNG with the palette's own colours.
+        source, exclude: masks, each a path, Pillow image, array or Picture: texture is copied
+            only from where ``source`` is white, and never from where ``exclude`` is. For the
+            models "auto", whose network sees everything all the same, and "patchmatch".
         seed, device, threads: as for ``load``.
         progress: called with the share done, in [0, 1]; may raise ``Cancelled``.
 
@@ -131,11 +137,11 @@ def fill(
     """
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, tuple(boxes), tuple(polygons), category,
-        quality, check_tries(tries), keep_palette,
+        quality, check_tries(tries), keep_palette, source, exclude,
     )  # fmt: skip
     filler = choose_filler(model, options, Runtime(device, threads, seed))
     outs = [] if out is None else number_outputs(Path(out), options.tries)
-    files.check_outputs(outs, (photo, mask))
+    files.check_outputs(outs, (photo, mask, source, exclude))
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(photo, torch.Tensor):
         if out is not None or from_alpha or keep_palette:
@@ -148,13 +154,7 @@ def fill(
     reading = read_hole(mask, picture, options)
     for text in reading.warnings:
         warnings.warn(text, stacklevel=2)
-    if options.tries == 1:
-        fills = [fill_picture(picture, reading.hole, filler, opaque=from_alpha, progress=progress)]
-    else:
-        count = options.tries
-        fills = list(
-            fill_tries(picture, reading.hole, filler, count, opaque=from_alpha, progress=progress)
-        )
+    fills = list(fill_as_told(picture, reading.hole, filler, options, progress))
     for path, filled in zip(outs, fills, strict=False):
         result = files.write(path, filled, reading.hole, keep_palette)
         if filled is fills[0]:

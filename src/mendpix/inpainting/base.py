@@ -1,13 +1,16 @@
 """What a filler is, and the promise that known values come back."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from mendpix.errors import MaskError, MendError, TensorError
 from mendpix.inpainting import windows
 from mendpix.types import Hole, Photo, Progress, sub_range
+
+if TYPE_CHECKING:
+    from mendpix.inpainting.constraints import Constraints
 
 SLACK = 1e-3
 """How far outside [0, 1] a known value may lie: the rounding of resizing."""
@@ -24,7 +27,9 @@ class Filler(Protocol):
       may raise :class:`~mendpix.errors.Cancelled`.
 
     ``channels`` is 3, or "any" for a filler that takes any C. One that has ``skips_nan = True``
-    takes known pixels that are NaN as unusable: no source, and not to be filled either.
+    takes known pixels that are NaN as unusable: no source, and not to be filled either. One that
+    copies texture and has ``takes_sources = True`` is called with a fourth argument, ``sources``
+    ``(H, W)``, where only some of it may be copied.
     """
 
     @property
@@ -56,7 +61,13 @@ class CheckedFiller:
         for filler in (self.inner, getattr(self.inner, "start", None)):
             getattr(filler, "prepare", lambda: None)()
 
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+    def __call__(
+        self,
+        photo: Photo,
+        hole: Hole,
+        progress: Progress | None = None,
+        constraints: "Constraints | None" = None,
+    ) -> Photo:
         """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True; see :class:`Filler`.
 
         Raises:
@@ -67,17 +78,24 @@ class CheckedFiller:
         check(photo, hole)
         filled = photo.copy()
         if hole.any():
-            filled[hole] = self.missing(photo.copy(), hole, progress)
+            filled[hole] = self.missing(photo.copy(), hole, progress, constraints)
         return filled
 
-    def missing(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+    def missing(
+        self,
+        photo: Photo,
+        hole: Hole,
+        progress: Progress | None = None,
+        constraints: "Constraints | None" = None,
+    ) -> Photo:
         """Only the values ``(N, C)`` of the missing pixels; overwrites ``photo``, to save a copy.
 
         Raises what a call raises, except for wrong arrays, which are not looked for.
         """
         gap = self._hide(photo, hole)
+        keywords = {} if constraints is None else constraints.choose_call(self.inner)
         if self.inner.channels == "any" or photo.shape[2] == 3:
-            values = self.inner(photo, gap, progress)[hole]
+            values = self.inner(photo, gap, progress, **keywords)[hole]
         else:
             values = self._fill_planes(photo, gap, progress)[hole]
         if not np.isfinite(values).all():
@@ -85,7 +103,12 @@ class CheckedFiller:
         return values
 
     def tries(
-        self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
+        self,
+        photo: Photo,
+        hole: Hole,
+        count: int,
+        progress: Progress | None = None,
+        constraints: "Constraints | None" = None,
     ) -> Iterator[Photo]:
         """``count`` fills to choose from, the likeliest first: values as of :meth:`missing`.
 
@@ -97,7 +120,8 @@ class CheckedFiller:
             name = type(self.inner).__name__
             raise MendError(f"{name} has 1 fill, not {count}; ask the model 'auto' for more")
         gap = self._hide(photo, hole)
-        for filled in candidates(photo, gap, count, progress):
+        keywords = {} if constraints is None else constraints.choose_call(self.inner)
+        for filled in candidates(photo, gap, count, progress, **keywords):
             yield filled[hole]
 
     def _hide(self, photo: Photo, hole: Hole) -> Hole:

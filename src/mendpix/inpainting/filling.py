@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from PIL import Image
 from mendpix.errors import MaskError, MendError, PictureError
 from mendpix.inpainting import windows
 from mendpix.inpainting.base import CheckedFiller, Filler, check_known
-from mendpix.inpainting.options import FillSettings, MaskOptions
+from mendpix.inpainting.options import FillOptions, FillSettings, MaskOptions
+from mendpix.inpainting.outputs import make_folder, number_outputs
 from mendpix.inpainting.tone_curve import ToneCurve, fit_curve
 from mendpix.io import conversion, files, png
 from mendpix.io.pairing import ENDING
@@ -23,6 +24,9 @@ from mendpix.masks import holes
 from mendpix.masks import reading as masks
 from mendpix.masks.reading import Reading
 from mendpix.types import Hole, Photo, Progress
+
+if TYPE_CHECKING:
+    from mendpix.inpainting.constraints import Constraints
 
 Mask = Path | str | Image.Image | NDArray[Any] | Picture | None
 
@@ -75,17 +79,12 @@ def fill_file(
     try:
         picture = files.read(task.photo)
         outs = choose_outputs(task, picture, settings)
-        files.check_outputs(outs, (task.photo, task.mask))
+        files.check_outputs(outs, (task.photo, task.mask, options.source, options.exclude))
         reading = read_hole(task.mask, picture, options)
         if not (outs[0].parent.is_dir() or is_standard_output(outs[0])):
             make_folder(outs[0].parent)
-        opaque, hole = options.from_alpha, reading.hole
-        fills: Iterable[Picture]
-        if options.tries == 1:
-            fills = [fill_picture(picture, hole, filler, opaque=opaque, progress=progress)]
-        else:
-            count = options.tries
-            fills = fill_tries(picture, hole, filler, count, opaque=opaque, progress=progress)
+        hole = reading.hole
+        fills = fill_as_told(picture, hole, filler, options, progress)
         results = [
             files.write(path, filled, hole, options.keep_palette)
             for path, filled in zip(outs, fills, strict=True)
@@ -135,21 +134,6 @@ def choose_outputs(task: FillTask, picture: Picture, settings: FillSettings) -> 
     return outs
 
 
-def number_outputs(out: Path, count: int) -> list[Path]:
-    """The files of ``count`` tries: NAME-1.png and so on; of one try, the file itself."""
-    if count == 1:
-        return [out]
-    return [out.with_name(f"{out.stem}-{index}{out.suffix}") for index in range(1, count + 1)]
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder and those above it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise PictureError(f"{folder} cannot be made: {problem.strerror}") from None
-
-
 def fill_picture(
     picture: Picture,
     hole: Hole,
@@ -157,6 +141,7 @@ def fill_picture(
     *,
     opaque: bool = False,
     progress: Progress | None = None,
+    constraints: "Constraints | None" = None,
 ) -> Picture:
     """The picture with its hole ``(H, W)`` filled; all other values are those that were read.
 
@@ -164,12 +149,13 @@ def fill_picture(
 
     Args:
         opaque: make what is filled opaque; otherwise alpha stays as it is everywhere.
+        constraints: where texture may come from.
     """
     if not hole.any():
         return picture
     photo, curve = encode_photo(picture, hole)
     filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
-    values = filler.missing(photo, hole, progress)
+    values = filler.missing(photo, hole, progress, constraints)
     return put_values(picture, hole, curve.decode(values, picture.pixels.dtype), opaque)
 
 
@@ -181,6 +167,7 @@ def fill_tries(
     *,
     opaque: bool = False,
     progress: Progress | None = None,
+    constraints: "Constraints | None" = None,
 ) -> Iterator[Picture]:
     """``count`` fills to choose from, the likeliest first; see :func:`fill_picture`.
 
@@ -192,8 +179,31 @@ def fill_tries(
         return
     photo, curve = encode_photo(picture, hole)
     filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
-    for values in filler.tries(photo, hole, count, progress):
+    for values in filler.tries(photo, hole, count, progress, constraints):
         yield put_values(picture, hole, curve.decode(values, picture.pixels.dtype), opaque)
+
+
+def fill_as_told(
+    picture: Picture,
+    hole: Hole,
+    filler: Filler,
+    options: FillOptions,
+    progress: Progress | None = None,
+) -> Iterable[Picture]:
+    """As many fills as the options ask for, within the constraints that they name."""
+    constraints = None
+    if options.source is not None or options.exclude is not None:
+        from mendpix.inpainting.constraints import read_constraints  # here: few fills have any
+
+        constraints = read_constraints(options, picture)
+    told: dict[str, Any] = {
+        "opaque": options.from_alpha,
+        "progress": progress,
+        "constraints": constraints,
+    }
+    if options.tries == 1:
+        return [fill_picture(picture, hole, filler, **told)]
+    return fill_tries(picture, hole, filler, options.tries, **told)
 
 
 def encode_photo(picture: Picture, hole: Hole) -> tuple[Photo, ToneCurve]:

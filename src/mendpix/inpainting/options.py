@@ -1,7 +1,7 @@
 """What a fill can be told: the same for Python, the command line and the server."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mendpix.errors import MendError
 from mendpix.types import LARGEST_SEED, Shape
@@ -71,11 +71,15 @@ class FillOptions(MaskOptions):
             taken.
         tries: how many fills to give, the likeliest first.
         keep_palette: fill and write a palette PNG with the palette's own colours.
+        source: a mask, as that of the hole: white is where texture may be copied from.
+        exclude: a mask: white is where it may not be copied from.
     """
 
     quality: str = "fast"
     tries: int = 1
     keep_palette: bool = False
+    source: Any = None
+    exclude: Any = None
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)

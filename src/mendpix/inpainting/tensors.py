@@ -7,7 +7,7 @@ import numpy as np
 
 from mendpix.errors import MaskError, TensorError
 from mendpix.inpainting.base import Filler
-from mendpix.inpainting.filling import fill_picture, fill_tries, read_hole
+from mendpix.inpainting.filling import fill_as_told, read_hole
 from mendpix.inpainting.options import FillOptions
 from mendpix.io.picture import Picture
 from mendpix.types import Progress, sub_range
@@ -39,10 +39,7 @@ def fill_tensor(
             warnings.warn(text, stacklevel=3)
         part = sub_range(progress, index / count, 1 / count)
         hole = photo.new_tensor(reading.hole, dtype=photo.bool().dtype)
-        if options.tries == 1:
-            fills = [fill_picture(picture, reading.hole, filler, progress=part)]
-        else:
-            fills = list(fill_tries(picture, reading.hole, filler, options.tries, progress=part))
+        fills = fill_as_told(picture, reading.hole, filler, options, part)
         for output, filled in zip(outputs, fills, strict=True):
             output[index][:, hole] = photo.new_tensor(filled.pixels[reading.hole].T)
     return outputs

@@ -66,12 +66,14 @@ class Region:
     Attributes:
         photo: ``(h, w, C)``; NaN where ``unusable``.
         hole: ``(h, w)``, True = missing.
-        unusable: ``(h, w)``, known pixels that are no source.
+        unusable: ``(h, w)``, known pixels that are no source, nor shown to a network.
+        sources: ``(h, w)``, True = may be copied from; None: all that is known.
     """
 
     photo: Photo
     hole: Hole
     unusable: Hole
+    sources: Hole | None = None
 
     def flip(self) -> "Region":
         """Mirror left and right."""
@@ -79,6 +81,7 @@ class Region:
             np.ascontiguousarray(self.photo[:, ::-1]),
             np.ascontiguousarray(self.hole[:, ::-1]),
             np.ascontiguousarray(self.unusable[:, ::-1]),
+            None if self.sources is None else np.ascontiguousarray(self.sources[:, ::-1]),
         )
 
     def shrink(self, depth: float, deep: float) -> "Region | None":
@@ -86,7 +89,7 @@ class Region:
 
         Returns: None where the hole is not deeper than ``deep``, or where no pixel of the smaller
         photo would be known: one is missing as soon as any pixel under it is, so thin known parts
-        vanish.
+        vanish. Sources shrink likewise, so a small one may be none of the smaller photo.
         """
         if self.hole.all():
             return None
@@ -106,7 +109,8 @@ class Region:
         if (hole | unusable).all():
             return None
         small[unusable] = np.nan
-        return Region(np.asarray(small, np.float32), hole, unusable)
+        sources = None if self.sources is None else ~resize_hole(~self.sources, (height, width))
+        return Region(np.asarray(small, np.float32), hole, unusable, sources)
 
 
 def find_finite(array: Array) -> Hole:
@@ -132,7 +136,7 @@ def find_windows(hole: Hole, context: float = 1.0, smallest: int = 48) -> list[W
     for left, top, width, height, _ in boxes[1:].tolist():
         margin = max(smallest, round(context * max(width, height)))
         grown.append(Window(top, left, height, width).grow(margin, hole.shape))
-    return sorted(_merge(grown), key=attrgetter("top", "left"))
+    return sorted(merge(grown), key=attrgetter("top", "left"))
 
 
 def plan_windows(missing: Hole, hole: Hole) -> list[tuple[float, Window]]:
@@ -152,7 +156,7 @@ def plan_windows(missing: Hole, hole: Hole) -> list[tuple[float, Window]]:
     return [(count / sum(counts), window) for count, window in zip(counts, windows, strict=True)]
 
 
-def _merge(windows: list[Window]) -> list[Window]:
+def merge(windows: list[Window]) -> list[Window]:
     """Unite windows that overlap until none do."""
     done: list[Window] = []
     waiting = list(windows)

@@ -7,7 +7,6 @@ drawn too tight. Antialiasing, blur and JPEG spread an object a pixel or two bey
 filler that copies from the rim of a tight hole copies that halo, and a ghost of the object stays.
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mendpix.errors import MaskError, PictureError
-from mendpix.io import conversion, files
+from mendpix.errors import MaskError
+from mendpix.io import files
 from mendpix.io.picture import Array, Picture, encode, white
+from mendpix.masks import arrays
 from mendpix.masks.holes import bounding_box, dilate
 from mendpix.types import Hole
 
@@ -81,18 +81,8 @@ def read(
     if category:
         raise MaskError(f"--category {category} chooses from labels in JSON but {path} is none")
     if path.suffix.lower() == ".npy":
-        return from_array(_load_array(path), picture, **options)
+        return from_array(arrays.load_array(path), picture, **options)
     return from_picture(files.read(path), picture, **options)
-
-
-def _load_array(path: Path) -> Array:
-    try:
-        array = np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError) as problem:
-        raise MaskError(f"{path} is no NumPy array that can be read: {problem}") from None
-    if not isinstance(array, np.ndarray):
-        raise MaskError(f"{path} holds several arrays; save the mask's alone with numpy.save")
-    return array
 
 
 def from_array(
@@ -110,15 +100,7 @@ def from_array(
 
     Raises: what `read` raises.
     """
-    mask = np.asarray(mask)
-    if mask.dtype == np.bool_:
-        mask = mask.astype(np.uint8) * np.uint8(255)
-    elif mask.dtype.kind in "iu" and mask.dtype != np.uint16:
-        mask = mask.clip(0, 255).astype(np.uint8)
-    try:
-        marked = conversion.from_array(mask)
-    except PictureError as problem:
-        raise MaskError(f"as a mask, {problem}") from None
+    marked = arrays.to_picture(mask)
     return from_picture(marked, picture, invert=invert, grow=grow, fit=fit, anchor=anchor)
 
 

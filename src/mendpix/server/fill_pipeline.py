@@ -3,7 +3,7 @@
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, cast
 
@@ -34,9 +34,21 @@ class FilledFile:
     mean_change: float
 
 
+@dataclass(frozen=True, slots=True)
+class FillMasks:
+    """The mask pictures of a fill: what is missing, and where texture may come from or not."""
+
+    mask: Picture | None = None
+    source: Picture | None = None
+    exclude: Picture | None = None
+
+
+MASK_NAMES = tuple(field.name for field in fields(FillMasks))
+
+
 def fill_to_file(
     picture: Picture,
-    mask: Picture | None,
+    masks: FillMasks,
     request: FillRequest,
     filler: CheckedFiller,
     progress: Progress | None = None,
@@ -44,13 +56,13 @@ def fill_to_file(
     """Fill a picture and encode it in its own format.
 
     Raises:
-        MendError: the mask, the options or the picture do not fit.
+        MendError: a mask, the options or the picture do not fit.
     """
     started = time.perf_counter()
-    reading = read_hole(picture, mask, request)
-    filled = filling.fill_picture(
-        picture, reading.hole, filler, opaque=request.from_alpha, progress=progress
-    )
+    reading = read_hole(picture, masks.mask, request)
+    options = request.to_fill_options()
+    options = replace(options, source=masks.source, exclude=masks.exclude)
+    (filled,) = filling.fill_as_told(picture, reading.hole, filler, options, progress)
     name = Path(picture.name).stem + ENDING + default_extension(picture, request.keep_palette)
     content, written = files.encode(name, filled, reading.hole, request.keep_palette)
     return FilledFile(

@@ -10,7 +10,6 @@ from pydantic import Field, ValidationError
 from starlette.responses import Response
 
 from mendpix.inpainting.registry import CheckedFiller
-from mendpix.io.picture import Picture
 from mendpix.masks import holes
 from mendpix.server import fill_pipeline, schemas, scratch_masks, uploads
 from mendpix.server.api_errors import ApiError
@@ -36,7 +35,7 @@ FILL_FORM = {
     **PHOTO_FORM,
     "properties": {
         **PHOTO_FORM["properties"],  # type: ignore[dict-item]
-        "mask": {"type": "string", "format": "binary"},
+        **{key: {"type": "string", "format": "binary"} for key in fill_pipeline.MASK_NAMES},
         **{
             name: {"type": "string", "description": f"as the parameter {name}"}
             for name in (
@@ -77,6 +76,8 @@ class FillQuery(schemas.StrictModel):
     fit_mask: bool = False
     anchor: schemas.Anchor = ""
     keep_palette: bool = False
+    source: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
+    exclude: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
 
     def to_request(self) -> FillRequest:
         """Convert to the body of the JSON API.
@@ -163,25 +164,25 @@ async def fill(
 ) -> Response:
     """Fill one picture and answer with its file, in its own format.
 
-    The body is the photo itself, or a form with the parts ``photo`` and ``mask``.
+    The body is the photo itself, or a form with the parts ``photo``, ``mask``, ``source`` and
+    ``exclude``.
     """
     upload = await read_upload(request, query.name)
     options = merge_parameters(query, upload.fields)
     if "photo" not in upload.files:
         raise ApiError(400, "the body holds no photo; send the file, or a part called 'photo'")
-    if "mask" in upload.files and options.mask is not None:
-        raise ApiError(422, "a mask file and a mask's id are given; give one", "mask")
-    mask = None if options.mask is None else context.store.get(options.mask)
+    for name in fill_pipeline.MASK_NAMES:
+        if name in upload.files and getattr(options, name) is not None:
+            raise ApiError(422, f"a {name} file and a {name}'s id are given; give one", "mask")
+    stored = find_masks(context, options)
     filler = await load_filler(context, options, options.seed)
 
     def run(job: Job) -> fill_pipeline.FilledFile:
         pixels = context.settings.max_pixels
         photo = upload.files.pop("photo")
         picture = parse_picture(photo.content, photo.name, pixels)
-        mask_picture = _read_mask(context, upload.files.get("mask"), mask)
-        return fill_pipeline.fill_to_file(
-            picture, mask_picture, options, filler, job.report_progress
-        )
+        masks = read_masks(context, upload.files, stored)
+        return fill_pipeline.fill_to_file(picture, masks, options, filler, job.report_progress)
 
     on_finish = _count_when_finished(context, options.model)
     job = Job(run, get_device(filler), limit=context.settings.seconds, on_finish=on_finish)
@@ -189,12 +190,24 @@ async def fill(
     return _respond_with_file(job.outcome)
 
 
-def _read_mask(
-    context: Context, file: uploads.UploadedFile | None, stored: StoredPicture | None
-) -> Picture | None:
-    if file is not None:
-        return parse_picture(file.content, file.name or "the mask", context.settings.max_pixels)
-    return None if stored is None else context.store.decode(stored)
+def find_masks(context: Context, options: FillRequest) -> dict[str, StoredPicture]:
+    """The stored pictures that a request names as its masks, by their fields' names."""
+    keys = {name: getattr(options, name) for name in fill_pipeline.MASK_NAMES}
+    return {name: context.store.get(key) for name, key in keys.items() if key is not None}
+
+
+def read_masks(
+    context: Context,
+    files: dict[str, uploads.UploadedFile],
+    stored: dict[str, StoredPicture],
+) -> fill_pipeline.FillMasks:
+    """Decode the masks of a request, from the body's files and from the store."""
+    masks = {name: context.store.decode(picture) for name, picture in stored.items()}
+    for name in fill_pipeline.MASK_NAMES:
+        if name in files:
+            file, pixels = files[name], context.settings.max_pixels
+            masks[name] = parse_picture(file.content, file.name or f"the {name}", pixels)
+    return fill_pipeline.FillMasks(**masks)
 
 
 def _count_when_finished(context: Context, model: str) -> Callable[[Job], None]:

@@ -14,7 +14,7 @@ from mendpix.masks import holes
 from mendpix.server import fill_pipeline, schemas, uploads
 from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context, ContextDep
-from mendpix.server.fill_routes import load_filler
+from mendpix.server.fill_routes import find_masks, load_filler, read_masks
 from mendpix.server.job import Job
 from mendpix.server.model_registry import get_device
 from mendpix.server.picture_routes import BINARY, get_directory
@@ -47,10 +47,10 @@ async def start_job(context: ContextDep, order: JobRequest) -> schemas.JobStatus
         sources += [_source_from_folder(context, path) for path in order.folder]
     if not sources:
         raise ApiError(422, "the job names no picture; give pictures, or paths in the folder")
-    mask = None if order.mask is None else context.store.get(order.mask)
+    masks = find_masks(context, order)
     seeds = [(order.seed + step) % (schemas.MAX_SEED + 1) for step in range(order.tries)]
     fillers = {seed: await load_filler(context, order, seed) for seed in seeds}
-    run = BatchFill(context, order, sources, seeds, fillers, mask)
+    run = BatchFill(context, order, sources, seeds, fillers, masks)
     job = Job(
         run,
         get_device(fillers[seeds[0]]),
@@ -85,14 +85,14 @@ class BatchFill:
         sources: list[fill_pipeline.FillInput],
         seeds: list[int],
         fillers: dict[int, CheckedFiller],
-        mask: StoredPicture | None,
+        masks: dict[str, StoredPicture],
     ) -> None:
-        self.context, self.order, self.mask = context, order, mask
+        self.context, self.order, self.masks = context, order, masks
         self.sources, self.seeds, self.fillers = sources, seeds, fillers
 
     def __call__(self, job: Job) -> None:
         """Run in a worker thread, appending to the job's results and errors."""
-        mask_picture = None if self.mask is None else self.context.store.decode(self.mask)
+        masks = read_masks(self.context, {}, self.masks)
         options = FillRequest.model_validate(
             self.order.model_dump(include=set(FillRequest.model_fields))
         )
@@ -100,9 +100,7 @@ class BatchFill:
         def fill(
             picture: Picture, seed: int, progress: Callable[[float], None]
         ) -> fill_pipeline.FilledFile:
-            return fill_pipeline.fill_to_file(
-                picture, mask_picture, options, self.fillers[seed], progress
-            )
+            return fill_pipeline.fill_to_file(picture, masks, options, self.fillers[seed], progress)
 
         for outcome in fill_pipeline.fill_sources(
             self.sources, self.seeds, fill, job.report_progress, job.start_clock

@@ -178,6 +178,13 @@ class FillRequest(StrictModel):
         default=False, description="write a palette PNG with its own colours"
     )
 
+    source: PictureId | None = Field(
+        default=None, description="id of a picture: white is where texture may be copied from"
+    )
+    exclude: PictureId | None = Field(
+        default=None, description="id of a picture: white is where texture may not be copied from"
+    )
+
     def to_fill_options(self) -> FillOptions:
         """What the fill is told; what the model is told is in ``options``."""
         return FillOptions(

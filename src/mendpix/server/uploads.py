@@ -13,7 +13,7 @@ MAX_PARTS = 64
 MAX_FIELD_BYTES = 65536
 """Of a part that is not a file."""
 MAX_NAME_LENGTH = 200
-FILE_FIELDS = ("photo", "mask")
+FILE_FIELDS = ("photo", "mask", "source", "exclude")
 _RAW = re.compile(r"(image/[\w.+-]+|application/octet-stream)?", re.ASCII)
 
 

@@ -19,8 +19,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mendpix.errors import MendError, WeightsError
-from mendpix.inpainting import windows
 from mendpix.inpainting.hybrid import grain, ranking, tiling
+from mendpix.inpainting.hybrid.regions import has_sources, split_regions
 from mendpix.inpainting.hybrid.tiling import Refine
 from mendpix.inpainting.patchmatch import numba_cache
 from mendpix.inpainting.patchmatch.completion import complete
@@ -101,6 +101,7 @@ class HybridFiller:
 
     channels: ClassVar[Literal["any"]] = "any"
     skips_nan: ClassVar[bool] = True
+    takes_sources: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -122,28 +123,42 @@ class HybridFiller:
         """Load PatchMatch's loops now, compiling them where no cache holds them."""
         numba_cache.kernels()
 
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+    def __call__(
+        self,
+        photo: Photo,
+        hole: Hole,
+        progress: Progress | None = None,
+        sources: Hole | None = None,
+    ) -> Photo:
         """The photo ``(H, W, C)`` float32 with its hole ``(H, W)`` filled, others as they were.
+
+        Args:
+            sources: ``(H, W)``, True = PatchMatch may copy from; the network sees all.
 
         Raises:
             Cancelled: if ``progress`` raised it.
         """
         if self.quality == "best":
-            return next(self.candidates(photo, hole, 1, progress))
+            return next(self.candidates(photo, hole, 1, progress, sources))
         filled = photo.copy()
-        for window, region, part in split_regions(photo, hole, progress):
+        for window, region, part in split_regions(photo, hole, progress, sources):
             values = self._fill_region(region, VARIANTS["fast"], part)
             filled[window.slices][region.hole] = values[region.hole]
         return filled
 
     def candidates(
-        self, photo: Photo, hole: Hole, count: int, progress: Progress | None = None
+        self,
+        photo: Photo,
+        hole: Hole,
+        count: int,
+        progress: Progress | None = None,
+        sources: Hole | None = None,
     ) -> Iterator[Photo]:
         """``count`` different fills, the most likely first: ranked window by window."""
         variants = list_variants(max(count, len(VARIANTS)))
         step = 1 / len(variants)
         ranked: list[tuple[Window, list[Photo]]] = []
-        for window, region, part in split_regions(photo, hole, progress):
+        for window, region, part in split_regions(photo, hole, progress, sources):
             fills = [
                 self._fill_region(region, variant, sub_range(part, index * step, step))
                 for index, variant in enumerate(variants)
@@ -164,7 +179,7 @@ class HybridFiller:
         Returns: a new photo; pixels that are unusable are painted over.
         """
         levels = [region.flip() if variant.flip else region]
-        while (smaller := levels[0].shrink(DEPTH, DEEP)) is not None:
+        while (smaller := levels[0].shrink(DEPTH, DEEP)) is not None and has_sources(smaller):
             levels.insert(0, smaller)
         guide = None
         for step, level in enumerate(levels):
@@ -178,6 +193,7 @@ class HybridFiller:
                 self._choose_effort(level, variant, guide),
                 self.threads,
                 part if self.refine is None else sub_range(part, 0.0, 0.5),
+                level.sources,
             )
             filled = level.photo.copy()
             filled[level.hole] = values[level.hole[gap]]
@@ -203,19 +219,6 @@ class HybridFiller:
             large = self.refine is not None and level.hole.sum() >= LARGE
             options = BRISK if large else Options()
         return replace(options, radius=variant.radius)
-
-
-def split_regions(
-    photo: Photo, hole: Hole, progress: Progress | None
-) -> Iterator[tuple[Window, Region, Progress | None]]:
-    """Each window to fill, the photo's part inside it, and the callback of its part of the work."""
-    unusable = ~windows.find_finite(photo) & ~hole
-    start = 0.0
-    for share, window in windows.plan_windows(hole | unusable, hole):
-        part = window.slices
-        region = Region(photo[part], np.ascontiguousarray(hole[part]), unusable[part])
-        yield window, region, sub_range(progress, start, share)
-        start += share
 
 
 class BundledNetwork:

@@ -42,6 +42,7 @@ class PatchMatch:
 
     channels: ClassVar[Literal["any"]] = "any"
     skips_nan: ClassVar[bool] = True
+    takes_sources: ClassVar[bool] = True
     options_type: ClassVar[type[Options]] = Options
 
     def __init__(
@@ -56,7 +57,13 @@ class PatchMatch:
         self.threads = threads or processors()
         self.options = replace(options or Options(), **changes)
 
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
+    def __call__(
+        self,
+        photo: Photo,
+        hole: Hole,
+        progress: Progress | None = None,
+        sources: Hole | None = None,
+    ) -> Photo:
         """The photo with its hole filled.
 
         Args:
@@ -64,16 +71,18 @@ class PatchMatch:
                 that are not finite are never copied from, and stay as they are outside the hole.
             hole: ``(H, W)``, True = missing. What lies under it is never looked at.
             progress: called with the share done at least twice a second.
+            sources: ``(H, W)``, True = may be copied from; None: all that is known.
 
         Returns: a new array; known pixels are copied as they are.
 
         Raises:
-            MaskError: everything is missing, or no known pixel is finite.
+            MaskError: everything is missing, no known pixel is finite, or the sources hold no
+                patch.
             Cancelled: if ``progress`` raised it.
         """
         filled = photo.copy()
         if hole.any():
-            filled[hole] = self.missing(photo, hole, progress)
+            filled[hole] = self.missing(photo, hole, progress, sources=sources)
         return filled
 
     def missing(
@@ -82,6 +91,7 @@ class PatchMatch:
         hole: Hole,
         progress: Progress | None = None,
         whole: bool = False,
+        sources: Hole | None = None,
     ) -> Photo:
         """Only the values ``(m, C)`` of the missing pixels, in the order of ``hole.nonzero()``.
 
@@ -98,9 +108,8 @@ class PatchMatch:
             )
         places = np.flatnonzero(hole)
         output = np.empty((len(places), photo.shape[2]), np.float32)
-        everything = [(1.0, windows.Window(0, 0, *hole.shape))]
         start = 0.0
-        for share, window in everything if whole else windows.plan_windows(gap, hole):
+        for share, window in plan_windows(gap, hole, sources, whole):
             part = np.ascontiguousarray(gap[window.slices])
             values = complete(
                 photo[window.slices],
@@ -110,6 +119,7 @@ class PatchMatch:
                 self.options,
                 self.threads,
                 sub_range(progress, start, share),
+                None if sources is None else sources[window.slices],
             )
             start += share
             rows, columns = np.nonzero(hole[window.slices])
@@ -120,3 +130,27 @@ class PatchMatch:
     def prepare(self) -> None:
         """Load the compiled loops now, compiling them where no cache holds them."""
         numba_cache.kernels()
+
+
+def plan_windows(
+    gap: Hole, hole: Hole, sources: Hole | None = None, whole: bool = False
+) -> list[tuple[float, windows.Window]]:
+    """Windows in which a hole is filled, each with its share of the missing pixels.
+
+    Args:
+        gap: ``(H, W)``, the hole and what is unusable.
+        sources: ``(H, W)``, True = may be copied from; None: all that is known.
+        whole: one window, the whole picture.
+
+    Raises:
+        MaskError: the sources hold no patch.
+    """
+    if sources is not None:
+        from mendpix.inpainting.patchmatch import constraints
+
+        constraints.check_sources(gap, sources)
+    if whole:
+        return [(1.0, windows.Window(0, 0, *hole.shape))]
+    if sources is None:
+        return windows.plan_windows(gap, hole)
+    return constraints.plan_windows(gap, hole, sources)

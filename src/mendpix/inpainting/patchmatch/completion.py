@@ -30,6 +30,7 @@ def complete(
     options: Options | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    sources: Hole | None = None,
 ) -> Floats:
     """Fill a gap in one piece, without checks.
 
@@ -41,13 +42,14 @@ def complete(
         seed: of the random search.
         threads: how many to use; None means one per processor.
         progress: called with the share done at least twice a second; what it raises stops it.
+        sources: None, or ``(H, W)``, True = may be copied from; holds a patch at least.
 
     Returns: ``(m, C)``, the gap's values in the order of ``gap.nonzero()``.
     """
     if guide is not None and guide.shape[:2] != gap.shape:
         guide = stretch(guide, photo.shape, Window(0, 0, *gap.shape))
     with ThreadPool(threads or processors(), progress) as pool:
-        return Completion(photo, gap, guide, seed, options or Options(), pool).run()
+        return Completion(photo, gap, guide, seed, options or Options(), pool, sources).run()
 
 
 def stretch(guide: Floats, shape: tuple[int, ...], window: Window) -> Floats:
@@ -81,6 +83,7 @@ class Completion:
         hole: ``(H, W)``, True = missing; at least one pixel is known and finite.
         guide: None, or ``(H, W, C)``: what to stay near.
         key: of the random numbers.
+        sources: None, or ``(H, W)``, True = may be copied from.
     """
 
     def __init__(
@@ -91,11 +94,12 @@ class Completion:
         key: int,
         options: Options,
         pool: ThreadPool,
+        sources: Hole | None = None,
     ) -> None:
         self.photo, self.hole, self.pool, self.options = photo, hole, pool, options
         self.kernels = kernels()
         self.key, self.draws = key, 0
-        self.levels = build_pyramid(photo, hole, guide, options, pool)
+        self.levels = build_pyramid(photo, hole, guide, options, pool, sources)
         # The finest size costs most by far, and starts from the matches of the one before: a few
         # rounds polish it, while the coarser ones, which settle the structure, get more.
         coarser = [options.rounds] * (len(self.levels) - 1)

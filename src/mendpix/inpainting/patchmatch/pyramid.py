@@ -104,12 +104,18 @@ class Level:
 
 
 def build_pyramid(
-    photo: Floats, hole: Hole, guide: Floats | None, options: Options, pool: ThreadPool
+    photo: Floats,
+    hole: Hole,
+    guide: Floats | None,
+    options: Options,
+    pool: ThreadPool,
+    sources: Hole | None = None,
 ) -> list[Level]:
     """The levels, finest first, until the hole is thin or few sources are left.
 
     Args:
         guide: None, or ``(H, W, C)``.
+        sources: None, or ``(H, W)``, True = may be copied from.
     """
     depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5).max()
     thick = options.thick if guide is None else _GUIDED_THICK
@@ -118,16 +124,21 @@ def build_pyramid(
     mass = (~hole).astype(np.float32)
     voted = photo.shape[2] + (2 if options.texture else 0)
     radius = options.radius
-    while radius > 0 and not divide(hole, radius)[0].any():
+    barred = hole if sources is None else hole | ~sources
+    while radius > 0 and not divide(barred, radius)[0].any():
         radius -= 1  # until there are sources
     levels = [Level(features, hole, radius, voted)]
     for _ in range(count - 1):
         features, mass = halve(features, mass, pool)
         hole = mass < options.known
-        sources = np.count_nonzero(divide(hole, options.radius)[0])
-        if sources < _FEWEST_SOURCES or not hole.any():
+        patches = np.count_nonzero(divide(hole, options.radius)[0])
+        if patches < _FEWEST_SOURCES or not hole.any():
             break
         levels.append(Level(features, hole, options.radius, voted))
+    if sources is not None:
+        from mendpix.inpainting.patchmatch.constraints import restrict
+
+        levels = restrict(levels, sources)
     for level in levels:
         # Deeper in the hole a patch holds less that is known and more that was guessed, so its
         # vote falls with the distance from the rim (Wexler et al. 2007: 1.3**-distance).
