@@ -23,7 +23,7 @@ def named(path: Path) -> str:
 
 RUN = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("filling", "losses", "metrics")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("filling", "losses", "metrics", "own-script")),
 ]
 
 
