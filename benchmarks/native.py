@@ -18,11 +18,14 @@ rows are then written by a run without it.
 
 import argparse
 import csv
+import hashlib
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -57,12 +60,26 @@ class Cache:
 
     def fill(self, entrant: Entrant, sample: Sample) -> tuple[Pixels, float]:
         """The fill ``(H, W, 3)`` and the processor's seconds, from the cache or made now."""
-        name = f"{sample.name.replace('/', '-')}-{sample.digest()}.png"
-        path = self.folder / entrant.name / entrant.version.replace(" ", "") / name
+        path = self.place(entrant, sample)
         if not path.exists():
             self.write(path, *run(entrant, sample))
         seconds = float(path.with_suffix(".txt").read_text("utf-8"))
         return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8), seconds
+
+    def score(self, entrant: Entrant, sample: Sample) -> dict[str, float | None]:
+        """All figures of a fill, from the cache or measured now."""
+        path = self.place(entrant, sample).with_suffix(f".{hash_metrics()}.json")
+        if not path.exists():
+            from native_metrics import score
+
+            filled, seconds = self.fill(entrant, sample)
+            path.write_text(json.dumps(score(filled, sample) | {"seconds": seconds}), "utf-8")
+        figures: dict[str, float | None] = json.loads(path.read_text("utf-8"))
+        return figures
+
+    def place(self, entrant: Entrant, sample: Sample) -> Path:
+        name = f"{sample.name.replace('/', '-')}-{sample.digest()}.png"
+        return self.folder / entrant.name / entrant.version.replace(" ", "") / name
 
     def write(self, path: Path, filled: Pixels, seconds: float) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +87,12 @@ class Cache:
         partial = path.with_suffix(".part.png")
         cv2.imwrite(str(partial), cv2.cvtColor(filled, cv2.COLOR_RGB2BGR))
         partial.replace(path)
+
+
+@lru_cache
+def hash_metrics() -> str:
+    source = Path(__file__).with_name("native_metrics.py").read_bytes()
+    return hashlib.sha256(source).hexdigest()[:8]
 
 
 def run(entrant: Entrant, sample: Sample) -> tuple[Pixels, float]:
@@ -81,19 +104,16 @@ def run(entrant: Entrant, sample: Sample) -> tuple[Pixels, float]:
 
 def measure(options: argparse.Namespace) -> None:
     """Write the rows."""
-    from native_metrics import score
-
     entrants = [open_entrant(name, options.threads) for name in options.fillers]
     for entrant in entrants:  # compiles and loads what is not to be counted
         run(entrant, warm_up())
     rows = []
     for sample in choose(options):
         for entrant in entrants:
-            filled, seconds = Cache(options.cache).fill(entrant, sample)
-            scores = score(filled, sample)
+            figures = Cache(options.cache).score(entrant, sample)
             common = {"set": options.set, "name": sample.name, "kind": sample.kind}
             common |= {"filler": entrant.name, "version": entrant.version}
-            rows.append({**common, **scores, "seconds": seconds})
+            rows.append({**common, **figures})
             print(" ".join(map(format_cell, rows[-1].values())), file=sys.stderr, flush=True)
     if options.share == "0/1":
         write_rows(options.out, rows)

@@ -110,9 +110,11 @@ def rms(values: Floats) -> float:
 
 def rim_z(filled: Pixels, truth: Pixels, region: Hole) -> float:
     """Bends across the rim against the same rim displaced in the truth."""
-    rim = rims(region)
-    usual = [mean_bend(bends(truth), [np.roll(r, shift, (0, 1)) for r in rim]) for shift in SHIFTS]
-    return float((mean_bend(bends(filled), rim) - np.mean(usual)) / (np.std(usual) + 0.1))
+    place = box_around(region, 52)
+    rim = [np.argwhere(part) for part in rims(region[place])]
+    ours, right = bends(filled[place]), bends(truth[place])
+    usual = [mean_bend(right, rim, shift) for shift in SHIFTS]
+    return float((mean_bend(ours, rim) - np.mean(usual)) / (np.std(usual) + 0.1))
 
 
 def rims(region: Hole) -> list[Hole]:
@@ -136,5 +138,10 @@ def bends(image: Pixels) -> list[Floats]:
     return found
 
 
-def mean_bend(bend: list[Floats], rim: list[Hole]) -> float:
-    return float(np.mean(np.concatenate([b[r] for b, r in zip(bend, rim, strict=True)])))
+def mean_bend(
+    bend: list[Floats], rim: list[NDArray[np.intp]], shift: tuple[int, int] = (0, 0)
+) -> float:
+    """The mean over a rim's places ``(N, 2)``, displaced; beyond an edge the other one follows."""
+    moved = [(places + shift) % bend[0].shape for places in rim]
+    values = [part[tuple(places.T)] for part, places in zip(bend, moved, strict=True)]
+    return float(np.mean(np.concatenate(values)))
