@@ -228,8 +228,8 @@ def _format_outcome(outcome: "FillOutcome") -> str:
     if not outcome.largest_change:
         return line
     return (
-        f"{line}; the format changed known pixels by at most {outcome.largest_change:g} "
-        f"and {outcome.mean_change:.2g} on average; write a .png to change none"
+        f"{line}; the format changed known pixels by at most {outcome.largest_change:g} of "
+        f"{outcome.white:g} and {outcome.mean_change:.2g} on average; write a .png to change none"
     )
 
 

@@ -51,7 +51,7 @@ class FillOutcome:
         hole_ratio: the share of pixels that were missing, in [0, 1].
         seconds: reading, filling and writing, without the start of the program.
         largest_change, mean_change: outside the hole, in the picture's own units; 0 except where
-            a lossy format had to be written.
+            a lossy format had to be written. ``white`` is full light in them, 255 for 8 bits.
         error: why there is no picture, else "".
     """
 
@@ -64,6 +64,7 @@ class FillOutcome:
     seconds: float = 0.0
     largest_change: float = 0.0
     mean_change: float = 0.0
+    white: float = 255.0
     warnings: tuple[str, ...] = ()
     others: tuple[Path, ...] = ()
     error: str = ""
@@ -83,8 +84,7 @@ def fill_file(
         reading = read_hole(task.mask, picture, options)
         if not (outs[0].parent.is_dir() or is_standard_output(outs[0])):
             make_folder(outs[0].parent)
-        hole = reading.hole
-        fills = fill_as_told(picture, hole, filler, options, progress)
+        fills = fill_as_told(picture, hole := reading.hole, filler, options, progress)
         results = [
             files.write(path, filled, hole, options.keep_palette)
             for path, filled in zip(outs, fills, strict=True)
@@ -97,12 +97,12 @@ def fill_file(
         task.photo,
         task.mask,
         outs[0],
-        width=picture.pixels.shape[1],
-        height=picture.pixels.shape[0],
+        *picture.shape[::-1],
         hole_ratio=holes.ratio(hole),
         seconds=time.perf_counter() - began,
         largest_change=max(result.largest_change for result in results),
         mean_change=max(result.mean_change for result in results),
+        white=white(picture.pixels.dtype),
         warnings=(*reading.warnings, *results[0].remarks),
         others=tuple(outs[1:]),
     )

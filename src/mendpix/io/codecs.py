@@ -43,7 +43,10 @@ def decode(content: bytes, name: str) -> Picture:
         image.load()
         picture = _read_image(content, image, kind, name)
     if kind in ("JPEG", "MPO"):
-        picture = replace(picture, format="JPEG", content=content)
+        from mendpix.io.jpeg_segments import read_resources
+
+        metadata = replace(picture.metadata, resources=read_resources(content))
+        picture = replace(picture, format="JPEG", content=content, metadata=metadata)
     else:
         picture = replace(picture, format=kind)
     orientation = exif.read_orientation(picture.metadata.exif) if picture.metadata.exif else 1
@@ -75,16 +78,25 @@ def _read_image(content: bytes, image: Image.Image, kind: str, name: str) -> Pic
     return replace(pillow.to_picture(image, name), metadata=metadata)
 
 
-def encode(kind: str, picture: Picture, metadata: Metadata, hole: Hole | None) -> bytes:
-    """A picture as a file of a kind that can hold it, described by ``metadata``."""
-    if kind == "PNG":
-        return png.write(picture, metadata)
-    if kind == "TIFF":
-        return tiff.write(picture, metadata)
+def encode(
+    kind: str, picture: Picture, metadata: Metadata, hole: Hole | None
+) -> tuple[bytes, tuple[str, ...]]:
+    """A picture as a file of a kind that can hold it, described by ``metadata``, and remarks."""
+    from mendpix.io import losses
+
     if kind == "JPEG":
         from mendpix.io import jpeg
 
         return jpeg.write(picture, metadata, hole)
+    metadata, lost = losses.drop_foreign(picture, metadata, kind)
+    return _encode_values(kind, picture, metadata), losses.describe(lost)
+
+
+def _encode_values(kind: str, picture: Picture, metadata: Metadata) -> bytes:
+    if kind == "PNG":
+        return png.write(picture, metadata)
+    if kind == "TIFF":
+        return tiff.write(picture, metadata)
     if kind == "AVIF":
         from mendpix.io import avif
 

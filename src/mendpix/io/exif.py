@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from mendpix.io.picture import Array, Metadata, Picture, to_8_bits
+from mendpix.io.picture import Array, Metadata, Picture, to_8_bits, turn_back
 
 ORIENTATION, EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x0112, 0x8769, 0x8825, 0xA005
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
@@ -87,7 +87,7 @@ def read_directories(block: bytes) -> dict[int, list[IfdEntry]]:
         if len(read) == MOST_DIRECTORIES:
             raise ValueError(f"it has more than {MOST_DIRECTORIES} directories")
         read[offset] = read_entries(block, offset)[0]
-        waiting += [_read_number(block, entry) for entry in read[offset] if entry.tag in BELOW]
+        waiting += [read_number(block, entry) for entry in read[offset] if entry.tag in BELOW]
     spans = [(one.value, one.size) for listed in read.values() for one in listed]
     check_spans(spans, len(block))
     return read
@@ -118,14 +118,15 @@ def read_orientation(block: bytes | None) -> int:
         if block:
             for entry in read_entries(block, first_offset(block))[0]:
                 if entry.tag == ORIENTATION:
-                    value = int(_read_number(block, entry))
+                    value = int(read_number(block, entry))
                     return value if 1 <= value <= 8 else 1
     except (ValueError, struct.error):
         pass
     return 1
 
 
-def _read_number(block: bytes | bytearray, entry: IfdEntry) -> int:
+def read_number(block: bytes | bytearray, entry: IfdEntry) -> int:
+    """The one number of an entry."""
     code = "H" if entry.kind == 3 else "I"
     return int(struct.unpack_from(byte_order(bytes(block[:4])) + code, block, entry.value)[0])
 
@@ -139,13 +140,36 @@ def _read_numbers(block: bytearray, entry: IfdEntry) -> tuple[int, ...]:
 
 def set_upright(picture: Picture) -> Metadata:
     """The picture's metadata with orientation 1, its size, and a new thumbnail if it had one."""
-    metadata = picture.metadata
-    block = metadata.exif and upright_block(metadata.exif, to_8_bits(picture.pixels))
-    return replace(metadata, exif=block or None, xmp=metadata.xmp and _upright_xmp(metadata.xmp))
+    return set_orientation(picture, 1)
+
+
+def set_orientation(picture: Picture, orientation: int) -> Metadata:
+    """The picture's metadata for pixels that are stored upright (1) or as they were.
+
+    Orientation, size, and a new thumbnail if it had one.
+    """
+    metadata, pixels = picture.metadata, to_8_bits(picture.pixels)
+    if orientation != 1:
+        pixels = turn_back(pixels, orientation)
+    block = metadata.exif and oriented_block(metadata.exif, pixels, orientation)
+    if not block and orientation != 1:
+        block = _minimal_block(orientation)
+    xmp = metadata.xmp and _oriented_xmp(metadata.xmp, orientation)
+    return replace(metadata, exif=block or None, xmp=xmp)
+
+
+def _minimal_block(orientation: int) -> bytes:
+    entry = struct.pack(">HHIHH", ORIENTATION, 3, 1, orientation, 0)
+    return b"MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
 
 
 def upright_block(block: bytes, pixels: Array | None = None) -> bytes:
-    """The block with orientation 1, its size tags those of ``pixels``, and a fresh thumbnail.
+    """The block with orientation 1; see `oriented_block`."""
+    return oriented_block(block, pixels, 1)
+
+
+def oriented_block(block: bytes, pixels: Array | None, orientation: int) -> bytes:
+    """The block with an orientation, its size tags those of ``pixels``, and a fresh thumbnail.
 
     A block too damaged to walk through is dropped (empty bytes): it could say anything.
     """
@@ -154,12 +178,12 @@ def upright_block(block: bytes, pixels: Array | None = None) -> bytes:
         known = read_directories(block)
         main, following = read_entries(block, first_offset(block))
         for entry in _with_exif_entries(block, main):
-            _patch(patched, entry, pixels)
+            _patch(patched, entry, pixels, orientation)
         if following in known:
             raise ValueError("its directories lead in a circle")
         if pixels is not None and following:
             below = {entry.tag: entry for entry in read_entries(block, following)[0]}
-            if not _refresh_thumbnail(patched, below, pixels):
+            if not _refresh_thumbnail(patched, below, pixels, orientation):
                 _drop_thumbnail(patched, below, first_offset(block) + 2 + 12 * len(main))
         return bytes(patched)
     except (ValueError, struct.error):
@@ -171,11 +195,11 @@ def _with_exif_entries(block: bytes, main: list[IfdEntry]) -> Iterator[IfdEntry]
     for entry in main:
         yield entry
         if entry.tag == EXIF_IFD:
-            yield from read_entries(block, _read_number(block, entry))[0]
+            yield from read_entries(block, read_number(block, entry))[0]
 
 
-def _patch(block: bytearray, entry: IfdEntry, pixels: Array | None) -> None:
-    new = {ORIENTATION: 1}
+def _patch(block: bytearray, entry: IfdEntry, pixels: Array | None, orientation: int) -> None:
+    new = {ORIENTATION: orientation}
     if pixels is not None:
         height, width = pixels.shape[:2]
         new |= {0x0100: width, 0x0101: height, 0xA002: width, 0xA003: height}
@@ -197,17 +221,19 @@ def _drop_thumbnail(block: bytearray, by_tag: dict[int, IfdEntry], link: int) ->
     struct.pack_into(byte_order(bytes(block[:4])) + "I", block, link, 0)
 
 
-def _refresh_thumbnail(block: bytearray, by_tag: dict[int, IfdEntry], pixels: Array) -> bool:
+def _refresh_thumbnail(
+    block: bytearray, by_tag: dict[int, IfdEntry], pixels: Array, orientation: int
+) -> bool:
     """Put a thumbnail of ``pixels`` where the old one was, or behind the block if it is larger.
 
     False where the old one is no JPEG.
     """
     if ORIENTATION in by_tag:
-        _patch(block, by_tag[ORIENTATION], None)
+        _patch(block, by_tag[ORIENTATION], None, orientation)
     place, length = by_tag.get(_THUMBNAIL_OFFSET), by_tag.get(_THUMBNAIL_LENGTH)
     if place is None or length is None:
         return False
-    start, room = _read_number(block, place), _read_number(block, length)
+    start, room = read_number(block, place), read_number(block, length)
     room = _blank(block, start, room)
     fresh = encode_thumbnail(pixels, max(room, _SEGMENT_SIZE - len(block)))
     if len(fresh) > room:
@@ -245,7 +271,8 @@ def _scale_to(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _upright_xmp(packet: bytes) -> bytes:
-    packet = re.sub(rb'(tiff:Orientation\s*=\s*["\'])\d(["\'])', rb"\g<1>1\2", packet)
-    packet = re.sub(rb"(<tiff:Orientation>\s*)\d(\s*</tiff:Orientation>)", rb"\g<1>1\2", packet)
+def _oriented_xmp(packet: bytes, orientation: int) -> bytes:
+    value = rb"\g<1>%d\2" % orientation
+    packet = re.sub(rb'(tiff:Orientation\s*=\s*["\'])\d(["\'])', value, packet)
+    packet = re.sub(rb"(<tiff:Orientation>\s*)\d(\s*</tiff:Orientation>)", value, packet)
     return re.sub(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", b"", packet, flags=re.DOTALL)

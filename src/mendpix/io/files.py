@@ -185,7 +185,8 @@ def encode(
                 indices = pillow.nearest_indices(picture, picture.palette, hole)
                 content = png.write_palette(indices, picture.palette.colours, metadata)
             else:
-                content = codecs.encode(kind, picture, metadata, hole)
+                content, further = codecs.encode(kind, picture, metadata, hole)
+                remarks += further
     except _DECODER_ERRORS as problem:
         raise PictureError(f"{path} cannot be written as {kind}: {problem}") from None
     if kind not in ("JPEG", "AVIF"):

@@ -1,53 +1,90 @@
 """JPEG: the same quantisation and subsampling again, and untouched blocks kept as they are.
 
-A JPEG that is decoded and encoded again changes everywhere. Where the package ``jpeglib`` is
-installed (the extra ``mendpix[jpeg]``), only the blocks that the hole touches are encoded anew;
-the coefficients of all others are copied. An orientation is undone on the coefficients as well.
-Marker layout and DCT after ITU-T T.81, https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annexes A
-and B; colours after ITU-T T.871 (JFIF), section 7.
+A JPEG that is decoded and encoded again changes everywhere. So only the blocks that the hole
+touches are encoded anew; the coefficients of all others are copied (the package ``jpegio``, which
+needs a folder for temporary files). A JPEG that its EXIF orientation turns stays as it is stored:
+mirroring a side that ends inside a block would shift all blocks.
+DCT after ITU-T T.81, https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex A; colours after ITU-T
+T.871 (JFIF), section 7.
 """
 
 import io
-import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from mendpix.io.picture import Array, Metadata, Picture, turn
+from mendpix.io import exif, jpeg_parts, losses
+from mendpix.io.jpeg_segments import set_descriptions
+from mendpix.io.picture import Array, Metadata, Picture, turn_back
 from mendpix.io.pillow import join_alpha, open_image
 from mendpix.types import Hole
 
 _QUALITY = 95  # for pictures that were no JPEG before
-_SEGMENT_SIZE = 65533  # bytes in one segment
-_EXIF, _XMP, _ICC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
-_APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT, _SCAN = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE, 0xDA
-_RESOURCES, _THUMBNAILS = b"Photoshop 3.0\0", (0x0409, 0x040C)
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
+
+
+class _Colours(NamedTuple):
+    """How channels become components: weights ``(components, channels)`` and middle levels."""
+
+    weights: NDArray[np.float32]
+    levels: tuple[int, ...]
+
+
+_COLOURS = {  # by libjpeg's number of the colour space
+    1: _Colours(np.ones((1, 1), np.float32), (128,)),
+    2: _Colours(np.eye(3, dtype=np.float32), (128, 128, 128)),
+    3: _Colours(_TO_YCC, (128, 0, 0)),
+}
 # The cosines of T.81 A.3.3 as a matrix: coefficients of a block X are C @ X @ C.T.
 _COSINES = np.cos((2 * np.arange(8) + 1) * np.arange(8)[:, None] * np.pi / 16) / 2
 _COSINES[0] /= np.sqrt(2)
 _COSINES = _COSINES.astype(np.float32)
 
 
-def write(picture: Picture, metadata: Metadata, hole: Hole | None) -> bytes:
+def write(picture: Picture, metadata: Metadata, hole: Hole | None) -> tuple[bytes, tuple[str, ...]]:
     """The whole file, its blocks outside the hole copied from the source where that can be.
 
-    Without a hole, the blocks that still show what the source shows are copied.
+    Without a hole, the blocks that still show what the source shows are copied; with an empty one,
+    the file is the source.
+
+    Returns: the file, and remarks.
     """
     source = _open_source(picture)
+    if source is None:
+        stored = join_alpha(replace(picture, alpha=None))
+        content = set_descriptions(_encode_all(stored, None), metadata)
+        return content, losses.describe(jpeg_parts.find_oversized(metadata))
+    if hole is not None and not hole.any():
+        return picture.content or b"", ()
+    if picture.orientation != 1:
+        described = exif.set_orientation(picture, picture.orientation)
+        metadata = replace(metadata, exif=described.exif, xmp=described.xmp)
+    metadata, extension, lost = jpeg_parts.drop_parts(picture, metadata, "JPEG")
+    bare, remarks = _copy_blocks(picture, source, hole), []
+    if bare is None:
+        remarks.append(_explain_encoding())
+        stored = turn_back(join_alpha(replace(picture, alpha=None)), picture.orientation)
+        bare = _encode_all(stored, source)
+    lost += jpeg_parts.find_oversized(metadata)
+    return set_descriptions(bare, metadata, extension), (*losses.describe(lost), *remarks)
+
+
+def _explain_encoding() -> str:
     try:
-        bare = None if source is None else _copy_blocks(picture, source, hole)
-    except OSError:  # jpeglib passes files on through a folder; there is none, or it is full
-        bare = None
-    return _set_descriptions(bare or _encode_all(picture, source), metadata, picture.content)
+        import jpegio  # noqa: F401
+    except ImportError:
+        return (
+            "all of the JPEG is encoded anew; to keep untouched blocks: pip install 'mendpix[jpeg]'"
+        )
+    return "all of the JPEG is encoded anew: its blocks cannot be copied"
 
 
 def _open_source(picture: Picture) -> JpegImagePlugin.JpegImageFile | None:
@@ -58,22 +95,23 @@ def _open_source(picture: Picture) -> JpegImagePlugin.JpegImageFile | None:
     return source if isinstance(source, JpegImagePlugin.JpegImageFile) else None
 
 
-def _encode_all(picture: Picture, source: JpegImagePlugin.JpegImageFile | None) -> bytes:
+def _encode_all(stored: Array, source: JpegImagePlugin.JpegImageFile | None) -> bytes:
     """All of it encoded anew by Pillow, with the source's tables and subsampling if it has them.
 
     Pillow knows three subsamplings; where the source has another, none is the harmless one.
     """
-    image = Image.fromarray(join_alpha(replace(picture, alpha=None)))
-    buffer = io.BytesIO()
+    image, buffer = Image.fromarray(stored), io.BytesIO()
     if source is None:
         image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
         return buffer.getvalue()
-    tables: dict[int, Any] = dict(source.quantization)
-    sampling = JpegImagePlugin.get_sampling(source)
-    if picture.orientation >= 5:
-        tables = {at: np.reshape(table, (8, 8)).T.ravel().tolist() for at, table in tables.items()}
-        sampling = 0 if sampling == 1 else sampling  # halved across becomes halved down
-    image.save(buffer, "JPEG", qtables=tables, subsampling=max(sampling, 0))
+    is_rgb = source.info.get("adobe_transform") == 0 and "jfif" not in source.info
+    image.save(
+        buffer,
+        "JPEG",
+        qtables=dict(source.quantization),
+        subsampling=max(JpegImagePlugin.get_sampling(source), 0),
+        keep_rgb=is_rgb and image.mode == "RGB",
+    )
     return buffer.getvalue()
 
 
@@ -82,87 +120,62 @@ def _copy_blocks(
 ) -> bytes | None:
     """The source with new blocks where the hole touches it; None where that cannot be done."""
     try:
-        import jpeglib
+        import jpegio
     except ImportError:
         return None
+    pixels = turn_back(picture.pixels, picture.orientation)
     if hole is None:
         source.load()
-        before = turn(np.asarray(source), picture.orientation)
-        hole = (before.reshape(picture.pixels.shape) != picture.pixels).any(axis=-1)
-    with tempfile.TemporaryDirectory(prefix="mendpix-") as folder:
-        old, new = str(Path(folder, "old.jpg")), str(Path(folder, "new.jpg"))
-        # without its descriptions: jpeglib has room for few of them
-        Path(old).write_bytes(_set_descriptions(picture.content or b"", None))
-        coefficients = jpeglib.read_dct(old)
-        if not _is_supported(coefficients, picture):
-            return None
-        _replace_blocks(coefficients, picture, hole)
-        coefficients.write_dct(new, flags=["+OPTIMIZE_CODING"])
-        return Path(new).read_bytes()
+        stored = (np.asarray(source).reshape(pixels.shape) != pixels).any(axis=-1)
+    else:
+        stored = turn_back(hole, picture.orientation)
+    try:
+        with tempfile.TemporaryDirectory(prefix="mendpix-") as folder:
+            old, new = str(Path(folder, "old.jpg")), str(Path(folder, "new.jpg"))
+            # without its descriptions, which are none of a codec's business
+            Path(old).write_bytes(set_descriptions(picture.content or b"", None))
+            coefficients = jpegio.read(old)
+            if not _is_supported(coefficients, pixels):
+                return None
+            _replace_blocks(coefficients, pixels, stored, source.quantization)
+            coefficients.optimize_coding = True
+            jpegio.write(coefficients, new)
+            return Path(new).read_bytes()
+    except (OSError, RuntimeError, ValueError):  # no folder, no room, or damage
+        return None
 
 
-def _is_supported(coefficients: Any, picture: Picture) -> bool:
-    """Whether these are coefficients of grey or YCbCr in the picture's size."""
-    kinds = {1: "JCS_GRAYSCALE", 3: "JCS_YCbCr"}
-    size = (coefficients.height, coefficients.width)
-    factors = np.asarray(coefficients.samp_factor)
+def _is_supported(coefficients: Any, pixels: Array) -> bool:
+    """Whether these are coefficients of these colours, in this size."""
+    colours = _COLOURS.get(coefficients.jpeg_color_space)
+    factors = _sampling_factors(coefficients)
     return (
-        size == picture.stored_shape
-        and str(coefficients.jpeg_color_space).endswith(kinds[picture.pixels.shape[2]])
+        (coefficients.image_height, coefficients.image_width) == pixels.shape[:2]
+        and colours is not None
+        and colours.weights.shape == (len(factors), pixels.shape[2])
         and not (factors.max(axis=0) % factors).any()
     )
 
 
-def _replace_blocks(coefficients: Any, picture: Picture, hole: Hole) -> None:
-    """Turn the coefficients upright and put new blocks where the hole is."""
-    names = ("Y", "Cb", "Cr")[: picture.pixels.shape[2]]
-    factors = np.asarray(coefficients.samp_factor).reshape(-1, 2)
-    tables, which = np.asarray(coefficients.qt), coefficients.quant_tbl_no
-    grids = [
-        turn_blocks(np.asarray(getattr(coefficients, name)), picture.orientation) for name in names
-    ]
-    if not _keeps_grid(factors, coefficients, picture.orientation):
-        hole = np.ones_like(hole)
-    if picture.orientation >= 5:
-        factors, tables = factors[:, ::-1].copy(), tables.swapaxes(1, 2).copy()
-    weights = _TO_YCC if len(names) == 3 else np.ones((1, 1), np.float32)
-    for at, grid in enumerate(grids):
+def _sampling_factors(coefficients: Any) -> Array:
+    """Down and across, of each component."""
+    return np.array([(one.v_samp_factor, one.h_samp_factor) for one in coefficients.comp_info])
+
+
+def _replace_blocks(
+    coefficients: Any, pixels: Array, hole: Hole, tables: dict[int, list[int]]
+) -> None:
+    """Put new blocks where the hole is, all as the file stores them."""
+    weights, levels = _COLOURS[coefficients.jpeg_color_space]
+    factors = _sampling_factors(coefficients)
+    for at, values in enumerate(coefficients.coef_arrays):
+        high, wide = values.shape
+        grid = values.reshape(high // 8, 8, wide // 8, 8).swapaxes(1, 2)
         step = tuple((factors.max(axis=0) // factors[at]).tolist())
-        blocks = _read_blocks(picture.pixels, weights[at], step, hole, grid.shape[:2])
-        for rows, columns, values in blocks:
-            level = 128 if at == 0 else 0  # the middle of Y and of grey is not zero
-            frequencies = _COSINES @ (values - level) @ _COSINES.T
-            table = np.maximum(tables[which[at]], 1)  # 0: a damaged file
-            grid[rows, columns] = np.rint(frequencies / table)
-        setattr(coefficients, names[at], grid)
-    coefficients.content, coefficients.path = None, None  # else it copies from the source
-    coefficients.markers = []
-    coefficients.height, coefficients.width = picture.shape
-    coefficients.block_dims = np.array([grid.shape[:2] for grid in grids], np.int32)
-    coefficients.samp_factor, coefficients.qt = factors, tables
-
-
-def _keeps_grid(factors: Array, coefficients: Any, orientation: int) -> bool:
-    """Whether no side that is mirrored ends inside a block, so that the grid stays in place."""
-    down, across = 8 * factors.max(axis=0)
-    rows, columns = orientation in (3, 4, 6, 7), orientation in (2, 3, 7, 8)
-    return not ((rows and coefficients.height % down) or (columns and coefficients.width % across))
-
-
-def turn_blocks(grid: Array, orientation: int) -> Array:
-    """Blocks of coefficients ``(rows, columns, 8, 8)`` turned upright like the pixels they hold.
-
-    Mirroring changes the sign of the odd frequencies along its axis.
-    """
-    blocks = turn(grid, orientation)
-    if orientation >= 5:
-        blocks = blocks.swapaxes(2, 3)
-    sign = np.where(np.arange(8) % 2, -1, 1).astype(grid.dtype)
-    if orientation in (3, 4, 7, 8):
-        blocks = blocks * sign[:, None]
-    if orientation in (2, 3, 6, 7):
-        blocks = blocks * sign
-    return np.ascontiguousarray(blocks)
+        table = np.reshape(tables[coefficients.comp_info[at].quant_tbl_no], (8, 8))
+        for rows, columns, blocks in _read_blocks(pixels, weights[at], step, hole, grid.shape[:2]):
+            frequencies = _COSINES @ (blocks - levels[at]) @ _COSINES.T
+            grid[rows, columns] = np.rint(frequencies / np.maximum(table, 1))  # 0: damaged
 
 
 def _read_blocks(
@@ -192,76 +205,3 @@ def _blocks_in_hole(hole: Hole, high: int, wide: int, blocks: tuple[int, ...]) -
     height, width = min(hole.shape[0], len(padded)), min(hole.shape[1], padded.shape[1])
     padded[:height, :width] = hole[:height, :width]
     return np.asarray(padded.reshape(blocks[0], high, blocks[1], wide).any(axis=(1, 3)))
-
-
-def read_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and data of the segments before the first scan, the rest of the file with it."""
-    at = 2
-    while at + 4 <= len(content):
-        if content[at + 1] == 0xFF:  # fill bytes may stand before a marker
-            at += 1
-            continue
-        marker, length = content[at + 1], struct.unpack_from(">H", content, at + 2)[0]
-        if marker == _SCAN:
-            yield marker, content[at:]
-            return
-        yield marker, content[at + 4 : at + 2 + length]
-        at += 2 + length
-
-
-def _set_descriptions(bare: bytes, metadata: Metadata | None, source: bytes | None = None) -> bytes:
-    """The file with our descriptions, and the source's captions, in place of its own."""
-    parts = [
-        b"\xff\xd8",
-        *(_description_segments(metadata) if metadata else ()),
-        *_caption_segments(source or b""),
-    ]
-    for marker, body in read_segments(bare):
-        if marker == _SCAN:
-            parts.append(body)
-        elif not (_APP0 <= marker < _APP14 or marker in (0xEF, _COMMENT)):
-            parts.append(_segment(marker, body))
-    return b"".join(parts)
-
-
-def _description_segments(metadata: Metadata) -> Iterator[bytes]:
-    across, down = (min(65535, max(1, round(value))) for value in metadata.dpi or (1, 1))
-    yield _segment(
-        _APP0, b"JFIF\0\1\1" + struct.pack(">BHHBB", bool(metadata.dpi), across, down, 0, 0)
-    )
-    if metadata.exif and len(metadata.exif) <= _SEGMENT_SIZE - len(_EXIF):
-        yield _segment(_APP1, _EXIF + metadata.exif)
-    if metadata.xmp and len(metadata.xmp) <= _SEGMENT_SIZE - len(_XMP):
-        yield _segment(_APP1, _XMP + metadata.xmp)
-    if metadata.icc:
-        step = _SEGMENT_SIZE - len(_ICC) - 2
-        pieces = [metadata.icc[at : at + step] for at in range(0, len(metadata.icc), step)]
-        for number, piece in enumerate(pieces, 1):
-            yield _segment(_APP2, _ICC + bytes([number, len(pieces)]) + piece)
-    for key, value in metadata.text:
-        if key in ("Comment", "Description"):
-            yield _segment(_COMMENT, value.encode()[:_SEGMENT_SIZE])
-
-
-def _caption_segments(source: bytes) -> Iterator[bytes]:
-    """The IPTC captions and keywords of a JPEG, without the thumbnails that stand among them."""
-    for marker, body in read_segments(source):
-        if marker == _APP13 and body.startswith(_RESOURCES):
-            yield _segment(marker, _RESOURCES + b"".join(_drop_thumbnails(body)))
-
-
-def _drop_thumbnails(body: bytes) -> Iterator[bytes]:
-    """Image resource blocks: signature, number, name and data, both padded to even lengths."""
-    at = len(_RESOURCES)
-    while body[at : at + 4] == b"8BIM" and at + 12 <= len(body):
-        number, name = struct.unpack_from(">HB", body, at + 4)
-        start = at + 6 + (name + 2) // 2 * 2
-        (size,) = struct.unpack_from(">I", body, start)
-        end = start + 4 + (size + 1) // 2 * 2
-        if number not in _THUMBNAILS:
-            yield body[at:end]
-        at = end
-
-
-def _segment(marker: int, body: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body

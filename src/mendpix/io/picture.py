@@ -27,6 +27,7 @@ class Metadata:
         text: keys and values, as PNG has them; a JPEG's comment is ("Comment", ...).
         chunks: a PNG's other chunks that describe colour and time, as ``(kind, data)``.
         colour: what AVIF's and HEIC's numbers say of the colours, where they say more than sRGB.
+        resources: Photoshop's image resource blocks (8BIM), captions among them, no thumbnails.
     """
 
     exif: bytes | None = None
@@ -36,6 +37,7 @@ class Metadata:
     text: tuple[tuple[str, str], ...] = ()
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     colour: ColourDescription | None = None
+    resources: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +127,11 @@ def turn(array: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array)
+
+
+def turn_back(array: Array, orientation: int) -> Array:
+    """Turn an upright array back as its file stores it."""
+    return turn(array, {6: 8, 8: 6}.get(orientation, orientation))
 
 
 def turn_upright(picture: Picture, orientation: int) -> Picture:
