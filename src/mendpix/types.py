@@ -13,8 +13,9 @@ Hole = NDArray[np.bool_]
 """``(H, W)`` bool, True = missing."""
 LARGEST_SEED = 2**31 - 1
 """Of all that draws random numbers, so that every library and program takes it."""
-Shape = str | Sequence[float | str]
-"""Numbers of a box or polygon: ``"30,20,20,10"``, ``"5%,90%,20%,8%"`` or a sequence of them."""
+Shape = str | Sequence[float | str | Sequence[float]]
+"""Numbers of a box or polygon: ``"30,20,20,10"``, ``"5%,90%,20%,8%"`` or a sequence of them,
+or of pairs of them."""
 Progress = Callable[[float], None]
 """Called with the share done, in [0, 1]; may raise :class:`~mendpix.errors.Cancelled`."""
 

@@ -49,6 +49,7 @@ def test_the_server_takes_every_option() -> None:
         {"grow": 3, "invert": True, "fit_mask": True},
         {"from_alpha": True, "keep_palette": True},
         {"anchor": "top-left"},
+        {"lines": ((1.0, 2.0, 30.0, 4.0),)},
         {"boxes": ((1, 2, 3, 4),), "polygons": ((0.0, 0.0, 9.0, 0.0, 9.0, 9.0),)},
     ],
 )

@@ -351,6 +351,21 @@ def test_excluded_pixels_serve_no_patch(server: RunningServer, stored: bool) -> 
         )
 
 
+def test_a_line_goes_on_through_the_hole(server: RunningServer) -> None:
+    levels = np.full((60, 90, 3), 40, np.uint8)
+    levels[30:] = 200
+    hole = np.zeros((60, 90), np.uint8)
+    hole[20:40, 35:55] = 255
+    parts = form(photo=("p.png", png(levels)), mask=("m.png", png(hole)))
+    data = {"model": "telea", "line": ["5,30,85,30", "45,5,45,12"]}
+    answer = server.client.post("/api/v1/fill", files=parts, data=data)
+    assert (answer.status_code, code(answer)) == (422, "mask")  # the second crosses no hole
+    data["line"] = ["5,30,85,30"]
+    answer = server.client.post("/api/v1/fill", files=parts, data=data)
+    filled = np.asarray(Image.open(io.BytesIO(answer.content))).astype(int)
+    assert np.abs(filled - levels)[23:38].max() <= 2
+
+
 def test_jobs_are_checked_before_they_run(server: RunningServer) -> None:
     key = server.upload(png(PHOTO))
     for body, status in (

@@ -51,6 +51,10 @@ Polygons = Annotated[
     list[str] | None,
     Option("--polygon", metavar="X,Y,X,Y,...", help="Fill a polygon, in pixels or %; repeat it."),
 ]
+Lines = Annotated[
+    list[str] | None,
+    Option("--line", metavar="X,Y,X,Y,...", help="Continue a line through the hole; repeat it."),
+]
 Source = Annotated[
     Path | None,
     Option("--source", metavar="MASK", help="White is where texture may be copied from."),

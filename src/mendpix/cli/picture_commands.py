@@ -48,6 +48,7 @@ def fill(
     ] = False,
     source: o.Source = None,
     exclude: o.Exclude = None,
+    lines: o.Lines = None,
     force: Annotated[bool, Option("--force", help="Replace an existing -filled picture.")] = False,
     format_: o.Format = "",
     seed: o.Seed = 0,
@@ -73,7 +74,7 @@ def fill(
     shapes = tuple(boxes or ()), tuple(polygons or ())
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, *shapes, category, quality, tries, keep_palette,
-        source, exclude,
+        source, exclude, tuple(lines or ()),
     )  # fmt: skip
     settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
     outcomes: list[FillOutcome] = []

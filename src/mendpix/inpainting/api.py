@@ -50,6 +50,7 @@ class FillKeywords(TypedDict, total=False):
     keep_palette: bool
     source: Any
     exclude: Any
+    lines: Sequence[Shape | Sequence[Sequence[float]]]
     seed: int
     device: str
     threads: int | None
@@ -91,6 +92,7 @@ def fill(
     keep_palette: bool = False,
     source: Any = None,
     exclude: Any = None,
+    lines: Sequence[Shape | Sequence[Sequence[float]]] = (),
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
@@ -123,6 +125,8 @@ def fill(
         source, exclude: masks, each a path, Pillow image, array or Picture: texture is copied
             only from where ``source`` is white, and never from where ``exclude`` is. For the
             models "auto", whose network sees everything all the same, and "patchmatch".
+        lines: strokes through the hole that the fill continues, each ``((x, y), (x, y), ...)`` in
+            pixels from the left and top edge; an edge, a wire or a plank goes on along it.
         seed, device, threads: as for ``load``.
         progress: called with the share done, in [0, 1]; may raise ``Cancelled``.
 
@@ -138,6 +142,7 @@ def fill(
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, tuple(boxes), tuple(polygons), category,
         quality, check_tries(tries), keep_palette, source, exclude,
+        tuple(lines),
     )  # fmt: skip
     filler = choose_filler(model, options, Runtime(device, threads, seed))
     outs = [] if out is None else number_outputs(Path(out), options.tries)

@@ -93,11 +93,13 @@ class CheckedFiller:
         Raises what a call raises, except for wrong arrays, which are not looked for.
         """
         gap = self._hide(photo, hole)
-        keywords = {} if constraints is None else constraints.choose_call(self.inner)
-        if self.inner.channels == "any" or photo.shape[2] == 3:
-            values = self.inner(photo, gap, progress, **keywords)[hole]
+        same = self.inner.channels == "any" or photo.shape[2] == 3
+        filler = self.inner if same else self._fill_planes
+        if constraints is None:
+            values = filler(photo, gap, progress)[hole]
         else:
-            values = self._fill_planes(photo, gap, progress)[hole]
+            constraints.check_filler(self.inner)
+            values = constraints.fill(filler, photo, gap, progress)[hole]
         if not np.isfinite(values).all():
             raise MendError(f"{type(self.inner).__name__} gave values that are no numbers")
         return values
@@ -120,9 +122,14 @@ class CheckedFiller:
             name = type(self.inner).__name__
             raise MendError(f"{name} has 1 fill, not {count}; ask the model 'auto' for more")
         gap = self._hide(photo, hole)
-        keywords = {} if constraints is None else constraints.choose_call(self.inner)
-        for filled in candidates(photo, gap, count, progress, **keywords):
-            yield filled[hole]
+        if constraints is None:
+            yield from (filled[hole] for filled in candidates(photo, gap, count, progress))
+            return
+        constraints.check_filler(self.inner)
+        yield from (
+            filled[hole]
+            for filled in constraints.fill_tries(candidates, photo, gap, count, progress)
+        )
 
     def _hide(self, photo: Photo, hole: Hole) -> Hole:
         """Overwrite what lies under the hole and what is not finite.

@@ -1,5 +1,6 @@
 """What a fill has to keep to: where texture may come from, and lines that it continues."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import numpy as np
 
 from mendpix.errors import MaskError, MendError
 from mendpix.inpainting.options import FillOptions
+from mendpix.inpainting.strokes import Stroke, parse_stroke
+from mendpix.inpainting.windows import find_finite
 from mendpix.io.picture import Picture
 from mendpix.masks import arrays, fitting
 from mendpix.masks.reading import mark
-from mendpix.types import Hole
+from mendpix.types import Hole, Photo, Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,46 +23,92 @@ class Constraints:
 
     Attributes:
         sources: ``(H, W)``, True = texture may be copied from; None: all that is known.
+        excluded: ``(H, W)``, True = lines may not be copied from either; None: nothing.
+        strokes: lines that the fill continues, in this order.
     """
 
     sources: Hole | None = None
+    excluded: Hole | None = None
+    strokes: tuple[Stroke, ...] = ()
 
-    def choose_call(self, filler: object) -> dict[str, Any]:
-        """Keywords of a filler's call.
+    def fill(
+        self,
+        filler: Callable[..., Photo],
+        photo: Photo,
+        hole: Hole,
+        progress: Progress | None = None,
+    ) -> Photo:
+        """Call a filler with a photo on which the lines are drawn already.
 
         Raises:
-            MendError: a filler that copies nothing, which cannot be told where from.
+            MaskError: a line that crosses no hole, or along which nothing is known.
         """
-        if self.sources is None:
-            return {}
-        if not getattr(filler, "takes_sources", False):
+        photo, left = self.draw(photo, hole)
+        filled = filler(photo, left, progress, **self.keywords) if left.any() else photo
+        return np.where((hole & ~left)[..., None], photo, filled)
+
+    def fill_tries(
+        self,
+        candidates: Callable[..., Iterator[Photo]],
+        photo: Photo,
+        hole: Hole,
+        count: int,
+        progress: Progress | None = None,
+    ) -> Iterator[Photo]:
+        """Several fills of such a photo, all with the same lines."""
+        photo, left = self.draw(photo, hole)
+        for filled in candidates(photo, left, count, progress, **self.keywords):
+            yield np.where((hole & ~left)[..., None], photo, filled)
+
+    @property
+    def keywords(self) -> dict[str, Hole]:
+        """What a filler that copies texture is told beside the photo and its hole."""
+        return {} if self.sources is None else {"sources": self.sources}
+
+    def draw(self, photo: Photo, hole: Hole) -> tuple[Photo, Hole]:
+        """The photo with bands along the lines filled, and what is left of its hole."""
+        if not self.strokes:
+            return photo, hole
+        from mendpix.inpainting.lines import draw_lines
+
+        usable = find_finite(photo) if self.excluded is None else ~self.excluded
+        drawn, band = draw_lines(photo, hole, self.strokes, usable & find_finite(photo))
+        return drawn, hole & ~band
+
+    def check_filler(self, filler: object) -> None:
+        """Refuse a filler that cannot keep to the sources, because it copies nothing.
+
+        Raises:
+            MendError: names it.
+        """
+        if self.sources is not None and not getattr(filler, "takes_sources", False):
             raise MendError(
                 f"{type(filler).__name__} copies no texture, so source and exclude mean nothing "
                 "to it; leave them out, or fill with auto or patchmatch"
             )
-        return {"sources": self.sources}
 
 
-def read_constraints(options: FillOptions, picture: Picture) -> Constraints | None:
-    """The constraints that options name; None where there are none.
+def read_constraints(options: FillOptions, picture: Picture) -> Constraints:
+    """The constraints that options name.
 
     Raises:
-        MaskError: an area of another size than the picture, or that leaves no source at all.
+        MaskError: an area of another size than the picture, or that leaves no source at all; a
+            line that is none.
         PictureError: a file that cannot be read.
     """
-    if options.source is None and options.exclude is None:
-        return None
-    sources = np.ones(picture.shape, np.bool_)
+    strokes = tuple(parse_stroke(line, picture.shape) for line in options.lines)
+    sources = excluded = None
     if options.source is not None:
         sources = read_area(options.source, picture, options.fit_mask, "source")
     if options.exclude is not None:
-        sources &= ~read_area(options.exclude, picture, options.fit_mask, "exclude")
-    if not sources.any():
+        excluded = read_area(options.exclude, picture, options.fit_mask, "exclude")
+        sources = ~excluded if sources is None else sources & ~excluded
+    if sources is not None and not sources.any():
         raise MaskError(
             f"source and exclude allow 0 of {sources.size} pixels, so there is nothing to copy "
             "from; allow some of the photo"
         )
-    return Constraints(sources)
+    return Constraints(sources, excluded, strokes)
 
 
 def read_area(area: Any, picture: Picture, fit: bool, what: str) -> Hole:

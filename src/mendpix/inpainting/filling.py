@@ -192,7 +192,7 @@ def fill_as_told(
 ) -> Iterable[Picture]:
     """As many fills as the options ask for, within the constraints that they name."""
     constraints = None
-    if options.source is not None or options.exclude is not None:
+    if options.source is not None or options.exclude is not None or options.lines:
         from mendpix.inpainting.constraints import read_constraints  # here: few fills have any
 
         constraints = read_constraints(options, picture)

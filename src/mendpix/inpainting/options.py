@@ -73,6 +73,8 @@ class FillOptions(MaskOptions):
         keep_palette: fill and write a palette PNG with the palette's own colours.
         source: a mask, as that of the hole: white is where texture may be copied from.
         exclude: a mask: white is where it may not be copied from.
+        lines: strokes through the hole that the fill continues, each X,Y,X,Y or longer, in pixels,
+            or in percent as text.
     """
 
     quality: str = "fast"
@@ -80,6 +82,7 @@ class FillOptions(MaskOptions):
     keep_palette: bool = False
     source: Any = None
     exclude: Any = None
+    lines: tuple[Shape, ...] = ()
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)

@@ -4,7 +4,7 @@ A coordinate is a distance from the left or top edge, so a box of ``0,0,1,1`` is
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,10 @@ def draw_shapes(boxes: Iterable[Shape], polygons: Iterable[Shape], shape: tuple[
     for box in boxes:
         _fill_box(hole, box)
     for polygon in polygons:
-        numbers = _parse(polygon, shape)
+        numbers = parse_numbers(polygon, shape)
         if numbers is None or len(numbers) < 6 or len(numbers) % 2:
             raise MaskError(
-                f"the polygon {_describe(polygon)!r} is not X,Y,X,Y,X,Y or longer, "
+                f"the polygon {describe(polygon)!r} is not X,Y,X,Y,X,Y or longer, "
                 "in pixels or percent"
             )
         inside = fill_polygon(np.reshape(numbers, (-1, 2)), shape)
@@ -38,10 +38,10 @@ def draw_shapes(boxes: Iterable[Shape], polygons: Iterable[Shape], shape: tuple[
 
 
 def _fill_box(hole: Hole, box: Shape) -> None:
-    numbers = _parse(box, hole.shape)
+    numbers = parse_numbers(box, hole.shape)
     if numbers is None or len(numbers) != 4 or numbers[2] <= 0 or numbers[3] <= 0:
         raise MaskError(
-            f"the box {_describe(box)!r} is not X,Y,W,H (left, top, width, height), "
+            f"the box {describe(box)!r} is not X,Y,W,H (left, top, width, height), "
             "in pixels or percent"
         )
     left, top, right, bottom = (
@@ -56,19 +56,24 @@ def _fill_box(hole: Hole, box: Shape) -> None:
 def _check_touches(inside: Hole, what: str, numbers: Shape, shape: tuple[int, ...]) -> None:
     if not inside.size or (what == "polygon" and not inside.any()):
         raise MaskError(
-            f"the {what} {_describe(numbers)!r} holds no pixel of the photo, "
+            f"the {what} {describe(numbers)!r} holds no pixel of the photo, "
             f"which is {shape[1]}x{shape[0]}"
         )
 
 
-def _describe(numbers: Shape) -> str:
-    return numbers if isinstance(numbers, str) else ",".join(str(number) for number in numbers)
+def describe(numbers: Shape) -> str:
+    """Numbers as they are written on the command line; pairs in a sequence are joined."""
+    if isinstance(numbers, str):
+        return numbers
+    parts = (number if isinstance(number, Sequence) else (number,) for number in numbers)
+    flat = (part if isinstance(part, str) else ",".join(map(str, part)) for part in parts)
+    return ",".join(flat)
 
 
-def _parse(numbers: Shape, shape: tuple[int, ...]) -> list[float] | None:
+def parse_numbers(numbers: Shape, shape: tuple[int, ...]) -> list[float] | None:
     """Pixels of the alternating x and y; None where one is no number."""
     values: list[float] = []
-    for part in _describe(numbers).split(","):
+    for part in re.split(r",|(?<=[\d%.])\s+(?=[-\d.])", describe(numbers).strip()):
         match = _NUMBER.fullmatch(part)
         if match is None:
             return None

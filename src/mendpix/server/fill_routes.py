@@ -40,7 +40,7 @@ FILL_FORM = {
             name: {"type": "string", "description": f"as the parameter {name}"}
             for name in (
                 "model", "options", "seed", "box", "polygon", "grow", "from_alpha",
-                "invert", "fit_mask", "anchor", "keep_palette",
+                "invert", "fit_mask", "anchor", "keep_palette", "line",
             )
         },
     },
@@ -70,6 +70,7 @@ class FillQuery(schemas.StrictModel):
     mask: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
     box: list[str] = Field(default=[], max_length=1000, description="left,top,width,height")
     polygon: list[str] = Field(default=[], max_length=1000, description="x,y,x,y,x,y,...")
+    line: list[str] = Field(default=[], max_length=100, description="x,y,x,y,...")
     from_alpha: bool = False
     grow: int = Field(default=0, ge=0, le=1000)
     invert: bool = False
@@ -85,8 +86,9 @@ class FillQuery(schemas.StrictModel):
         Raises:
             ValidationError: malformed options or boxes.
         """
-        values = self.model_dump(exclude={"name", "options", "box", "polygon"})
+        values = self.model_dump(exclude={"name", "options", "box", "polygon", "line"})
         values["boxes"] = [box.split(",") for box in self.box]
+        values["lines"] = [line.split(",") for line in self.line]
         values["polygons"] = [polygon.split(",") for polygon in self.polygon]
         return FillRequest.model_validate({**values, "options": _parse_options(self.options)})
 
@@ -104,7 +106,7 @@ def merge_parameters(query: FillQuery, fields: dict[str, list[str]]) -> FillRequ
     Raises:
         ApiError: 422 for an unknown parameter or an invalid value.
     """
-    repeatable = ("box",)
+    repeatable = ("box", "polygon", "line")
     form = {key: values if key in repeatable else values[-1] for key, values in fields.items()}
     try:
         return FillQuery.model_validate({**query.model_dump(), **form}).to_request()

@@ -21,6 +21,10 @@ Polygon = Annotated[
     list[Annotated[float, Field(ge=-MAX_SIDE, le=MAX_SIDE)]],
     Field(min_length=6, max_length=20_000, description="x, y, x, y, x, y, ... in pixels"),
 ]
+Line = Annotated[
+    list[Annotated[float, Field(ge=-MAX_SIDE, le=MAX_SIDE)]],
+    Field(min_length=4, max_length=200, description="x, y, x, y, ... in pixels"),
+]
 Anchor = Annotated[
     str, Field(pattern="^([a-z]+(-[a-z]+)?)?$", max_length=20, description="such as top-left")
 ]
@@ -185,11 +189,16 @@ class FillRequest(StrictModel):
         default=None, description="id of a picture: white is where texture may not be copied from"
     )
 
+    lines: list[Line] = Field(
+        default=[], max_length=100, description="strokes through the hole that the fill continues"
+    )
+
     def to_fill_options(self) -> FillOptions:
         """What the fill is told; what the model is told is in ``options``."""
         return FillOptions(
             self.grow, self.invert, self.fit_mask, self.from_alpha, self.anchor,
             tuple(self.boxes), tuple(map(tuple, self.polygons)), keep_palette=self.keep_palette,
+            lines=tuple(map(tuple, self.lines)),
         )  # fmt: skip
 
 
