@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mendpix.errors import MaskError
-from mendpix.inpainting.filling import encode_photo, fill_picture
+from mendpix.inpainting.filling import fill_picture
 from mendpix.inpainting.patchmatch import PatchMatch
-from mendpix.inpainting.tone_curve import fit_curve
+from mendpix.inpainting.tone_curve import encode_photo, fit_curve
 from mendpix.io.picture import Picture
 from mendpix.types import Hole
 
@@ -153,4 +153,4 @@ def test_a_fill_is_as_fine_as_the_picture(top: int) -> None:
 def test_nothing_known_is_an_error_that_says_so() -> None:
     picture = Picture(np.full((8, 8, 3), np.nan, np.float32))
     with pytest.raises(MaskError, match="all 64 pixels are missing or unusable"):
-        encode_photo(picture, np.eye(8, dtype=bool))
+        encode_photo(picture, np.eye(8, dtype=bool), local=True)

@@ -110,3 +110,21 @@ def test_a_single_missing_pixel_survives_shrinking() -> None:
     expected = np.zeros((8, 8), bool)
     expected[2, 4] = True
     np.testing.assert_array_equal(windows.resize_hole(hole, (8, 8)), expected)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_part_that_holds_all_windows_has_the_same(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    hole, missing = np.zeros((300, 400), bool), np.zeros((300, 400), bool)
+    for _ in range(3):
+        top, left = random.integers(0, 280), random.integers(0, 380)
+        hole[top : top + random.integers(1, 40), left : left + random.integers(1, 60)] = True
+    missing[: random.integers(0, 250), : random.integers(0, 350)] = True
+    missing |= hole
+    part = windows.find_part(missing, hole)
+    inside = windows.plan_windows(missing[part.slices], hole[part.slices])
+    assert not np.delete(hole, np.s_[part.top : part.top + part.height], 0).any()
+    assert [
+        (share, Window(window.top + part.top, window.left + part.left, window.height, window.width))
+        for share, window in inside
+    ] == windows.plan_windows(missing, hole)

@@ -29,7 +29,8 @@ class Filler(Protocol):
     ``channels`` is 3, or "any" for a filler that takes any C. One that has ``skips_nan = True``
     takes known pixels that are NaN as unusable: no source, and not to be filled either. One that
     copies texture and has ``takes_sources = True`` is called with a fourth argument, ``sources``
-    ``(H, W)``, where only some of it may be copied.
+    ``(H, W)``, where only some of it may be copied. One that
+    has ``local = True`` looks only at what :func:`~mendpix.inpainting.windows.plan_windows` plans.
     """
 
     @property
@@ -55,6 +56,11 @@ class CheckedFiller:
     def card(self) -> dict[str, Any]:
         """What the weights file inside says of itself; empty where there is none."""
         return dict(getattr(self.inner, "card", {}))
+
+    @property
+    def local(self) -> bool:
+        """Whether the filler inside looks at windows around the hole only."""
+        return bool(getattr(self.inner, "local", False))
 
     def prepare(self) -> None:
         """Do now what the first fill would do once: compile what is to be compiled."""

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mendpix.errors import MaskError, MendError, PictureError
-from mendpix.inpainting import windows
-from mendpix.inpainting.base import CheckedFiller, Filler, check_known
+from mendpix.inpainting.base import CheckedFiller, Filler
 from mendpix.inpainting.options import FillOptions, FillSettings, MaskOptions
 from mendpix.inpainting.outputs import make_folder, number_outputs
-from mendpix.inpainting.tone_curve import ToneCurve, fit_curve
+from mendpix.inpainting.tone_curve import encode_photo
 from mendpix.io import conversion, files, png
 from mendpix.io.pairing import ENDING
 from mendpix.io.picture import Picture, white
@@ -23,7 +22,7 @@ from mendpix.io.streams import STANDARD_OUTPUT, is_standard_output
 from mendpix.masks import holes
 from mendpix.masks import reading as masks
 from mendpix.masks.reading import Reading
-from mendpix.types import Hole, Photo, Progress
+from mendpix.types import Hole, Progress
 
 if TYPE_CHECKING:
     from mendpix.inpainting.constraints import Constraints
@@ -153,9 +152,10 @@ def fill_picture(
     """
     if not hole.any():
         return picture
-    photo, curve = encode_photo(picture, hole)
     filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
-    values = filler.missing(photo, hole, progress, constraints)
+    local = filler.local and constraints is None  # sources may lie anywhere
+    photo, gap, curve = encode_photo(picture, hole, local)
+    values = filler.missing(photo, gap, progress, constraints)
     return put_values(picture, hole, curve.decode(values, picture.pixels.dtype), opaque)
 
 
@@ -177,9 +177,10 @@ def fill_tries(
     if not hole.any():
         yield from (picture for _ in range(count))
         return
-    photo, curve = encode_photo(picture, hole)
     filler = filler if isinstance(filler, CheckedFiller) else CheckedFiller(filler)
-    for values in filler.tries(photo, hole, count, progress, constraints):
+    local = filler.local and constraints is None  # sources may lie anywhere
+    photo, gap, curve = encode_photo(picture, hole, local)
+    for values in filler.tries(photo, gap, count, progress, constraints):
         yield put_values(picture, hole, curve.decode(values, picture.pixels.dtype), opaque)
 
 
@@ -204,32 +205,6 @@ def fill_as_told(
     if options.tries == 1:
         return [fill_picture(picture, hole, filler, **told)]
     return fill_tries(picture, hole, filler, options.tries, **told)
-
-
-def encode_photo(picture: Picture, hole: Hole) -> tuple[Photo, ToneCurve]:
-    """Values for a filler, NaN where they are no source, and the curve that turns them back.
-
-    Raises:
-        MaskError: no known pixel is finite.
-    """
-    usable = find_usable(picture, hole)
-    curve = fit_curve(picture.pixels, usable, hole)
-    photo = curve.encode(picture.pixels)
-    photo[~usable & ~hole] = np.nan
-    return photo, curve
-
-
-def find_usable(picture: Picture, hole: Hole) -> Hole:
-    """The pixels ``(H, W)`` that may be a source: finite and, if there are such, not transparent.
-
-    Raises:
-        MaskError: none is known.
-    """
-    finite = windows.find_finite(picture.pixels)
-    opaque = finite if picture.alpha is None else finite & (picture.alpha != 0)
-    usable = opaque if (opaque & ~hole).any() else finite
-    check_known(usable & ~hole)
-    return usable
 
 
 def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool) -> Picture:

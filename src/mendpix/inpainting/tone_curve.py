@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mendpix.inpainting import windows
-from mendpix.io.picture import Array, round_to, white
+from mendpix.inpainting.base import check_known
+from mendpix.io.picture import Array, Picture, round_to, white
 from mendpix.types import Hole, Photo
 
 Values = NDArray[np.float64]
@@ -99,6 +100,39 @@ class ToneCurve:
         below = np.maximum(first - bent, 0) / np.maximum(first, 1e-9)
         light = light * self.shoulder**above
         return np.asarray(light - np.expm1(below * np.log1p(-self.toe)))
+
+
+def encode_photo(picture: Picture, hole: Hole, local: bool) -> tuple[Photo, Hole, ToneCurve]:
+    """Values for a filler, NaN where they are no source, and the curve that turns them back.
+
+    Args:
+        local: only the part that a local filler looks at, to save memory.
+
+    Returns: the photo, its hole, and the curve; of the hole's pixels none is left out.
+
+    Raises:
+        MaskError: no known pixel is finite.
+    """
+    usable = find_usable(picture, hole)
+    part = windows.find_part(hole | ~usable, hole).slices if local else ()
+    pixels, usable, gap = picture.pixels[part], usable[part], np.ascontiguousarray(hole[part])
+    curve = fit_curve(pixels, usable, gap)
+    photo = curve.encode(pixels)
+    photo[~usable & ~gap] = np.nan
+    return photo, gap, curve
+
+
+def find_usable(picture: Picture, hole: Hole) -> Hole:
+    """The pixels ``(H, W)`` that may be a source: finite and, if there are such, not transparent.
+
+    Raises:
+        MaskError: none is known.
+    """
+    finite = windows.find_finite(picture.pixels)
+    opaque = finite if picture.alpha is None else finite & (picture.alpha != 0)
+    usable = opaque if (opaque & ~hole).any() else finite
+    check_known(usable & ~hole)
+    return usable
 
 
 def fit_curve(pixels: Array, usable: Hole, hole: Hole) -> ToneCurve:

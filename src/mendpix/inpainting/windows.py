@@ -4,6 +4,7 @@ The functions work on arrays ``(H, W)`` or ``(H, W, C)`` of any dtype.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from operator import attrgetter
 from typing import Any
 
@@ -154,6 +155,11 @@ def plan_windows(missing: Hole, hole: Hole) -> list[tuple[float, Window]]:
         windows.append(window)
     counts = [np.count_nonzero(hole[window.slices]) for window in windows]
     return [(count / sum(counts), window) for count, window in zip(counts, windows, strict=True)]
+
+
+def find_part(missing: Hole, hole: Hole) -> Window:
+    """The smallest window that holds those of :func:`plan_windows`, which plans the same in it."""
+    return reduce(Window.union, (window for _, window in plan_windows(missing, hole)))
 
 
 def merge(windows: list[Window]) -> list[Window]:

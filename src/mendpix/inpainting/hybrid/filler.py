@@ -102,6 +102,7 @@ class HybridFiller:
     channels: ClassVar[Literal["any"]] = "any"
     skips_nan: ClassVar[bool] = True
     takes_sources: ClassVar[bool] = True
+    local: ClassVar[bool] = True
 
     def __init__(
         self,

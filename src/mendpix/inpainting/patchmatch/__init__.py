@@ -43,6 +43,7 @@ class PatchMatch:
     channels: ClassVar[Literal["any"]] = "any"
     skips_nan: ClassVar[bool] = True
     takes_sources: ClassVar[bool] = True
+    local: ClassVar[bool] = True
     options_type: ClassVar[type[Options]] = Options
 
     def __init__(

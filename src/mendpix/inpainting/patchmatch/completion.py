@@ -46,10 +46,17 @@ def complete(
 
     Returns: ``(m, C)``, the gap's values in the order of ``gap.nonzero()``.
     """
-    if guide is not None and guide.shape[:2] != gap.shape:
-        guide = stretch(guide, photo.shape, Window(0, 0, *gap.shape))
+    options = options or Options()
     with ThreadPool(threads or processors(), progress) as pool:
-        return Completion(photo, gap, guide, seed, options or Options(), pool, sources).run()
+        # the stretched guide is large and needed for the pyramid only, so no name holds it
+        return Completion(photo, gap, fit(guide, gap), seed, options, pool, sources).run()
+
+
+def fit(guide: Floats | None, gap: Hole) -> Floats | None:
+    """The guide, stretched over an array ``(H, W)`` where it is of another size."""
+    if guide is None or guide.shape[:2] == gap.shape:
+        return guide
+    return stretch(guide, gap.shape, Window(0, 0, *gap.shape))
 
 
 def stretch(guide: Floats, shape: tuple[int, ...], window: Window) -> Floats:

@@ -45,7 +45,7 @@ class Level:
         trust: ``(n,)`` weight of each target's vote.
         chessboard: numbers of the targets on white squares, and on black ones.
         pixels: ``(m, 2)`` the missing pixels.
-        guide: None, or the guide's colours, ``(H, W, C)``.
+        guide: None, or at the coarsest size the guide's colours, ``(H, W, C)``.
     """
 
     features: Bytes
@@ -91,10 +91,14 @@ class Level:
     def add_guide(self, guide: Floats, weight: float) -> None:
         """Write a guide's colours, ``(h, w, C)`` of the finest size, behind the voted features."""
         height, width = self.hole.shape
-        small = cv2.resize(guide, (width, height), interpolation=cv2.INTER_AREA)
-        values = small.reshape(height, width, guide.shape[2]) * np.float32(255 * weight)
-        self.features[..., self.voted :] = np.clip(values + np.float32(0.5), 0, 255)
-        self.guide = np.clip(small.reshape(values.shape) * 255 + 0.5, 0, 255).astype(np.uint8)
+        if guide.shape[:2] != self.hole.shape:
+            small = cv2.resize(guide, (width, height), interpolation=cv2.INTER_AREA)
+            guide = small.reshape(height, width, guide.shape[2])
+        self.guide = np.empty(guide.shape, np.uint8)
+        for top in range(0, height, _BAND):  # in bands, to save memory
+            rows = slice(top, top + _BAND)
+            self.guide[rows] = as_bytes(guide[rows], 1.0)
+            self.features[rows, :, self.voted :] = as_bytes(guide[rows], weight)
 
     def measure_depth(self, rows_columns: Ints) -> Floats:
         """Distance in pixels from each ``(n, 2)`` place to the nearest known pixel, ``(n,)``."""
@@ -146,6 +150,8 @@ def build_pyramid(
         level.trust = np.maximum(trust, _FAINTEST).astype(np.float32)
         if guide is not None:
             level.add_guide(guide, options.guide_weight)
+    for level in levels[:-1]:
+        level.guide = None  # only the coarsest starts from it
     return levels
 
 
