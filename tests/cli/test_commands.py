@@ -160,7 +160,7 @@ def test_folders_go_on_after_a_failure(run: Run, folder: Path, workers: str) -> 
     (photos / "alone.png").write_bytes((folder / "photo.png").read_bytes())
     code, said, err = run("fill", photos, masks, "-o", folder / "out", "-j", workers, "-m", "telea")
     assert code == 1
-    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "c.png"]
+    assert sorted(path.name for path in (folder / "out").glob("[!.]*")) == ["a.png", "c.png"]
     assert said.count("filled in") == 2
     assert f"skipped {photos / 'alone.png'}" in err
     assert err.count("error: ") == 1
@@ -429,7 +429,7 @@ def test_what_a_folder_holds_is_filled_or_named(run: Run, folder: Path) -> None:
     words = ["fill", photos, folder / "mask.png", "-m", "telea", "-o"]
     code, _, err = run(*words, folder / "out")
     assert code == 0
-    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.jfif", "b.jpe"]
+    assert sorted(path.name for path in (folder / "out").glob("[!.]*")) == ["a.jfif", "b.jpe"]
     assert "left out 1 file (notes.txt)" in err
     assert "left out 1 subfolder (day-2); --recursive" in err
     assert run(*words, folder / "all", "--recursive")[0] == 0

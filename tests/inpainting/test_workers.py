@@ -122,10 +122,14 @@ def test_ctrl_c_says_how_much_is_done(tmp_path: Path) -> None:
     said = child.communicate(timeout=60)[1].splitlines()
     assert child.returncode == 130
     written = len(list((tmp_path / "out").glob("*.png")))
-    # A picture that was written as the signal came may not have been told any more.
-    assert said[-1] in [f"stopped: {written - n} of 400 pictures filled" for n in range(3)]
-    assert len(said) == 1
-    assert not list((tmp_path / "out").glob(".*"))
+    # Three that were written as the signal came may not have been told any more: one of each
+    # worker, and the next of the one that had been given it.
+    assert said[-1] in [
+        f"stopped: {written - n} of 400 pictures filled; the same command with --resume goes on"
+        for n in range(4)
+    ]
+    assert len(said) == 2  # the other names the folder that was made
+    assert not list((tmp_path / "out").glob(".*.png"))
 
 
 @posix
@@ -133,9 +137,9 @@ def test_a_picture_whose_worker_is_killed_is_the_only_one_that_fails(tmp_path: P
     photos = pictures(tmp_path, 12)
     tasks = [FillTask(p, tmp_path / "mask.png", tmp_path / f"out-{p.name}") for p in photos]
     with contextlib.closing(batch.run(tasks, FillSettings(model="telea"), workers=2)) as outcomes:
-        first = next(outcomes)
+        _, first = next(outcomes)
         multiprocessing.active_children()[0].kill()
-        rest = list(outcomes)
+        rest = [outcome for _, outcome in outcomes]
     failed = [one for one in rest if one.error]
     assert not first.error
     assert len(rest) == 11
@@ -181,3 +185,29 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < limit, "it did not come"
         time.sleep(0.02)
+
+
+def test_the_backlog_keeps_costs_within_the_room() -> None:
+    """Small tasks overtake a large one, which at last runs alone."""
+    costs = {"a": 3, "b": 9, "c": 2, "d": 4, "e": 1}
+    backlog = workers.Backlog(list(costs), costs.__getitem__, room=5)
+    assert backlog.take() == ["a"]
+    assert backlog.take() == ["c"]
+    assert backlog.take() == []
+    backlog.finish("a")
+    assert backlog.take() == ["e"]
+    assert backlog.take() == []
+    backlog.finish("c")
+    assert backlog.take() == ["d"]
+    backlog.finish("d")
+    assert backlog.take() == []
+    backlog.finish("e")
+    assert backlog.take() == ["b"]
+    assert not backlog
+
+
+def test_workers_share_out_a_backlog_that_lets_one_run_at_a_time() -> None:
+    tasks = [1, 2, 6, 7, 8]
+    backlog = workers.Backlog(tasks, lambda task: 2.0, room=3)
+    found = list(workers.share_out(begin, [], tasks, 3, backlog))
+    assert found == [(task, 10 * task) for task in tasks]

@@ -102,6 +102,25 @@ Workers = Annotated[
     int, Option("--workers", "-j", min=1, max=256, metavar="N", help="Pictures to fill at once.")
 ]
 Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]
+JsonLines = Annotated[
+    bool, Option("--json-lines", help="Print a line of JSON for each picture as it is done.")
+]
+Memory = Annotated[
+    str | None,
+    Option(
+        "--memory",
+        metavar="SIZE",
+        help="With --workers: what all may take together, such as 4GB, by an estimate.",
+    ),
+]
+Resume = Annotated[
+    bool,
+    Option("--resume", help="Leave out what the manifest of a folder (PHOTO or --out) has done."),
+]
+VerifyHashes = Annotated[
+    bool,
+    Option("--verify-hashes", help="With --resume: read all files again, not sizes and times."),
+]
 Quality = Annotated[
     str,
     Option(

@@ -1,22 +1,19 @@
 """The verbs on pictures: fill, verify and holes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from mendpix.cli import options as o
 from mendpix.cli import terminal
+from mendpix.cli.fill_run import FillRun, FolderOptions, Output, parse_memory
 from mendpix.errors import MendError
 
 if TYPE_CHECKING:
-    from mendpix.inpainting.filling import FillOutcome, FillTask
-    from mendpix.inpainting.options import FillSettings
-    from mendpix.io.pairing import PairingRules
+    from mendpix.inpainting.options import MaskOptions
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,21 +52,25 @@ def fill(
     device: o.Device = "auto",
     threads: o.Threads = None,
     workers: o.Workers = 1,
+    memory: o.Memory = None,
+    resume: o.Resume = False,
+    verify_hashes: o.VerifyHashes = False,
     trust: o.Trust = False,
     as_json: o.Json = False,
+    json_lines: o.JsonLines = False,
 ) -> None:
     """Fill the white parts of MASK in PHOTO, and change no other pixel.
 
     Without --out the result lies beside the photo as STEM-filled. Folders are paired by stem, the
-    pictures of one folder as NAME and NAME_mask. - is standard input, and output.
+    pictures of one folder as NAME and NAME_mask. - is standard input, and output. An --out
+    folder gets a manifest, from which FOLDER --resume goes on.
     """
-    from mendpix.inpainting.filling import FillTask, fill_file
+    # here: --help never waits for NumPy
     from mendpix.inpainting.options import FillOptions, FillSettings, Runtime
-    from mendpix.inpainting.registry import open_filler  # here: --help never waits for NumPy
     from mendpix.io.pairing import PairingRules
 
     photo, mask, out = _name_streams(photo, mask, out)
-    if as_json and out is not None and out.name == "stdout":
+    if (as_json or json_lines) and out is not None and out.name == "stdout":
         raise MendError("the picture and --json both need standard output; name an --out file")
     shapes = tuple(boxes or ()), tuple(polygons or ())
     options = FillOptions(
@@ -77,32 +78,12 @@ def fill(
         source, exclude, tuple(lines or ()),
     )  # fmt: skip
     settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
-    outcomes: list[FillOutcome] = []
-    skipped: tuple[Path, ...] = ()
-    if _is_one(photo) and (mask is None or _is_one(mask)) and not (out and out.is_dir()):
-        many = False
-        with _show_progress(settings, 1) as progress, _catch_interrupt(outcomes, 1):
-            filler = open_filler(settings)
-            task = FillTask(photo, mask, out)
-            new_folders = NewFolders([task])
-            outcomes.append(fill_file(task, settings, filler, progress))
-            new_folders.report(outcomes[0])
-            _report_outcome(outcomes[0], as_json)
-    else:
-        rules = PairingRules(mask_suffix, recursive, from_alpha or bool(boxes or polygons))
-        tasks, skipped, many = _plan(photo, mask, out, force, rules)
-        _fill_many(tasks, settings, workers, outcomes, as_json)
-    if as_json:
-        terminal.print_json(_summarize(outcomes, settings, skipped))
-    if any(outcome.error for outcome in outcomes):
-        raise typer.Exit(1 if many else 2)
-
-
-def _is_one(path: Path) -> bool:
-    """Whether a path is one picture, which may come through a stream."""
-    from mendpix.io.streams import is_open_stream
-
-    return path.is_file() or is_open_stream(path)
+    output: Output = "json-lines" if json_lines else "json" if as_json else "text"
+    folder = FolderOptions(workers, resume, verify_hashes, parse_memory(memory))
+    rules = PairingRules(mask_suffix, recursive, options.marks_holes)
+    run = FillRun(settings, output, folder, rules)
+    run.fill(photo, mask, out)
+    run.end()
 
 
 def _name_streams(
@@ -124,128 +105,6 @@ def _name_streams(
     )
 
 
-def _plan(
-    photo: Path, mask: Path | None, out: Path | None, force: bool, rules: "PairingRules"
-) -> "tuple[list[FillTask], tuple[Path, ...], bool]":
-    """What to fill, the files that nothing pairs with, and whether a folder was given."""
-    from mendpix.inpainting import batch
-    from mendpix.io import pairing
-
-    pairs = pairing.pair(photo, mask, rules)
-    tasks = batch.plan(pairs, out, force)
-    for path in pairs.skipped:
-        reason = pairs.reasons.get(path, "nothing pairs with it")
-        terminal.remark(f"skipped {path}: {reason}")
-    for line in (*pairs.remarks, *pairing.describe_left_out(pairs.left_out)):
-        terminal.remark(line)
-    return tasks, pairs.skipped, pairs.many
-
-
-def _fill_many(
-    tasks: "list[FillTask]",
-    settings: "FillSettings",
-    workers: int,
-    outcomes: "list[FillOutcome]",
-    quiet: bool,
-) -> None:
-    """Add the outcome of each task as it comes, and report it."""
-    from mendpix.inpainting import batch
-
-    new_folders = NewFolders(tasks)
-    with (
-        _show_progress(settings, len(tasks)) as progress,
-        _catch_interrupt(outcomes, len(tasks)),
-        closing(batch.run(tasks, settings, workers, progress)) as fills,
-    ):
-        for outcome in fills:
-            outcomes.append(outcome)
-            new_folders.report(outcome)
-            _report_outcome(outcome, quiet)
-
-
-class NewFolders:
-    """Names each folder that a command makes, once: a mistyped one is seen to be new."""
-
-    def __init__(self, tasks: "list[FillTask]") -> None:
-        folders = {task.out.parent for task in tasks if task.out is not None}
-        self.missing = {folder for folder in folders if not folder.exists()}
-
-    def report(self, outcome: "FillOutcome") -> None:
-        """Name the folder of a picture that was written, where it had not been there."""
-        from mendpix.io.paths import suggest_neighbour
-
-        folder = outcome.out.parent if outcome.out else None
-        if folder in self.missing and folder.is_dir():
-            self.missing.remove(folder)
-            terminal.remark(f"made {folder}/{suggest_neighbour(folder)}")
-
-
-@contextmanager
-def _catch_interrupt(outcomes: "list[FillOutcome]", count: int) -> Iterator[None]:
-    """Ctrl-C prints how many of ``count`` pictures are filled, and ends the command."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        filled = sum(not outcome.error for outcome in outcomes)
-        pictures = "picture" if count == 1 else "pictures"
-        terminal.remark(f"stopped: {filled} of {count} {pictures} filled")
-        raise typer.Exit(130) from None
-
-
-@contextmanager
-def _show_progress(settings: "FillSettings", count: int) -> Iterator[Callable[[float], None]]:
-    """Progress bar, after a remark on compiling, which happens once per installation."""
-    if settings.model in ("auto", "patchmatch"):
-        from mendpix.inpainting import patchmatch
-
-        if not patchmatch.compiled():
-            terminal.remark("compiling PatchMatch for this machine, once; it takes a while")
-    with (
-        terminal.show_log(),
-        terminal.progress_bar("filling" if count == 1 else f"{count} photos") as bar,
-    ):
-        yield bar
-
-
-def _report_outcome(outcome: "FillOutcome", quiet: bool) -> None:
-    from mendpix.io.streams import is_standard_output
-
-    for text in outcome.warnings:
-        terminal.warn(f"{outcome.photo}: {text}")
-    if outcome.error:
-        terminal.remark(f"error: {outcome.error}")
-    elif not quiet:
-        line = _format_outcome(outcome)
-        show = terminal.remark if is_standard_output(outcome.out) else terminal.print_line
-        show(line)
-
-
-def _format_outcome(outcome: "FillOutcome") -> str:
-    named = f"{outcome.out} to {outcome.others[-1].name}" if outcome.others else f"{outcome.out}"
-    line = (
-        f"{named}: {100 * outcome.hole_ratio:.3g} % of {outcome.width}x{outcome.height} "
-        f"filled in {outcome.seconds:.2f} s"
-    )
-    if not outcome.largest_change:
-        return line
-    return (
-        f"{line}; the format changed known pixels by at most {outcome.largest_change:g} of "
-        f"{outcome.white:g} and {outcome.mean_change:.2g} on average; write a .png to change none"
-    )
-
-
-def _summarize(
-    outcomes: "list[FillOutcome]", settings: "FillSettings", skipped: tuple[Path, ...]
-) -> dict[str, Any]:
-    return {
-        "model": settings.model,
-        "seed": settings.runtime.seed,
-        "fills": [asdict(outcome) for outcome in outcomes],
-        "skipped": list(skipped),
-        "failed": sum(bool(outcome.error) for outcome in outcomes),
-    }
-
-
 def verify(
     before: Annotated[Path, Argument(help="The photo as it was.", show_default=False)],
     after: Annotated[Path, Argument(help="The filled photo.", show_default=False)],
@@ -262,22 +121,46 @@ def verify(
 ) -> None:
     """Count the pixels outside the hole that differ between BEFORE and AFTER.
 
-    Exit code 0 only if there are none, else 1.
+    Exit code 0 only if there are none, else 1. Mask and options that are not given are taken from
+    the manifest of the job that filled AFTER, where there is one.
     """
     from mendpix.inpainting.filling import read_hole
     from mendpix.inpainting.options import MaskOptions
     from mendpix.io import conversion, files
 
-    picture, filled = files.read(before), files.read(after)
     shapes = tuple(boxes or ()), tuple(polygons or ())
     options = MaskOptions(grow, invert, fit_mask, from_alpha, anchor, *shapes, category)
+    mask, options, is_known = _recall_fill(after, mask, options)
+    picture, filled = files.read(before), files.read(after)
     hole = read_hole(mask, picture, options).hole
     count, known = conversion.count_changes(picture, filled, hole), int((~hole).sum())
     if as_json:
         terminal.print_json({"changed": count, "known": known}, indent=None)
     else:
         terminal.print_line(f"{count} of {known} pixels outside the hole changed")
+    if count and not is_known and not grow:
+        terminal.remark("no manifest says how it was filled; if with --grow, give it here too")
     raise typer.Exit(1 if count else 0)
+
+
+def _recall_fill(
+    after: Path, mask: Path | None, options: "MaskOptions"
+) -> "tuple[Path | None, MaskOptions, bool]":
+    """The mask and options to verify by, and whether a manifest knows the fill."""
+    from mendpix.inpainting import folder_job
+    from mendpix.inpainting.options import MaskOptions
+
+    fill = folder_job.recall_fill(after)
+    if fill is None:
+        return mask, options, False
+    if options == MaskOptions():
+        options = fill.options
+    if mask is None and not options.marks_holes:
+        mask = fill.mask
+    chosen = [(name.replace("_", "-"), value) for name, value in asdict(options).items() if value]
+    words = [f"--{name}" if value is True else f"--{name} {value}" for name, value in chosen]
+    terminal.remark(f"as it was filled: {' '.join([f'mask {mask}'] * bool(mask) + words)}")
+    return mask, options, True
 
 
 def holes(

@@ -1,7 +1,7 @@
 """Filling many files: planned before any work, then one by one or in several processes."""
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,11 +9,21 @@ from pathlib import Path
 from mendpix.errors import MendError
 from mendpix.inpainting.filling import FillOutcome, FillTask, fail, fill_file
 from mendpix.inpainting.options import FillSettings
-from mendpix.inpainting.registry import open_filler
+from mendpix.inpainting.registry import Filler, open_filler
 from mendpix.io import files
 from mendpix.io.formats import FORMATS
+from mendpix.io.header import count_pixels
 from mendpix.io.pairing import ENDING, Pairing
 from mendpix.types import Progress, processors, sub_range
+
+FillFunction = Callable[..., FillOutcome]
+"""Takes a task, settings, a filler and a callback, as :func:`fill_file` does."""
+
+Fills = Generator[tuple[FillTask, FillOutcome], None, None]
+"""Each task with its outcome, as they end; closing it ends what is under way."""
+
+PROCESS_BYTES = 250 << 20
+PIXEL_BYTES = 70
 
 
 def plan(pairing: Pairing, out: Path | None, force: bool = False) -> list[FillTask]:
@@ -69,45 +79,76 @@ def run(
     settings: FillSettings,
     workers: int = 1,
     progress: Progress | None = None,
-) -> Generator[FillOutcome, None, None]:
+    *,
+    memory: int | None = None,
+    fill: FillFunction = fill_file,
+) -> Fills:
     """Fill all tasks, in the order in which they end; one that fails does not stop the rest.
 
     Args:
         workers: processes to use; each gets its share of the threads.
         progress: called with the share of all the work that is done.
+        memory: bytes that the pictures under way may take together, by an estimate; a larger
+            picture is filled alone.
+        fill: what fills one picture; it must be picklable.
 
     Raises:
         MendError: no such filler.
     """
     workers = min(workers, len(tasks))
-    filler = open_filler(settings)
+    filler = open_filler(settings)  # before the first picture: a wrong name fails here
     if workers <= 1:
-        for index, task in enumerate(tasks):
-            part = sub_range(progress, index / len(tasks), 1 / len(tasks))
-            yield fill_file(task, settings, filler, part)
-        return
-    filler.prepare()  # a wrong name failed above, and kernels compile once, not once per process
+        return _fill_in_turn(tasks, settings, filler, fill, progress)
+    filler.prepare()  # kernels compile once, not once per process
     threads = max(1, (settings.runtime.threads or processors()) // workers)
     settings = replace(settings, runtime=replace(settings.runtime, threads=threads))
-    yield from _share_out(tasks, settings, workers, progress)
+    return _share_out(tasks, (settings, fill), workers, progress, memory)
+
+
+def _fill_in_turn(
+    tasks: Sequence[FillTask],
+    settings: FillSettings,
+    filler: Filler,
+    fill: FillFunction,
+    progress: Progress | None,
+) -> Fills:
+    for index, task in enumerate(tasks):
+        part = sub_range(progress, index / len(tasks), 1 / len(tasks))
+        yield task, fill(task, settings, filler, part)
 
 
 def _share_out(
-    tasks: Sequence[FillTask], settings: FillSettings, count: int, progress: Progress | None
-) -> Iterator[FillOutcome]:
+    tasks: Sequence[FillTask],
+    shared: tuple[FillSettings, FillFunction],
+    count: int,
+    progress: Progress | None,
+    memory: int | None,
+) -> Fills:
     """The tasks in several processes; one that dies is one picture that failed."""
     from mendpix.inpainting import workers  # here: one picture should not wait for it
 
-    results = workers.share_out(_start_worker, settings, tasks, count)
+    backlog = workers.Backlog(tasks)
+    if memory is not None:
+        backlog = workers.Backlog(tasks, estimate_memory, memory)
+    results = workers.share_out(_start_worker, shared, tasks, count, backlog)
     with contextlib.closing(results):
         for done, (task, result) in enumerate(results, 1):
             if isinstance(result, workers.Death):
                 result = fail(task, f"{result}; fill it again with fewer --workers")
-            yield result
+            yield task, result
             if progress is not None:
                 progress(done / len(tasks))
 
 
-def _start_worker(settings: FillSettings) -> Callable[[FillTask], FillOutcome]:
+def _start_worker(shared: tuple[FillSettings, FillFunction]) -> Callable[[FillTask], FillOutcome]:
     """What each process does with its tasks."""
-    return partial(fill_file, settings=settings, filler=open_filler(settings))
+    settings, fill = shared
+    return partial(fill, settings=settings, filler=open_filler(settings))
+
+
+def estimate_memory(task: FillTask) -> float:
+    """Bytes that a process takes to fill a picture, by the size in the file's header.
+
+    Measured with the model "auto": 1040 MiB at 12 megapixels, 1479 at 22.
+    """
+    return PROCESS_BYTES + PIXEL_BYTES * count_pixels(task.photo)

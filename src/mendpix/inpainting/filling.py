@@ -26,6 +26,7 @@ from mendpix.types import Hole, Progress
 
 if TYPE_CHECKING:
     from mendpix.inpainting.constraints import Constraints
+    from mendpix.inpainting.manifest import FileHashes
 
 Mask = Path | str | Image.Image | NDArray[Any] | Picture | None
 
@@ -52,6 +53,7 @@ class FillOutcome:
         largest_change, mean_change: outside the hole, in the picture's own units; 0 except where
             a lossy format had to be written. ``white`` is full light in them, 255 for 8 bits.
         error: why there is no picture, else "".
+        files: of a job with a manifest, the versions of all files of this fill.
     """
 
     photo: Path
@@ -67,6 +69,7 @@ class FillOutcome:
     warnings: tuple[str, ...] = ()
     others: tuple[Path, ...] = ()
     error: str = ""
+    files: "FileHashes | None" = None
 
 
 def fill_file(

@@ -61,6 +61,11 @@ class MaskOptions:
     def __post_init__(self) -> None:
         check_range("grow", self.grow, 0, LARGEST_GROWTH)
 
+    @property
+    def marks_holes(self) -> bool:
+        """Whether there is a hole without a mask."""
+        return self.from_alpha or bool(self.boxes or self.polygons)
+
 
 @dataclass(frozen=True, slots=True)
 class FillOptions(MaskOptions):

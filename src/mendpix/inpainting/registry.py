@@ -159,6 +159,22 @@ def _find_file(name: str) -> Path:
     return path
 
 
+def find_model_files(model: str) -> list[Path]:
+    """The files of weights that a model stands for; none for a filler without.
+
+    Raises:
+        MendError: no such name or file.
+    """
+    if model in BUILT_IN:
+        return sorted(cards.list_bundled().values()) if model == "auto" else []
+    path = _find_file(model)
+    path = cards.resolve(path) if path.is_dir() else path
+    if path.suffix != ".onnx":
+        return [path]
+    endings = (".toml", ".json", ".safetensors")  # its description, or its tensors
+    return [path, *(other for e in endings if (other := path.with_suffix(e)).is_file())]
+
+
 def _explain_unknown(name: str) -> str:
     known = (*BUILT_IN, *cards.list_bundled(), *CATALOGUE)
     close = get_close_matches(name, known, n=1)

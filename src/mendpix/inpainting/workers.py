@@ -15,8 +15,9 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
@@ -53,6 +54,7 @@ def share_out(
     shared: Shared,
     tasks: Sequence[Task],
     count: int,
+    backlog: "Backlog[Task] | None" = None,
 ) -> Generator[tuple[Task, Result | Death], None, None]:
     """Work on tasks in several processes; yields each with its result, in the order they end.
 
@@ -63,29 +65,78 @@ def share_out(
         begin: called once in each worker, with ``shared``; returns what works on a task. Like
             ``shared``, tasks and results, it must be picklable.
         count: how many workers.
+        backlog: of these tasks, where not every one may be under way beside any other.
 
     Raises:
         Exception: what ``begin`` or the work raised, with the worker's traceback as a note.
     """
-    waiting = deque(tasks)
+    backlog = backlog or Backlog(tasks)
     team: list[Worker[Task, Result]] = []
     try:
-        for _ in range(min(count, len(waiting))):
-            team.append(Worker(begin, shared, waiting.popleft()))
-        while team:
+        while backlog or team:
+            while len(team) < count and (more := backlog.take()):
+                team.append(Worker(begin, shared, more[0]))
             for worker in _answering(team):
                 task, result = worker.task, worker.answer()
-                if isinstance(result, Death) or not waiting:
+                backlog.finish(task)
+                following = [] if isinstance(result, Death) else backlog.take()
+                if following:
+                    worker.give(following[0])
+                else:
                     team.remove(worker)
                     worker.dismiss()
-                    if waiting:
-                        team.append(Worker(begin, shared, waiting.popleft()))
-                else:
-                    worker.give(waiting.popleft())
                 yield task, result
     finally:
         for worker in team:
             worker.end()
+
+
+class Backlog(Generic[Task]):
+    """The tasks that wait, in order, and how much may be under way at once.
+
+    Args:
+        cost: of a task, in any unit; asked for when its turn comes.
+        room: how much all tasks under way may cost together; one that costs more runs alone.
+    """
+
+    LOOKAHEAD = 64
+    """Waiting tasks that are looked at for one that fits."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        cost: Callable[[Task], float] = lambda task: 0.0,
+        room: float = float("inf"),
+    ) -> None:
+        self.waiting = deque(tasks)
+        self.room = room
+        self._measure_cost = cost
+        self._costs: dict[int, float] = {}  # of the waiting tasks looked at, by the task's id
+        self._under_way: list[tuple[Task, float]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting)
+
+    def take(self) -> list[Task]:
+        """The next task that fits, now under way; none where none fits."""
+        free = self.room - sum(cost for _, cost in self._under_way)
+        for place, task in enumerate(islice(self.waiting, self.LOOKAHEAD)):
+            if not self._under_way or self._cost(task) <= free:
+                del self.waiting[place]
+                self._under_way.append((task, self._cost(task)))
+                self._costs.pop(id(task))
+                return [task]
+        return []
+
+    def finish(self, task: Task) -> None:
+        """The task is no longer under way."""
+        place = next(i for i, (other, _) in enumerate(self._under_way) if other is task)
+        del self._under_way[place]
+
+    def _cost(self, task: Task) -> float:
+        if id(task) not in self._costs:
+            self._costs[id(task)] = self._measure_cost(task)
+        return self._costs[id(task)]
 
 
 class Worker(Generic[Task, Result]):
