@@ -136,6 +136,29 @@ def test_other_options_are_other_fills(folder: Path) -> None:
     assert "8 of 8 pictures" in fill_all("out", "--resume", "--seed", "1", "-j", "2").stderr
 
 
+def test_the_mask_of_an_option_counts_by_its_content(folder: Path) -> None:
+    area = np.zeros((48, 64), np.uint8)
+    area[:, 40:] = 255
+    Image.fromarray(area).save("source.png")
+    words = (
+        "photos",
+        "mask.png",
+        "--out",
+        "out",
+        "--model",
+        "patchmatch",
+        "--source",
+        "source.png",
+    )
+    assert fill(*words).returncode == 0
+    assert "8 of 8 pictures" in fill(*words, "--resume").stderr
+    assert "8 of 8 pictures" in fill("out", "--resume").stderr
+    Image.fromarray(area[:, ::-1]).save("source.png")
+    assert "0 of 8 pictures" in fill("out", "--resume").stderr
+    refused = fill(*words[:-1], "none.png")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
 def test_verify_hashes_finds_what_sizes_and_times_hide(folder: Path) -> None:
     fill_all("out")
     output = folder / "out" / "2.png"

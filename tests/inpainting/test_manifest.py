@@ -24,7 +24,9 @@ FILE = FileVersion("/photos/caf\udce9.png", 10, "123", "ab")
 
 
 def describe(job: str = "one", started: float = 1.0) -> JobDescription:
-    return JobDescription(job, "/photos", "/masks", {}, "auto", {}, {"grow": 3}, 0, "0.1", started)
+    return JobDescription(
+        job, "/photos", "/masks", {}, "auto", {}, {}, {"grow": 3}, 0, "0.1", started
+    )
 
 
 def record(name: str, time: float = 1.0, job: str = "one") -> PictureRecord:

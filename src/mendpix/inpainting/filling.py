@@ -45,15 +45,13 @@ class FillOutcome:
     """What became of a task.
 
     Attributes:
-        out: the file written, or the one that was to be; of several tries the first.
-        others: the other tries' files.
+        out, others: the file written, or the one that was to be; those of further tries.
         width, height: of the photo as displayed, in pixels.
         hole_ratio: the share of pixels that were missing, in [0, 1].
         seconds: reading, filling and writing, without the start of the program.
-        largest_change, mean_change: outside the hole, in the picture's own units; 0 except where
-            a lossy format had to be written. ``white`` is full light in them, 255 for 8 bits.
-        error: why there is no picture, else "".
-        files: of a job with a manifest, the versions of all files of this fill.
+        largest_change, mean_change: outside the hole, in its own units; 0 but in lossy formats.
+        white: full light in these units, 255 for 8 bits.
+        error, files: why there is no picture, else ""; the files' versions, for a manifest.
     """
 
     photo: Path

@@ -29,6 +29,9 @@ from mendpix.io.pairing import PairingRules
 from mendpix.io.storage import LocalStorage
 from mendpix.types import Progress
 
+AREAS = ("source", "exclude")
+"""Options that name the file of a mask."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
@@ -128,16 +131,21 @@ def describe(source: JobSource, settings: FillSettings) -> JobDescription:
 
     Raises:
         MendError: no such model.
+        OSError: the mask of an option is not there.
     """
-    storage = LocalStorage()
+    storage, options = LocalStorage(), asdict(settings.options)
+    areas = {name: Path(options[name]) for name in AREAS if options[name] is not None}
+    options |= {name: str(path.absolute()) for name, path in areas.items()}
+    weights = {path.name: path for path in find_model_files(settings.model)}
     return JobDescription(
         id=secrets.token_hex(8),
         photos=str(source.photos.absolute()),
         masks=str(source.masks.absolute()) if source.masks else "",
         rules=asdict(source.rules),
         model=settings.model,
-        models={path.name: storage.digest(str(path)) for path in find_model_files(settings.model)},
-        options=asdict(settings.options),
+        models={name: storage.digest(str(path)) for name, path in weights.items()},
+        areas={name: storage.digest(str(path)) for name, path in areas.items()},
+        options=options,
         seed=settings.runtime.seed,
         version=__version__,
         started=time.time(),
@@ -151,7 +159,8 @@ def make_key(name: str, files: FileHashes, job: JobDescription) -> str:
     """
     content = [files.photo and files.photo.sha256, files.mask and files.mask.sha256]
     model = dict(job.models) or job.model
-    parts = [name, content, model, dict(job.options), job.seed, job.version]
+    options = {**job.options, **job.areas}
+    parts = [name, content, model, options, job.seed, job.version]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -65,6 +65,7 @@ class JobDescription:
         rules: by which photos find their masks, by name.
         model: as it was asked for.
         models: the sha256 of each file of weights that it stands for, by the file's name.
+        areas: the sha256 of each mask that an option names, by the option's name.
         options: of the fills, by name.
         seed: of the fills.
         version: of mendpix.
@@ -77,6 +78,7 @@ class JobDescription:
     rules: Mapping[str, Any]
     model: str
     models: Mapping[str, str]
+    areas: Mapping[str, str]
     options: Mapping[str, Any]
     seed: int
     version: str
