@@ -8,6 +8,7 @@ import typer
 from mendpix import __version__
 from mendpix.cli import (
     evaluation_commands,
+    mask_commands,
     model_commands,
     picture_commands,
     server_commands,
@@ -29,6 +30,7 @@ USAGE: Any = typer.BadParameter.__base__
 
 for verbs in (
     picture_commands,
+    mask_commands,
     training_commands,
     evaluation_commands,
     model_commands,
