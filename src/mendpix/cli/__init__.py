@@ -11,6 +11,7 @@ from mendpix.cli import (
     mask_commands,
     model_commands,
     picture_commands,
+    scratch_commands,
     server_commands,
     terminal,
     training_commands,
@@ -36,6 +37,7 @@ for verbs in (
     model_commands,
     weight_commands,
     server_commands,
+    scratch_commands,
 ):
     verbs.add_to(app)
 
