@@ -70,7 +70,8 @@ def test_a_fetched_network_fills(run: Run, host: Host, tmp_path: Path) -> None:
     code, _, said = run("fill", photo, mask, "--model", "grey")
     assert code == 2 and "run: mendpix models get grey" in said
     code, _, said = run("models", "get", "grey")  # no terminal to ask
-    assert code == 2 and said.count("\n") == 1 and f"--sha256 {digest}" in said
+    assert code == 2 and f"--sha256 {digest}" in said.splitlines()[-1]
+    assert "licence: " in said and said.index("licence: ") < said.index(digest)
     code, out, _ = run("models", "get", "grey", "--sha256", digest)
     assert (code, out.strip()) == (0, str(tmp_path / "home" / "models" / "grey.onnx"))
     done = tmp_path / "done.png"

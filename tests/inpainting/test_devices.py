@@ -12,7 +12,7 @@ import torch
 
 import mendpix
 from mendpix.errors import MendError
-from mendpix.inpainting.hybrid import filler
+from mendpix.inpainting.hybrid import network
 from mendpix.types import Hole, Photo
 from mendpix.weights import cards
 
@@ -35,45 +35,45 @@ def scene() -> tuple[Photo, Hole]:
 @pytest.fixture
 def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A driver's file, with nothing behind it."""
-    for name in filler.HIDING:
+    for name in network.HIDING:
         monkeypatch.delenv(name, raising=False)
     device = tmp_path / "device"
     device.touch()
-    monkeypatch.setattr(filler, "DRIVERS", (str(device),))
+    monkeypatch.setattr(network, "DRIVERS", (str(device),))
     monkeypatch.setattr(sys, "platform", "linux")
     return device
 
 
 def test_a_driver_makes_a_processor_likely(driven: Path) -> None:
-    assert filler.has_accelerator_driver()
+    assert network.has_accelerator_driver()
     driven.unlink()
-    assert not filler.has_accelerator_driver()
+    assert not network.has_accelerator_driver()
 
 
-@pytest.mark.parametrize("name", filler.HIDING)
+@pytest.mark.parametrize("name", network.HIDING)
 @pytest.mark.parametrize("setting", ["", "-1"])
 def test_what_is_hidden_is_not_there(
     driven: Path, monkeypatch: pytest.MonkeyPatch, name: str, setting: str
 ) -> None:
     monkeypatch.setenv(name, setting)
-    assert not filler.has_accelerator_driver()
+    assert not network.has_accelerator_driver()
     monkeypatch.setenv(name, "1")
-    assert filler.has_accelerator_driver()
+    assert network.has_accelerator_driver()
 
 
 def test_apple_processors_have_one(monkeypatch: pytest.MonkeyPatch, driven: Path) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert filler.has_accelerator_driver()
+    assert network.has_accelerator_driver()
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert not filler.has_accelerator_driver()
+    assert not network.has_accelerator_driver()
 
 
 @BUNDLED
 def test_pytorch_mends_as_onnx_runtime_does() -> None:
     photo, hole = scene()
-    by_torch = filler.open_accelerated("cpu").refine(photo, hole)
-    by_onnx = filler.open_network("cpu").refine(photo, hole)
+    by_torch = network.open_accelerated("cpu").refine(photo, hole)
+    by_onnx = network.open_network("cpu").refine(photo, hole)
     assert np.abs(by_torch - photo)[hole].max() > 1e-3
     np.testing.assert_array_equal(by_torch[~hole], photo[~hole])
     np.testing.assert_allclose(by_torch, by_onnx, atol=1e-4)
@@ -99,12 +99,12 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(device: str) -> None:
 
 @NO_GPU
 def test_without_pytorch_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filler, "find_spec", lambda name: None)
+    monkeypatch.setattr(network, "find_spec", lambda name: None)
     with pytest.raises(MendError, match=r"^auto runs on cuda by PyTorch, .* pip install"):
         mendpix.load("auto", device="cuda")
 
 
-@pytest.mark.skipif(filler.has_accelerator_driver(), reason="a GPU seems to be there")
+@pytest.mark.skipif(network.has_accelerator_driver(), reason="a GPU seems to be there")
 def test_without_a_gpu_pytorch_is_not_imported() -> None:
     code = (
         "import sys, numpy as np, mendpix\n"

@@ -10,7 +10,7 @@ from typer.main import get_command
 import mendpix
 from mendpix.cli import app
 from mendpix.inpainting.options import FillOptions, Runtime
-from mendpix.server.model_registry import OPTION_SPECS
+from mendpix.server.option_specs import OPTION_SPECS
 from mendpix.server.schemas import JobRequest
 
 OPTIONS = {field.name: field.default for field in fields(FillOptions)}
@@ -35,7 +35,7 @@ def test_the_server_takes_every_option() -> None:
     """Device and threads are the server's own, given when it starts."""
     fields_ = JobRequest.model_fields
     for name, default in {**OPTIONS, "seed": RUNTIME["seed"]}.items():
-        if name == "quality":  # an option of the model
+        if name in ("quality", "generator"):  # options of the model
             assert name in OPTION_SPECS
         elif name != "category":  # of a mask in JSON, which the server does not take
             value = fields_[name].default

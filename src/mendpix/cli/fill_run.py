@@ -77,9 +77,12 @@ class FillRun:
 
     def fill(self, photo: Path, mask: Path | None, out: Path | None) -> None:
         """Fill a picture, or the pictures of a folder."""
+        from mendpix.inpainting.registry import choose_parts
+
         marks_holes = self.settings.options.marks_holes
         if self.folder.resume and mask is None and out is None and not marks_holes:
             photo, mask, out = self._recall(photo)
+        self.settings = choose_parts(self.settings)
         if _is_one(photo) and (mask is None or _is_one(mask)) and not (out and out.is_dir()):
             self._fill_one(photo, mask, out)
         else:
@@ -229,8 +232,10 @@ class FillRun:
             show(format_outcome(outcome))
 
     def _summarize(self) -> dict[str, Any]:
+        generator = self.settings.options.generator
         return {
             "model": self.settings.model,
+            "generator": None if isinstance(generator, str) else generator.as_dict(),
             "seed": self.settings.runtime.seed,
             "fills": [asdict(outcome) for outcome in self.outcomes],
             "skipped": list(self.skipped),

@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     models.callback(invoke_without_command=True)(list_)
     models.command()(get)
+    models.command()(remove)
     app.add_typer(models, name="models")
     app.command()(export)
 
@@ -87,24 +88,55 @@ def get(
     sha256: Annotated[
         str, Option("--sha256", metavar="HEX", help="The hash that the download must have.")
     ] = "",
+    source: Annotated[
+        Path | None,
+        Option("--from", metavar="FILE", help="A download that lies here; its hash is checked."),
+    ] = None,
     yes: Annotated[
         bool, Option("--yes", "-y", help="Keep a file whose hash nobody could check before.")
     ] = False,
 ) -> None:
-    """Fetch a network of the catalogue; then fill --model NAME uses it."""
-    from mendpix.weights import catalogue, download
+    """Fetch a network of the catalogue; then fill --model NAME uses it, and fill by itself."""
+    from mendpix.weights import catalogue, download, fetching
 
     def confirm(digest: str) -> bool:
         terminal.remark(f"{catalogue.find_entry(name).url} has sha256 {digest}")
         terminal.remark("nobody could check that hash for this catalogue")
         return yes or typer.confirm("keep the file?", err=True)
 
+    _show_terms(name)
     asks = yes or sys.stdin.isatty()
     with download.show_progress(name) as progress:
-        path = catalogue.get(
-            name, sha256=sha256, confirm=confirm if asks else None, progress=progress
+        path = fetching.get(
+            name,
+            sha256=sha256,
+            source=source,
+            confirm=confirm if asks else None,
+            progress=progress,
         )
     terminal.print_line(path)
+
+
+def _show_terms(name: str) -> None:
+    """What is about to be fetched, and whose terms it has, before a byte of it comes."""
+    from mendpix.weights.catalogue import find_entry, is_fetched
+
+    entry = find_entry(name)
+    if is_fetched(name):
+        return
+    terminal.remark(f"{entry.about}; {entry.size / 1e6:.0f} MB from {entry.url}")
+    for what in ("weights", "data", "source", "note"):
+        if text := getattr(entry, what):
+            terminal.remark(f"  {'licence' if what == 'weights' else what}: {text}")
+
+
+def remove(
+    name: Annotated[str, Argument(help="A network of the catalogue.", show_default=False)],
+) -> None:
+    """Delete a network that was fetched."""
+    from mendpix.weights import fetching
+
+    terminal.print_line(f"removed {fetching.remove(name)}")
 
 
 def export(

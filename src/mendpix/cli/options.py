@@ -129,6 +129,15 @@ Quality = Annotated[
         help="Of auto: fast, or best: several fills, of which the likeliest is taken.",
     ),
 ]
+Generator = Annotated[
+    str,
+    Option(
+        "--generator",
+        metavar="NAME",
+        help="Of auto: a network that fills first; auto takes the best that models get has fetched,"
+        " none does without.",
+    ),
+]
 Tries = Annotated[
     int,
     Option(

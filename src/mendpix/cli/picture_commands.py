@@ -29,6 +29,7 @@ def fill(
     out: o.Out = None,
     model: o.Model = "auto",
     quality: o.Quality = "fast",
+    generator: o.Generator = "auto",
     tries: o.Tries = 1,
     grow: o.Grow = 0,
     invert: o.Invert = False,
@@ -75,7 +76,7 @@ def fill(
     shapes = tuple(boxes or ()), tuple(polygons or ())
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, *shapes, category, quality, tries, keep_palette,
-        source, exclude, tuple(lines or ()),
+        source, exclude, tuple(lines or ()), generator,
     )  # fmt: skip
     settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
     output: Output = "json-lines" if json_lines else "json" if as_json else "text"

@@ -32,6 +32,7 @@ class Candidate:
         spec: what :func:`mendpix.load` takes, or the folder.
         seed, device, threads: of a filler.
         sha256: of its file, "" where it has none; for ``auto``, of the network bundled with it.
+        generator: name and sha256 of the one in ``auto``; empty where it is told to have none.
         card: what its file says of itself.
         version: of mendpix, for fillers that are part of it.
         trust: run a file that is a program; never taken from a manifest.
@@ -45,6 +46,7 @@ class Candidate:
     device: str = "auto"
     threads: int = 1
     sha256: str = ""
+    generator: dict[str, str] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     trust: bool = False
@@ -54,7 +56,8 @@ class Candidate:
         """What decides its fills."""
         keys = ("kind", "seed", "device", "sha256", "version")
         spec = {} if self.sha256 and not self.version else {"spec": self.spec}
-        return {key: getattr(self, key) for key in keys} | spec
+        parts = {"generator": self.generator} if self.generator else {}
+        return {key: getattr(self, key) for key in keys} | spec | parts
 
     def as_dict(self) -> dict[str, Any]:
         """For the results, which hold the name as its key."""
@@ -67,13 +70,23 @@ class Candidate:
         Raises:
             MendError: it cannot be loaded, says why.
         """
-        return self.filler or registry.load(
-            self.spec,
+        if self.filler is not None:
+            return self.filler
+        model, options = _split_generator(self.spec)
+        filler = registry.load(
+            model,
             seed=self.seed,
             device=self.device,
             threads=self.threads,
             trust=self.trust,
+            **options,
         )
+        if self.generator and describe_generator(filler) != self.generator:
+            raise WeightsError(
+                f"{self.name} was measured with the generator {self.generator}, but here it is "
+                f"{describe_generator(filler) or 'none'}; fetch the same file"
+            )
+        return filler
 
     def pictures(self) -> Mapping[str, Path]:
         """The pictures of a folder, by stem.
@@ -97,7 +110,8 @@ def load_candidates(
     """The candidates of an evaluation; each filler is loaded, to see that it can be.
 
     Args:
-        models: what :func:`mendpix.load` takes, or ``NAME=`` and that; without a name, a file or
+        models: what :func:`mendpix.load` takes (``auto`` has no generator here, ``auto+NAME`` the
+            one that is named), or ``NAME=`` and that; without a name, a file or
             folder is called by its stem.
         folders: pictures made elsewhere, named likewise.
         keep_loaded: the candidates hold their fillers; else whoever fills loads them again, as
@@ -123,20 +137,39 @@ def _split_name(text: str) -> tuple[str, str]:
     """Name and spec; the text itself may hold ``=`` where it is a path that exists."""
     match = _NAME_AND_SPEC.fullmatch(text)
     if match is None or Path(text).exists():
-        return (text if text in registry.BUILT_IN else Path(text).stem or text), text
+        known = _split_generator(text)[0] in registry.BUILT_IN
+        return (text if known else Path(text).stem or text), text
     return match["name"], match["spec"]
+
+
+def _split_generator(spec: str) -> tuple[str, dict[str, str]]:
+    """The model that a spec means, and its options: a generator is always named, never found."""
+    if spec == "auto":
+        return spec, {"generator": "none"}
+    model, plus, generator = spec.partition("+")
+    if model == "auto" and plus:
+        return model, {"generator": generator}
+    return spec, {}
+
+
+def describe_generator(filler: registry.CheckedFiller) -> dict[str, str]:
+    """Name and hash of the generator inside a filler; empty where it has none."""
+    generator = getattr(filler.inner, "generator", None)
+    return {} if generator is None else dict(generator.as_dict())
 
 
 def _load_filler(text: str, seed: int, device: str, threads: int, trust: bool) -> Candidate:
     name, spec = _split_name(text)
-    built_in = spec in registry.BUILT_IN
+    model = _split_generator(spec)[0]
+    built_in = model in registry.BUILT_IN
     device = "cpu" if built_in else device
     candidate = Candidate(name, "filler", spec, seed, device, threads, trust=trust)
     filler = candidate.load()
     card = filler.card
-    sha256 = _hash_weights(BUNDLED if spec == "auto" else spec) or str(card.get("sha256", ""))
+    sha256 = _hash_weights(BUNDLED if model == "auto" else spec) or str(card.get("sha256", ""))
     version = __version__ if built_in or not sha256 else ""
-    return replace(candidate, card=card, sha256=sha256, version=version, filler=filler)
+    candidate = replace(candidate, version=version, filler=filler, card=card, sha256=sha256)
+    return replace(candidate, generator=describe_generator(filler))
 
 
 def _hash_weights(spec: str) -> str:

@@ -51,6 +51,7 @@ class FillKeywords(TypedDict, total=False):
     source: Any
     exclude: Any
     lines: Sequence[Shape | Sequence[Sequence[float]]]
+    generator: str | Path
     seed: int
     device: str
     threads: int | None
@@ -93,6 +94,7 @@ def fill(
     source: Any = None,
     exclude: Any = None,
     lines: Sequence[Shape | Sequence[Sequence[float]]] = (),
+    generator: str | Path = "auto",
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
@@ -127,6 +129,8 @@ def fill(
             models "auto", whose network sees everything all the same, and "patchmatch".
         lines: strokes through the hole that the fill continues, each ``((x, y), (x, y), ...)`` in
             pixels from the left and top edge; an edge, a wire or a plank goes on along it.
+        generator: of "auto", a network that fills before PatchMatch: "auto": the best of the
+            catalogue that has been fetched; "none"; or a name or file as for ``model``.
         seed, device, threads: as for ``load``.
         progress: called with the share done, in [0, 1]; may raise ``Cancelled``.
 
@@ -142,7 +146,7 @@ def fill(
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, tuple(boxes), tuple(polygons), category,
         quality, check_tries(tries), keep_palette, source, exclude,
-        tuple(lines),
+        tuple(lines), str(generator),
     )  # fmt: skip
     filler = choose_filler(model, options, Runtime(device, threads, seed))
     outs = [] if out is None else number_outputs(Path(out), options.tries)

@@ -9,7 +9,7 @@ from pathlib import Path
 from mendpix.errors import MendError
 from mendpix.inpainting.filling import FillOutcome, FillTask, fail, fill_file
 from mendpix.inpainting.options import FillSettings
-from mendpix.inpainting.registry import Filler, open_filler
+from mendpix.inpainting.registry import Filler, choose_parts, open_filler
 from mendpix.io import files
 from mendpix.io.formats import FORMATS
 from mendpix.io.header import count_pixels
@@ -96,6 +96,7 @@ def run(
         MendError: no such filler.
     """
     workers = min(workers, len(tasks))
+    settings = choose_parts(settings)
     filler = open_filler(settings)  # before the first picture: a wrong name fails here
     if workers <= 1:
         return _fill_in_turn(tasks, settings, filler, fill, progress)

@@ -24,7 +24,7 @@ from mendpix.inpainting.manifest import (
     PictureRecord,
 )
 from mendpix.inpainting.options import FillOptions, FillSettings, MaskOptions, Runtime
-from mendpix.inpainting.registry import Filler, find_model_files
+from mendpix.inpainting.registry import Filler, choose_parts, find_model_files
 from mendpix.io.pairing import PairingRules
 from mendpix.io.storage import LocalStorage
 from mendpix.types import Progress
@@ -133,10 +133,15 @@ def describe(source: JobSource, settings: FillSettings) -> JobDescription:
         MendError: no such model.
         OSError: the mask of an option is not there.
     """
-    storage, options = LocalStorage(), asdict(settings.options)
+    settings = choose_parts(settings)
+    storage, generator = LocalStorage(), settings.options.generator
+    options = asdict(settings.options)
     areas = {name: Path(options[name]) for name in AREAS if options[name] is not None}
     options |= {name: str(path.absolute()) for name, path in areas.items()}
     weights = {path.name: path for path in find_model_files(settings.model)}
+    if not isinstance(generator, str):
+        weights[generator.path.name] = generator.path
+        options["generator"] = generator.spec
     return JobDescription(
         id=secrets.token_hex(8),
         photos=str(source.photos.absolute()),

@@ -1,10 +1,13 @@
 """What a fill can be told: the same for Python, the command line and the server."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mendpix.errors import MendError
 from mendpix.types import LARGEST_SEED, Shape
+
+if TYPE_CHECKING:
+    from mendpix.inpainting.hybrid.generator import GeneratorFile
 
 LARGEST_GROWTH = 10_000
 """Pixels by which a hole can be dilated."""
@@ -75,6 +78,8 @@ class FillOptions(MaskOptions):
         quality: of the model "auto": "fast", or "best": several fills, of which the likeliest is
             taken.
         tries: how many fills to give, the likeliest first.
+        generator: of the model "auto", a network that fills before PatchMatch: "auto": the best of
+            the catalogue that has been fetched; "none"; or a name or file as for ``model``.
         keep_palette: fill and write a palette PNG with the palette's own colours.
         source: a mask, as that of the hole: white is where texture may be copied from.
         exclude: a mask: white is where it may not be copied from.
@@ -88,6 +93,7 @@ class FillOptions(MaskOptions):
     source: Any = None
     exclude: Any = None
     lines: tuple[Shape, ...] = ()
+    generator: "str | GeneratorFile" = "auto"
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)

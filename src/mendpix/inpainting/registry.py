@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ def load(
     if name in BUILT_IN:
         common = {"seed": seed, "threads": threads, "device": device}
         return CheckedFiller(_create(name, common, options))
-    path = _find_file(name)
+    path = find_file(name)
     if path.suffix == ".onnx":
         return CheckedFiller(_load_onnx(path, device, seed, threads, options))
     if options:
@@ -118,7 +118,23 @@ def open_filler(settings: FillSettings) -> CheckedFiller:
     options: dict[str, Any] = asdict(settings.runtime)
     if settings.options.quality != "fast":
         options["quality"] = settings.options.quality
+    if settings.model == "auto" or settings.options.generator not in ("auto", "none"):
+        options["generator"] = settings.options.generator
     return load(settings.model, trust=settings.trust, **options)
+
+
+def choose_parts(settings: FillSettings) -> FillSettings:
+    """The settings with the generator that they mean on this machine, for all that work on a job.
+
+    Raises:
+        MendError: no such generator.
+    """
+    if settings.model != "auto":
+        return settings
+    from mendpix.inpainting.hybrid.generator import choose_generator
+
+    generator = choose_generator(settings.options.generator) or "none"
+    return replace(settings, options=replace(settings.options, generator=generator))
 
 
 def _create(name: str, common: dict[str, Any], options: dict[str, Any]) -> Filler:
@@ -149,7 +165,7 @@ def find_options(make: type[Any]) -> dict[str, Any]:
     return defaults
 
 
-def _find_file(name: str) -> Path:
+def find_file(name: str) -> Path:
     """The file or run folder that a name stands for: bundled, of the catalogue, or a path."""
     if name in CATALOGUE:
         return catalogue.find(name)
@@ -167,7 +183,7 @@ def find_model_files(model: str) -> list[Path]:
     """
     if model in BUILT_IN:
         return sorted(cards.list_bundled().values()) if model == "auto" else []
-    path = _find_file(model)
+    path = find_file(model)
     path = cards.resolve(path) if path.is_dir() else path
     if path.suffix != ".onnx":
         return [path]

@@ -99,18 +99,24 @@ class Region:
             return None
         scale = depth / float(deepest)
         height, width = (max(1, round(n * scale)) for n in self.hole.shape)
+        return self.resize((height, width))
+
+    def resize(self, size: tuple[int, int]) -> "Region | None":
+        """The region at ``size = (height, width)``, smaller than it is; None as of :meth:`shrink`.
+
+        A hidden pixel has no share in the means: they are divided by the known share.
+        """
         known = ~self.unusable & ~self.hole
         masked = np.where(known[..., None], self.photo, np.float32(0))
-        # normalised averaging: dividing by the known share keeps hidden colours out of the mean
-        weight = resize(known[..., None].astype(np.float32), (height, width))
-        small = resize(masked, (height, width)) / np.maximum(weight, 1e-6)
+        weight = resize(known[..., None].astype(np.float32), size)
+        small = resize(masked, size) / np.maximum(weight, 1e-6)
         small = np.clip(small, 0, 1)
-        hole = resize_hole(self.hole, (height, width))
+        hole = resize_hole(self.hole, size)
         unusable = (weight[..., 0] < 0.5) & ~hole
         if (hole | unusable).all():
             return None
         small[unusable] = np.nan
-        sources = None if self.sources is None else ~resize_hole(~self.sources, (height, width))
+        sources = None if self.sources is None else ~resize_hole(~self.sources, size)
         return Region(np.asarray(small, np.float32), hole, unusable, sources)
 
 

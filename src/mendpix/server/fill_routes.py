@@ -15,7 +15,7 @@ from mendpix.server import fill_pipeline, schemas, scratch_masks, uploads
 from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context, ContextDep
 from mendpix.server.job import Job
-from mendpix.server.model_registry import get_device
+from mendpix.server.model_registry import describe_generator, get_device
 from mendpix.server.picture_routes import (
     BINARY,
     FILE_RESPONSE,
@@ -189,7 +189,7 @@ async def fill(
     on_finish = _count_when_finished(context, options.model)
     job = Job(run, get_device(filler), limit=context.settings.seconds, on_finish=on_finish)
     await run_while_connected(request, context, job)
-    return _respond_with_file(job.outcome)
+    return _respond_with_file(job.outcome, describe_generator(filler))
 
 
 def find_masks(context: Context, options: FillRequest) -> dict[str, StoredPicture]:
@@ -222,8 +222,11 @@ def _count_when_finished(context: Context, model: str) -> Callable[[Job], None]:
     return count
 
 
-def _respond_with_file(filled: fill_pipeline.FilledFile) -> Response:
+def _respond_with_file(
+    filled: fill_pipeline.FilledFile, generator: dict[str, str] | None
+) -> Response:
     headers = {
+        "X-Mendpix-Generator": json.dumps(generator),
         "X-Mendpix-Seconds": f"{filled.seconds:.3f}",
         "X-Mendpix-Hole-Ratio": f"{holes.ratio(filled.hole):.6f}",
         "X-Mendpix-Warnings": json.dumps(filled.warnings),

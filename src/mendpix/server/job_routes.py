@@ -16,7 +16,7 @@ from mendpix.server.api_errors import ApiError
 from mendpix.server.context import Context, ContextDep
 from mendpix.server.fill_routes import find_masks, load_filler, read_masks
 from mendpix.server.job import Job
-from mendpix.server.model_registry import get_device
+from mendpix.server.model_registry import describe_generator, get_device
 from mendpix.server.picture_routes import BINARY, get_directory
 from mendpix.server.picture_store import StoredPicture, parse_picture
 from mendpix.server.schemas import FillFailure, FillRequest, FillResult, JobRequest
@@ -89,6 +89,7 @@ class BatchFill:
     ) -> None:
         self.context, self.order, self.masks = context, order, masks
         self.sources, self.seeds, self.fillers = sources, seeds, fillers
+        self.generator = describe_generator(fillers[seeds[0]])
 
     def __call__(self, job: Job) -> None:
         """Run in a worker thread, appending to the job's results and errors."""
@@ -159,6 +160,7 @@ def describe_job(context: Context, job: Job) -> schemas.JobStatus:
         progress=1.0 if job.state == "done" else job.progress,
         seconds=round(job.seconds, 3),
         total=job.total,
+        generator=getattr(job.work, "generator", None),
         results=list(job.results),
         errors=list(job.errors),
         error=error,

@@ -6,14 +6,16 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from mendpix.errors import MendError
 from mendpix.inpainting import registry
+from mendpix.inpainting.hybrid.generator import choose_generator
 from mendpix.inpainting.registry import BUILT_IN, CheckedFiller
 from mendpix.server.api_errors import ApiError
+from mendpix.server.option_specs import OPTION_SPECS
 from mendpix.server.schemas import ModelInfo, ModelOption, OptionValue
 from mendpix.server.settings import ServerSettings
 from mendpix.weights import cards, catalogue
@@ -36,58 +38,6 @@ DESCRIPTIONS = {
     "navier-stokes": "smooth: OpenCV's, for thin scratches",
     "mean-colour": "one colour: a baseline for measurements",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OptionSpec:
-    """An option that requests may set, and its range, which bounds the cost of a fill."""
-
-    about: str
-    kind: Literal["int", "float", "bool", "choice"] = "int"
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def validate(self, name: str, value: OptionValue) -> OptionValue:
-        """Return the value if it is valid.
-
-        Raises:
-            MendError: it has the wrong type, or is out of range.
-        """
-        if self.kind == "bool" and isinstance(value, bool):
-            return value
-        if self.kind == "choice" and value in self.choices:
-            return value
-        if self.kind in ("int", "float") and self._is_in_range(value):
-            return value
-        expected = {"bool": "true or false", "choice": " or ".join(self.choices)}.get(
-            self.kind,
-            f"a number ({self.kind}) from {self.least:g} to {self.most:g}"
-            if self.least is not None and self.most is not None
-            else self.kind,
-        )
-        raise MendError(f"{name} is {str(value)[:40]!r} but must be {expected}")
-
-    def _is_in_range(self, value: OptionValue) -> bool:
-        kinds = (int,) if self.kind == "int" else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds):
-            return False
-        return (self.least or 0) <= float(value) <= (self.most or 0)
-
-
-OPTION_SPECS: dict[str, OptionSpec] = {
-    "quality": OptionSpec("fast, or best: several fills, of which the likeliest is taken", "choice",
-                    choices=("fast", "best")),
-    "regrain": OptionSpec("give the fill the grain of its surroundings", "bool"),
-    "radius": OptionSpec("of the patches, in pixels", least=1, most=6),
-    "texture": OptionSpec("weight of texture beside colour", "float", 0, 50),
-    "rounds": OptionSpec("searches and votes at each coarser size", least=1, most=30),
-    "last_rounds": OptionSpec("the same at full size", least=1, most=10),
-    "sweeps": OptionSpec("passes over all patches per search", least=1, most=6),
-    "sharpness": OptionSpec("how much more a better patch counts", "float", 0, 20),
-    "last_sharpness": OptionSpec("the same at the end", "float", 0, 20),
-    "seam": OptionSpec("pixels over which copied pieces are evened out", "float", 0, 16),
-}  # fmt: skip
 
 
 class ModelRegistry:
@@ -171,7 +121,8 @@ class ModelRegistry:
             ApiError: 422 if it cannot be loaded.
         """
         path = self._resolve(name)
-        key = (path, seed, *sorted(options.items()))
+        options = self._choose_parts(name, options)
+        key = (path, seed, *sorted(options.items(), key=itemgetter(0)))
         with self._lock:
             if key in self._loaded:
                 self._loaded.move_to_end(key)
@@ -183,9 +134,18 @@ class ModelRegistry:
                     self._loaded.popitem(last=False)
         return filler
 
-    def _load(
-        self, name: str, path: str, seed: int, options: Mapping[str, OptionValue]
-    ) -> CheckedFiller:
+    def _choose_parts(self, name: str, options: Mapping[str, OptionValue]) -> dict[str, Any]:
+        """The options with the generator that they mean now, which the whole job keeps."""
+        if name != "auto":
+            return dict(options)
+        try:
+            generator = choose_generator(str(options.get("generator", "auto")))
+        except MendError as error:
+            log.warning("the generator of a job cannot be used: %s", error)
+            raise ApiError(422, "the generator is not on this server") from None
+        return {**options, "generator": generator or "none"}
+
+    def _load(self, name: str, path: str, seed: int, options: Mapping[str, Any]) -> CheckedFiller:
         device = "cpu" if name in BUILT_IN else self.settings.device
         try:
             keywords: dict[str, Any] = dict(options)
@@ -211,6 +171,12 @@ def sanitize_card(card: Any) -> Any:
     if isinstance(card, float) and not math.isfinite(card):
         return None
     return card
+
+
+def describe_generator(filler: CheckedFiller) -> dict[str, str] | None:
+    """Name and hash of the generator that a filler works with; None for none."""
+    generator = getattr(filler.inner, "generator", None)
+    return None if generator is None else dict(generator.as_dict())
 
 
 def get_device(filler: CheckedFiller) -> str:

@@ -250,6 +250,9 @@ class JobStatus(BaseModel):
     progress: float = Field(ge=0, le=1)
     seconds: float = Field(description="since it began to run")
     total: int = Field(description="results to come in all")
+    generator: dict[str, str] | None = Field(
+        default=None, description="name and sha256 of the network that fills first"
+    )
     results: list[FillResult]
     errors: list[FillFailure]
     error: ErrorDetail | None = Field(description="why it failed as a whole")

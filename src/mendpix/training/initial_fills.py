@@ -67,13 +67,17 @@ class InitialFills:
         holes_per_photo: int = 1,
         folder: Path | None = None,
     ) -> None:
+        if name == "auto":  # never by what has been fetched here: fills are compared and kept
+            options = {"generator": "none", **options}
         try:
             self._filler = registry.load(name, seed=seed, threads=1, **options)
         except MendError as problem:
             raise RecipeError(f"data.start_options: {problem}") from None
         self._draw, self._holes_per_photo, self._folder = draw, holes_per_photo, folder
         # Another version may fill otherwise, so its fills are not taken over.
-        self._maker = json.dumps([__version__, name, seed, dict(options)], sort_keys=True)
+        generator = getattr(self._filler.inner, "generator", None)
+        parts = dict(options) | ({"generator": generator.sha256} if generator else {})
+        self._maker = json.dumps([__version__, name, seed, parts], sort_keys=True)
         self._fills: dict[tuple[str, int], InitialFill] = {}
 
     def fill_photo(self, file: str, photo: Pixels, turn: int = 0) -> tuple[Pixels, Hole]:

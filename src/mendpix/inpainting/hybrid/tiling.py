@@ -4,17 +4,15 @@ A refiner is called as ``refine(photo, hole, progress) -> photo`` with a photo `
 hole is filled already, and returns the photo with the hole improved.
 """
 
-from collections.abc import Callable
 from functools import reduce
 from itertools import product
 
 import cv2
 import numpy as np
 
+from mendpix.inpainting.hybrid.bands import Refine, blur_within
 from mendpix.inpainting.windows import Window, bounding_window
 from mendpix.types import Hole, Photo, Progress, sub_range
-
-Refine = Callable[[Photo, Hole, Progress | None], Photo]
 
 AT_ONCE = 640 * 640
 """Pixels that a refiner is given at once."""
@@ -191,11 +189,3 @@ def level_rim(photo: Photo, hole: Hole) -> Photo:
     level = photo.copy()
     level[hole] += (step * np.exp(-depth / _FADE)[..., None])[hole]
     return np.asarray(np.clip(level, 0, 1), np.float32)
-
-
-def blur_within(values: Photo, where: Hole, width: float) -> Photo:
-    """Gaussian means ``(H, W, C)`` over the pixels of ``where`` alone; 0 far from them."""
-    weight = where.astype(np.float32)
-    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), width), 1e-4)
-    planes = (values[..., index] * weight for index in range(values.shape[2]))
-    return np.dstack([cv2.GaussianBlur(plane, (0, 0), width) / share for plane in planes])

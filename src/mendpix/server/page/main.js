@@ -173,7 +173,14 @@ const tryAgain = () => runExclusive(async () => (session ? describeResult(await 
 function describeResult(job) {
   const text = describeWarnings(job);
   if (text) toast(text);
-  return job.state === "cancelled" ? t("cancelled") : t("filled", { seconds: job.seconds.toFixed(1) });
+  return job.state === "cancelled" ? t("cancelled") : describeFill(job);
+}
+
+/** @param {Job} job @returns {string} */
+function describeFill(job) {
+  const seconds = job.seconds.toFixed(1);
+  if (!job.generator) return t("filled", { seconds });
+  return t("filledWith", { seconds, name: job.generator.name, hash: job.generator.sha256.slice(0, 8) });
 }
 
 const chooseFile = async () => {

@@ -13,7 +13,7 @@
  * @typedef {{code: string, message: string, retry_after?: number | null}} Problem
  * @typedef {{id: string, state: string, position: number, progress: number, seconds: number,
  *   total: number, results: Result[], errors: {source: string, message: string}[],
- *   error: Problem | null}} Job
+ *   error: Problem | null, generator: {name: string, sha256: string} | null}} Job
  * @typedef {{version: string, folder: boolean, reads: string[], writes: string[], limits:
  *   {bytes: number, pixels: number, seconds: number, tries: number, batch: number}}} About
  * @typedef {{path: string, name: string, bytes: number, modified: number}} FolderPicture
