@@ -1,4 +1,4 @@
-"""Fill large square holes in large photographs, and measure what a person would see at once.
+"""Fill large holes in large photographs, and measure what a person would see at once.
 
     python benchmarks/large_holes.py PHOTO [X,Y] ... --out table.md
 
@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import cv2
@@ -39,6 +39,7 @@ Pixels = NDArray[np.float32]
 Hole = NDArray[np.bool_]
 
 SIDES = (300, 600, 1000, 1600)
+SHAPES = ("square", "disc", "letter")
 MODELS = ("auto", "patchmatch")
 RING = 80
 SIGMAS = (1.0, 4.0, 16.0)
@@ -60,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", nargs="+", metavar="PHOTO[@X,Y]", help="X,Y: the holes' middle.")
     parser.add_argument("--sides", type=int, nargs="+", default=list(SIDES))
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["square"])
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="Write the table there, too.")
@@ -68,8 +70,8 @@ def main() -> None:
     for named in options.photos:
         path, middle = photo_of(named)
         for side in options.sides:
-            for model in options.models:
-                lines.append(measure(path, middle, side, model, options.seed))
+            for shape, model in product(options.shapes, options.models):
+                lines.append(measure(path, middle, side, shape, model, options.seed))
                 print(lines[-1], file=sys.stderr, flush=True)
     text = "\n".join(lines) + "\n"
     print(text)
@@ -79,7 +81,18 @@ def main() -> None:
 
 
 def header() -> list[str]:
-    columns = ["photo", "MP", "side", "model", "outside %", "strange %", "flat %", "fine", "middle"]
+    columns = [
+        "photo",
+        "MP",
+        "side",
+        "shape",
+        "model",
+        "outside %",
+        "strange %",
+        "flat %",
+        "fine",
+        "middle",
+    ]
     columns += ["coarse", "step %", "photo's step %", "seconds", "peak MiB"]
     return [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
 
@@ -93,12 +106,14 @@ def photo_of(named: str) -> tuple[Path, tuple[int, int] | None]:
     return Path(path), (int(x), int(y))
 
 
-def measure(path: Path, middle: tuple[int, int] | None, side: int, model: str, seed: int) -> str:
+def measure(
+    path: Path, middle: tuple[int, int] | None, side: int, shape: str, model: str, seed: int
+) -> str:
     """One row of the table."""
     photo = read_pixels(path)
-    hole = square(photo.shape[:2], middle, side)
+    hole = cut_out(square(photo.shape[:2], middle, side), shape)
     filled, run = fill(path, hole, model, seed)
-    cells = [name_of(path), f"{hole.size / 1e6:.1f}", str(side), model]
+    cells = [name_of(path), f"{hole.size / 1e6:.1f}", str(side), shape, model]
     cells += [f"{100 * share_outside(photo, filled, hole):.2f}"]
     cells += [f"{100 * share_strange(photo, filled, hole):.1f}"]
     cells += [f"{100 * share_flat(photo, filled, hole):.1f}"]
@@ -131,6 +146,25 @@ def square(shape: tuple[int, ...], middle: tuple[int, int] | None, side: int) ->
     hole = np.zeros((height, width), bool)
     hole[top : top + side, left : left + side] = True
     return hole
+
+
+def cut_out(hole: Hole, shape: str) -> Hole:
+    """A shape as large as a square hole: a disc, or a letter R with strokes of a fifth."""
+    if shape == "square":
+        return hole
+    rows, columns = np.where(hole)
+    top, left, side = int(rows.min()), int(columns.min()), int(np.ptp(rows)) + 1
+    canvas = np.zeros(hole.shape, np.uint8)
+    if shape == "disc":
+        cv2.circle(canvas, (left + side // 2, top + side // 2), side // 2, 1, -1)
+        return np.asarray(canvas > 0) & hole
+    half, width = side // 2, side // 5
+    x, y = left + width // 2, top + width // 2
+    bottom = top + side - 1 - width // 2
+    cv2.line(canvas, (x, y), (x, bottom), 1, width)
+    cv2.ellipse(canvas, (x, y + half // 2), (side - width, half // 2), 0, -90, 90, 1, width)
+    cv2.line(canvas, (x, y + half), (left + side - 1 - width // 2, bottom), 1, width)
+    return np.asarray(canvas > 0) & hole
 
 
 def fill(path: Path, hole: Hole, model: str, seed: int) -> tuple[Pixels, Run]:
