@@ -4,8 +4,8 @@
 
 Pictures are made: an edge or a bar at any angle, with texture, noise and a gradient, and a hole of
 24 to 64 pixels' radius in its middle; or they are the crops of kind "structure" of
-photographs.json, from FOLDER as benchmarks/photographs.py unpacks them. Three fills of each: without
-a line; with a stroke up to 1.5 pixels beside the line at each end (made pictures); with lines found by
+photographs.json, FOLDER holding the unpacked packages. Three fills of each: without a line; with a
+stroke up to 1.5 pixels beside the line at each end (made pictures); with lines found by
 benchmarks/line_detection.py. Writes OUT/lines.json, a row per picture and fill, and OUT/sheet.png;
 prints means and, against the fill without a line, intervals of the paired differences.
 """

@@ -197,6 +197,38 @@ def test_a_stroke_is_filled_undone_redone_and_downloaded(
     assert save_and_read(page, "#download", "photo-filled.png") == filled
 
 
+def test_guides_are_drawn_undone_and_sent(page: Tab, folder: Path, tmp_path: Path) -> None:
+    """An area that is excluded, and a line that goes on: neither marks anything to fill."""
+    levels = np.full((HEIGHT, WIDTH, 3), (60, 90, 150), np.uint8)
+    levels[150:] = (200, 190, 60)
+    levels[:, :60] = (220, 30, 30)
+    Image.fromarray(levels).save(tmp_path / "edge.png")
+    open_photo(page, tmp_path / "edge.png")
+    at = places(page, WIDTH, HEIGHT)
+    page.key("n")
+    page.drag(at(120, 150), at(280, 150))
+    page.key("x")
+    page.drag(at(30, 20), at(30, 280))
+    assert page.js("document.getElementById('grow').disabled")  # nothing is marked yet
+    page.key("t")
+    page.drag(at(350, 40), at(350, 260))
+    page.picture(tmp_path / "guides.png")
+    page.key("z", CONTROL)
+    page.key("b")
+    page.drag(at(180, 150), at(200, 150), at(215, 150))
+    hole = read_grey(save_and_read(page, "#mask-down", "edge-mask.png"))
+    assert hole[150, 200] and not hole[:, :100].any() and not hole[:, 300:].any()
+    set_value(page, "model", "patchmatch")
+    page.picture(tmp_path / "marks.png")
+    page.click("#fill")
+    wait_for_fill(page, 1)
+    filled = np.asarray(Image.open(io.BytesIO(save_and_read(page, "#download", "edge-filled.png"))))
+    np.testing.assert_array_equal(filled[~hole], levels[~hole])
+    assert np.abs(filled[hole].astype(int) - levels[hole]).mean() < 4
+    order = page.js("performance.getEntriesByType('resource').map((one) => one.name).join()")
+    assert order.count("/api/v1/pictures?") >= 3  # the photo, the mask and the excluded area
+
+
 def test_before_and_after_are_compared(page: Tab, folder: Path) -> None:
     open_photo(page, folder / "photo.png")
     at, original = places(page, WIDTH, HEIGHT), photo()

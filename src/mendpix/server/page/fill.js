@@ -4,6 +4,7 @@
 /** @import {JobRunner} from "./jobs.js" */
 /** @import {Session} from "./session.js" */
 import * as api from "./api.js";
+import { describeGuides } from "./guides.js";
 import { t } from "./i18n.js";
 import { encodePng } from "./png.js";
 
@@ -38,7 +39,8 @@ export async function fill(session, runner, choice) {
   const retry = runner.begin();
   runner.say(t("sending"));
   const mask = await uploadMask(session, retry);
-  const order = { pictures: [session.now.picture.id], mask, ...choice };
+  const guides = await describeGuides(session, retry);
+  const order = { pictures: [session.now.picture.id], mask, ...guides, ...choice };
   const job = await runner.run(order, retry);
   if (job.results.length) {
     await waitForLayer(session, job);

@@ -4,7 +4,7 @@ import { createElement, find } from "./dom.js";
 import { t } from "./i18n.js";
 
 const ROWS = [
-  ["tools", "B E R L G H"],
+  ["tools", "B E R L G T X N H"],
   ["paint", "*left"],
   ["erase", "*right"],
   ["pan", "*pan"],

@@ -140,7 +140,8 @@ function refresh() {
   button("undo").disabled = !history.canUndo || runner.busy;
   button("redo").disabled = !history.canRedo || runner.busy;
   button("fill").disabled = runner.busy;
-  for (const id of ["clear", "grow", "mask-down", "batch"]) button(id).disabled = session.isEmpty;
+  button("clear").disabled = session.isEmpty && !session.hasGuides;
+  for (const id of ["grow", "mask-down", "batch"]) button(id).disabled = session.isEmpty;
   for (const id of ["hold", "slide"]) button(id).disabled = !session.isFilled;
   if (!session.isFilled) compare.set(false);
   showTries(session);
@@ -227,7 +228,7 @@ const undo = edit((s) => s.undo());
 const redo = edit((s) => s.redo());
 const invert = edit((s) => s.add({ kind: "invert" }));
 const clear = edit((s) => {
-  if (!s.isEmpty) s.add({ kind: "clear" });
+  if (!s.isEmpty || s.hasGuides) s.add({ kind: "clear" });
 });
 const downloadPicture = () =>
   runExclusive(async () => {

@@ -2,6 +2,7 @@
 
 /** @import {Stage} from "./stage.js" */
 import { byId } from "./dom.js";
+import { isGuide } from "./guides.js";
 import { floodFill } from "./mask-pixels.js";
 import { TOOLS } from "./tools.js";
 
@@ -105,7 +106,7 @@ export class PointerInput {
     this.stage.draft = null;
     if (!op || !this.stage.session) return;
     this.stage.session.add(op);
-    this.callbacks.onStroke();
+    if (!isGuide(op)) this.callbacks.onStroke();
   }
 
   /** Mark the inside of a closed outline. @param {number} x @param {number} y */

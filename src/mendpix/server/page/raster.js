@@ -138,7 +138,7 @@ export class Raster {
     else if (op.kind === "polygon") drawPolygon(this, op.points, op.erase ? 0 : 1);
     else if (op.kind === "invert") this.invert();
     else if (op.kind === "clear") this.tiles.clear();
-    else {
+    else if (op.kind === "tiles") {
       if (op.only) this.tiles.clear();
       this.add(op.tiles);
     }

@@ -1,6 +1,7 @@
 /** An open picture: its history, mask and layers. Fires "change" and "draw". */
 
 /** @import {Op, Picture, Result, Tries} from "./types.js" */
+import { guideOps, markOps } from "./guides.js";
 import { History } from "./history.js";
 import { Layer } from "./layer.js";
 import { hasNoMarks, MaskPixels } from "./mask-pixels.js";
@@ -24,7 +25,11 @@ export class Session extends EventTarget {
   }
 
   get isEmpty() {
-    return hasNoMarks(this.now.ops);
+    return hasNoMarks(markOps(this.now.ops));
+  }
+
+  get hasGuides() {
+    return guideOps(this.now.ops).length > 0;
   }
 
   get isFilled() {
@@ -33,7 +38,7 @@ export class Session extends EventTarget {
 
   /** The mask's pixels, read-only. */
   mask() {
-    return this.pixels.render(this.now.ops);
+    return this.pixels.render(markOps(this.now.ops));
   }
 
   notify() {

@@ -4,6 +4,7 @@
 /** @import {Layer} from "./layer.js" */
 /** @import {Session} from "./session.js" */
 import { byId, find } from "./dom.js";
+import { guideOps, isGuide, markOps, paintGuides } from "./guides.js";
 import { paint, paintPixels } from "./overlay.js";
 import { Viewport } from "./viewport.js";
 
@@ -158,13 +159,16 @@ export class Stage {
     context.rect(0, 0, view.width, view.height);
     context.clip();
     const { draft } = this;
-    const { ops } = session.now;
+    const ops = markOps(session.now.ops);
+    const guides = guideOps(session.now.ops);
     if (scale >= EXACT) {
       if (this.pixelTiles.ops !== ops) this.pixelTiles = { ops, tiles: new Map() };
       const area = [...view.toPicture(0, 0), ...view.toPicture(view.across, view.down)];
       paintPixels(context, session.mask(), area, COLOUR, this.pixelTiles.tiles);
     } else paint(context, ops, view.width, view.height, COLOUR);
-    if (draft) paint(context, [draft], view.width, view.height, COLOUR);
+    if (draft && isGuide(draft)) guides.push(draft);
+    else if (draft) paint(context, [draft], view.width, view.height, COLOUR);
+    paintGuides(context, guides, view.scale);
     const points = draft?.kind === "stroke" ? draft.points : draft ? [] : null;
     this.drawnStroke = { points, count: points?.length ?? 0 };
     context.restore();

@@ -27,6 +27,9 @@ export const EN = {
   rectangle: "Rectangle",
   lasso: "Lasso",
   inside: "Fill inside an outline",
+  source: "Take texture from here",
+  exclude: "Take no texture from here",
+  line: "Continue a line",
   hand: "Move",
   stage: "Picture",
   stageHelp:
@@ -167,7 +170,7 @@ export const EN = {
   help_fill: "Fill; cancel",
   help_mask: "Invert, clear the mask",
   help_file: "Open, download",
-  help_tools: "Brush, eraser, rectangle, lasso, inside, move",
+  help_tools: "Brush, eraser, rectangle, lasso, inside, take from, not from, line, move",
   key_left: "left button, one finger",
   key_right: "right button",
   key_pan: "Space and drag, middle button, two fingers",

@@ -1,5 +1,5 @@
 /**
- * The tools: each turns the pointer's path into an operation on the mask.
+ * The tools: each turns the pointer's path into an operation on the mask, or into a guide.
  * `draft` is the operation of the path so far.
  */
 
@@ -32,6 +32,9 @@ const makeStroke = (always) => ({ points, radius, erase }) => ({
   points,
 });
 
+/** @param {"source" | "exclude"} role @returns {(gesture: Gesture) => Op} */
+const makeArea = (role) => ({ points, radius, erase }) => ({ kind: "area", role, erase, radius, points });
+
 /** @type {Record<string, Tool>} */
 export const TOOLS = {
   brush: { key: "b", sized: true, draft: makeStroke(false) },
@@ -49,5 +52,13 @@ export const TOOLS = {
       points.length < 6 ? null : { kind: "polygon", erase, points },
   },
   inside: { key: "g", sized: false, draft: () => null },
+  source: { key: "t", sized: true, draft: makeArea("source") },
+  exclude: { key: "x", sized: true, draft: makeArea("exclude") },
+  line: {
+    key: "n",
+    sized: false,
+    draft: ({ points }) =>
+      points.length < 4 ? null : { kind: "line", points: [...points.slice(0, 2), ...points.slice(-2)] },
+  },
   hand: { key: "h", sized: false, draft: () => null },
 };

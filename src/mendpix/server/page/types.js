@@ -25,7 +25,11 @@
  * @typedef {{kind: "tiles", tiles: Tiles, only: boolean, from: string}} Bitmap
  * @typedef {{kind: "invert"}} Invert
  * @typedef {{kind: "clear"}} Clear
- * @typedef {Stroke | Polygon | Bitmap | Invert | Clear} Op
+ * @typedef {{kind: "area", role: "source" | "exclude", erase: boolean, radius: number,
+ *   points: number[]}} Area
+ * @typedef {{kind: "line", points: number[]}} Line
+ * @typedef {Stroke | Polygon | Bitmap | Invert | Clear} Mark
+ * @typedef {Mark | Area | Line} Op
  *
  * @typedef {{order: Record<string, any>, results: Result[]}} Tries
  * @typedef {{ops: readonly Op[], picture: Picture, label: string, tries: Tries | null}} Snapshot
