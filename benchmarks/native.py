@@ -4,7 +4,8 @@
     python benchmarks/native.py report rows.csv --baseline older.csv --out report.md
 
 PACKAGES holds the unpacked packages of ``photographs.json``. Of its crops those count whose hole a
-person marked as guessable before any fill was seen.
+person marked as guessable before any fill was seen. ``--set pastes`` removes things that
+``paste_removal.py`` pasted, the truth known, with exact and with loose masks.
 
 Fillers: a name that ``mendpix.load`` knows, ``auto+migan`` (a generator by name; ``auto`` alone
 has none), ``auto@best``; ``migan`` as its makers' own pipeline runs it, in a window around the

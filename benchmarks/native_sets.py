@@ -1,6 +1,7 @@
 """What the native benchmark fills: crops of large photographs at 1:1, or pasted things."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,4 +98,15 @@ def hash_name(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-SETS = {"crops": read_crops}
+def read_pastes(folder: Path, limit: int | None = None) -> Iterator[Sample]:
+    """Things pasted into the photographs, each removed with an exact and with a loose mask.
+
+    The pictures that things are cut from lie in the folder that MENDPIX_SHARED names.
+    """
+    import paste_removal
+
+    things = Path(os.environ["MENDPIX_SHARED"]) / "photos"
+    return paste_removal.read_samples(folder, limit, things)
+
+
+SETS = {"crops": read_crops, "pastes": read_pastes}

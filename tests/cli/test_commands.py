@@ -15,6 +15,7 @@ import typer
 from PIL import Image
 
 from mendpix import cli
+from mendpix.io import files
 
 PHOTO = (np.random.default_rng(0).random((40, 60, 3)) * 60 + 90).astype(np.uint8)
 
@@ -434,3 +435,29 @@ def test_what_a_folder_holds_is_filled_or_named(run: Run, folder: Path) -> None:
     assert "left out 1 subfolder (day-2); --recursive" in err
     assert run(*words, folder / "all", "--recursive")[0] == 0
     assert (folder / "all" / "day-2" / "c.png").is_file()
+
+
+def test_mask_makes_what_fill_takes(run: Run, folder: Path) -> None:
+    photo, out = folder / "photo.png", folder / "made.png"
+    code, said, _ = run("mask", photo, "--box", "20,10,12,10", "--grow", "0", "--out", out)
+    assert (code, said) == (0, f"{out}: 5 % of {photo}\n")
+    np.testing.assert_array_equal(files.read(out).pixels, files.read(folder / "mask.png").pixels)
+    assert run("mask", photo, "--at", "30,20", "--out", out)[0] == 0
+    for words, message in (
+        (["--at", "30"], "is not X,Y"),
+        (["--at", "90,5"], "lies outside"),
+        ([], "nothing says what to mark"),
+        (["--box", "1,1,5,5", "--out", photo], "is a photo or mask of this fill"),
+    ):
+        code, _, said = run("mask", photo, "--out", out, *words)
+        assert (code, said.count("\n")) == (2, 1)
+        assert message in said
+
+
+def test_a_shape_in_alpha_becomes_a_mask(run: Run, folder: Path) -> None:
+    strokes = np.zeros((40, 60, 4), np.uint8)
+    strokes[10:20, 20:32, 3] = 255
+    path = mask_of(folder, "strokes.png", strokes)
+    out = folder / "made.png"
+    assert run("mask", path, "--from-alpha", "--invert", "--out", out)[0] == 0
+    np.testing.assert_array_equal(files.read(out).pixels, files.read(folder / "mask.png").pixels)

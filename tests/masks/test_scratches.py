@@ -1,5 +1,6 @@
 """Specks and scratches of known position are found, and clean surroundings left alone."""
 
+import json
 import subprocess
 import sys
 from itertools import pairwise
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mendpix.errors import MendError
+from mendpix.errors import Cancelled, MendError
 from mendpix.io import files
 from mendpix.io.picture import Picture
 from mendpix.masks import holes, scratches
@@ -104,3 +105,48 @@ def test_the_command_writes_a_mask_that_fill_takes(tmp_path: Path) -> None:
     mask = files.read(tmp_path / "mask.png")
     assert mask.shape == (240, 320)
     assert (mask.pixels[..., 0][where] > 0).mean() > 0.95
+
+
+def test_specks_or_lines_alone() -> None:
+    values, _ = spoilt(255)
+    both = scratches.find(Picture(values))
+    specks = scratches.find(Picture(values), only="specks")
+    lines = scratches.find(Picture(values), only="lines")
+    assert specks[50, 60]
+    assert not specks[110, 220:240].any()
+    assert lines[110, 220:240].any()
+    assert not lines[50, 60]
+    np.testing.assert_array_equal(specks | lines, both)
+
+
+def test_finding_tells_how_far_it_is_and_can_be_cancelled() -> None:
+    shares: list[float] = []
+    scratches.find(Picture(np.tile(scan(), (3, 3, 1))), progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+    assert len(shares) >= 20
+
+    def cancel(share: float) -> None:
+        if share > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        scratches.find(Picture(scan()), progress=cancel)
+
+
+def test_the_command_takes_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mendpix.cli.scratch_commands import find_scratches
+
+    (tmp_path / "scans" / "box").mkdir(parents=True)
+    for name, level in (("a.png", 255), ("box/b.png", 0)):
+        Image.fromarray(spoilt(level)[0]).save(tmp_path / "scans" / name)
+    out = tmp_path / "masks"
+    find_scratches(tmp_path / "scans", out, recursive=True, preview=True, as_json=True)
+    told = json.loads(capsys.readouterr().out)["scans"]
+    assert [Path(one["mask"]).relative_to(out).as_posix() for one in told] == ["a.png", "box/b.png"]
+    assert all(one["parts"] >= 3 and one["share"] < 0.02 for one in told)
+    found = files.read(out / "a.png").pixels[..., 0] > 0
+    np.testing.assert_array_equal(found, scratches.find(Picture(spoilt(255)[0])))
+    red = files.read(out / "a-preview.jpg").pixels[found].mean(axis=0)
+    assert red[0] > 180
+    assert red[1] < 90

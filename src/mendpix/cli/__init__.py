@@ -8,8 +8,10 @@ import typer
 from mendpix import __version__
 from mendpix.cli import (
     evaluation_commands,
+    mask_commands,
     model_commands,
     picture_commands,
+    scratch_commands,
     server_commands,
     terminal,
     training_commands,
@@ -29,11 +31,13 @@ USAGE: Any = typer.BadParameter.__base__
 
 for verbs in (
     picture_commands,
+    mask_commands,
     training_commands,
     evaluation_commands,
     model_commands,
     weight_commands,
     server_commands,
+    scratch_commands,
 ):
     verbs.add_to(app)
 

@@ -1,4 +1,4 @@
-"""The verbs serve and find-scratches."""
+"""The verb serve."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,14 +6,12 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
-from mendpix.cli import options as o
 from mendpix.cli import terminal
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the verbs."""
+    """Register the verb."""
     app.command()(serve)
-    app.command("find-scratches")(find_scratches)
 
 
 def serve(
@@ -101,27 +99,3 @@ def serve(
         log=log,
     )
     server.serve(settings, lambda address: terminal.print_line(f"mendpix listens at {address}"))
-
-
-def find_scratches(
-    photo: Annotated[Path, Argument(help="A scan with dust or scratches.", show_default=False)],
-    out: Annotated[Path, Option("--out", "-o", help="The mask to write, white = found.")],
-    sensitivity: Annotated[
-        float, Option("--sensitivity", "-s", min=0, max=1, help="Higher finds more.")
-    ] = 0.5,
-    grow: o.Grow = 0,
-) -> None:
-    """Find specks, hairs and scratches in PHOTO and write them as a mask."""
-    import numpy as np
-
-    from mendpix.io import files
-    from mendpix.io.picture import Picture
-    from mendpix.masks import holes, scratches
-
-    picture = files.read(photo)
-    hole = holes.dilate(scratches.find(picture, sensitivity), grow)
-    files.write(out, Picture(np.where(hole, np.uint8(255), np.uint8(0))[..., None]))
-    count, share = len(holes.components(hole)), 100 * holes.ratio(hole)
-    terminal.print_line(f"{out}: {count} parts, {share:.2g} % of {photo}")
-    if not count:
-        terminal.remark("nothing was found; try a higher --sensitivity")

@@ -201,8 +201,11 @@ def _explain_empty(mask: Picture) -> list[str]:
         text = f"its largest value is {largest:g}; mark the hole with {needed:g}"
         return [f"{_EMPTY}: {text}"] if largest else []
     solid = _levels(np.asarray(mask.alpha)) >= 0.5
-    text = "it is black wherever it is opaque, but its alpha holds a shape; paint it white"
-    return [f"{_EMPTY}: {text}"] if solid.any() and not solid.all() else []
+    text = (
+        f"{_EMPTY}: it is black wherever it is opaque, but its alpha holds a shape; paint it "
+        "white, or take it (mendpix mask MASK --from-alpha --invert --out NEW.png)"
+    )
+    return [text] if solid.any() and not solid.all() else []
 
 
 def _check(

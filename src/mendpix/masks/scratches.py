@@ -8,6 +8,7 @@ the picture's own, is classified by what each measures (`mendpix.masks.defect_cl
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,13 +18,14 @@ from mendpix.errors import MendError
 from mendpix.io.picture import Picture, to_8_bits
 from mendpix.masks.defect_classifier import (
     LINES,
+    MEASURES,
     SPECKS,
     CandidateParts,
     DefectKind,
     PicturePlanes,
     measure,
 )
-from mendpix.types import Hole
+from mendpix.types import Hole, Progress, sub_range
 
 Plane = NDArray[np.float32]
 
@@ -58,11 +60,20 @@ class ScratchSettings:
 SETTINGS = ScratchSettings()
 
 
-def find(picture: Picture, sensitivity: float = 0.5, settings: ScratchSettings = SETTINGS) -> Hole:
+def find(
+    picture: Picture,
+    sensitivity: float = 0.5,
+    settings: ScratchSettings = SETTINGS,
+    *,
+    only: Literal["", "specks", "lines"] = "",
+    progress: Progress | None = None,
+) -> Hole:
     """Where a scan shows specks, hairs and scratches: ``(H, W)``, True = defect.
 
     Args:
         sensitivity: 0 finds only what stands out, 1 also what may be texture.
+        only: "specks" or "lines" (hairs and scratches) alone.
+        progress: called with the share done; may raise ``Cancelled``.
 
     Raises:
         MendError: a sensitivity outside [0, 1].
@@ -73,9 +84,12 @@ def find(picture: Picture, sensitivity: float = 0.5, settings: ScratchSettings =
     height, width = grey.shape
     defects = np.zeros((height, width), np.uint8)
     least = settings.surest + (settings.laxest - settings.surest) * sensitivity
-    for level in range(_count_sizes(height, width)):
+    sizes = _count_sizes(height, width)
+    costs = [4.0**-level for level in range(sizes)]
+    for level in range(sizes):
+        part = sub_range(progress, sum(costs[:level]) / sum(costs), costs[level] / sum(costs))
         small = grey if level == 0 else _shrink(grey, level)
-        marks = _detect(small, least, settings).astype(np.uint8)
+        marks = _detect(small, least, settings, only, part).astype(np.uint8)
         size = (width, height)
         defects |= (
             cv2.resize(marks, size, interpolation=cv2.INTER_NEAREST_EXACT) if level else marks
@@ -103,11 +117,23 @@ def _shrink(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
-def _detect(grey: NDArray[np.uint8], least: float, settings: ScratchSettings) -> Hole:
+def _detect(
+    grey: NDArray[np.uint8],
+    least: float,
+    settings: ScratchSettings,
+    only: str,
+    progress: Progress | None,
+) -> Hole:
     """Defects of one size whose odds are high enough, and a pixel around each for its soft rim."""
     defects = np.zeros(grey.shape, np.uint8)
-    for kind, parts in find_candidates(grey, settings):
+    rounds = 2 * (len(SPECKS.ladder) + len(LINES.ladder))
+    for number, (kind, parts) in enumerate(find_candidates(grey, settings), 1):
+        if progress is not None:
+            progress(number / rounds)
         good = kind.log_odds(parts.measured) >= least
+        if only:
+            long = parts.measured[:, MEASURES.index("length")] >= np.log(LINES.longest)
+            good &= long if only == "lines" else ~long
         keep = np.concatenate([[False], good])[parts.labels[parts.places]]
         strong = parts.strength >= settings.rim * parts.peak[parts.labels[parts.places] - 1]
         defects.ravel()[parts.places[keep & strong]] = 1
