@@ -78,9 +78,18 @@ def test_toml_and_what_it_means_to_windows(tmp_path: Path) -> None:
         ({"inputs": {"x": "photo"}, "values": "0 to 1"}, "values as"),
         ({"inputs": {"x": "photo"}, "hole_shape": "round"}, "hole_shape as 'round'"),
         ({"inputs": {"x": "photo"}, "start": 3}, "start as 3"),
+        (5, "describes itself by 5, not a table"),
+        ([1], r"describes itself by \[1\], not a table"),
+        ({"inputs": {"x": [["photo"]]}}, "it can be made of"),
+        ({"inputs": {"x": "photo"}, "values": [0, 10**400]}, "two numbers that differ"),
+        ({"inputs": {"x": "photo"}, "values": [0, 10**5000]}, "two numbers that differ"),
+        ({"inputs": {"x": "photo"}, "values": [0, float("nan")]}, "two numbers that differ"),
+        ({"inputs": {"x": "photo"}, "multiple": 10**9}, "it must be 1 to 1024"),
+        ({"inputs": {"x": "photo"}, "size": 10**6}, "it must be 8 to 8192"),
+        ({"inputs": {"x": "photo"}, "size": 1}, "it must be 8 to 8192"),
     ],
 )
-def test_wrong_tables_are_one_line(table: dict[str, Any], message: str) -> None:
+def test_wrong_tables_are_one_line(table: Any, message: str) -> None:
     with pytest.raises(WeightsError, match=message) as caught:
         OnnxDescription.of(table, "net.toml")
     assert str(caught.value).startswith("net.toml") and "\n" not in str(caught.value)

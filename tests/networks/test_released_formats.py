@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mendpix.errors import WeightsError
-from mendpix.networks import released_formats, serialization
+from mendpix.networks import released_files, released_formats, serialization
 from mendpix.networks.context_encoder import ContextEncoder
 from mendpix.networks.crfill import CRFill
 from mendpix.networks.discriminators import ContextDiscriminator
@@ -119,6 +119,41 @@ def test_damaged_files_are_one_line(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         serialization.load(tmp_path / "other.pth")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["module._orig_mod.", "net.", "model.", "generator."])
+@pytest.mark.parametrize(("form", "kind"), FORMS)
+def test_what_wrappers_put_before_all_keys_comes_off(
+    form: str, kind: type[nn.Module], prefix: str
+) -> None:
+    tensors = draw_weights(layout(form))
+    wrapped = {prefix + key: value for key, value in tensors.items()}
+    network, _ = released_files.build_from_tensors(wrapped, "the file")
+    bare, _ = released_files.build_from_tensors(tensors, "the file")
+    assert type(network) is kind
+    for value, other in zip(network.state_dict().values(), bare.state_dict().values(), strict=True):
+        assert torch.equal(value, other)
+
+
+def test_a_prefix_of_some_keys_stays() -> None:
+    tensors = {"net.a": torch.zeros(1), "b": torch.zeros(1)}
+    assert released_formats.strip_wrappers(tensors) == tensors
+    assert released_formats.strip_wrappers({}) == {}
+
+
+def test_the_old_place_of_the_formats_still_answers() -> None:
+    with pytest.warns(DeprecationWarning, match=r"is now mendpix\.networks\.released_formats"):
+        from mendpix.networks.adapters import ADAPTERS
+    network = CRFill()
+    names = released_formats.RELEASED_FORMATS["crfill"].map_names(network)
+    assert ADAPTERS["crfill"].names(network) == names
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0:root:/root:/bin/bash\n", b"\x80\x02.", b"PK"])
+def test_text_and_empty_pickles_are_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"w\.pth is (damaged|no file)"):
+        serialization.load(tmp_path / "w.pth")
 
 
 def test_unknown_formats_name_their_keys_and_ours(tmp_path: Path) -> None:

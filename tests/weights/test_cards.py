@@ -85,7 +85,7 @@ def header(**entries: object) -> bytes:
 def test_hostile_headers_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="not a safetensors file, or its header") as caught:
+    with pytest.raises(WeightsError, match=r"not a safetensors file|is damaged") as caught:
         cards.read_card(path)
     assert "\n" not in str(caught.value)
 

@@ -97,7 +97,13 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
-Trust = Annotated[bool, Option("--trust", help="Run a TorchScript file, which is a program, too.")]
+Trust = Annotated[
+    bool,
+    Option(
+        "--trust",
+        help="Run a TorchScript file, which is a program, or an ONNX file with loops, too.",
+    ),
+]
 Workers = Annotated[
     int, Option("--workers", "-j", min=1, max=256, metavar="N", help="Pictures to fill at once.")
 ]

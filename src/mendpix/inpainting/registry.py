@@ -89,7 +89,7 @@ def load(
         device: "auto", "cpu", "cuda", "cuda:1", "mps"; fillers without a network run on the CPU.
             "auto" takes an accelerator for a network where PyTorch is installed and one is there.
         threads: how many a filler may use; None: one per processor.
-        trust: run a TorchScript file, which is a program, too.
+        trust: run a TorchScript file, which is a program, and an ONNX file with loops, too.
         options: of the filler's own, such as PatchMatch's ``guide``, or the ``adapter`` of an
             exported network that does not describe itself.
 
@@ -107,6 +107,10 @@ def load(
         return CheckedFiller(_create(name, common, options))
     path = find_file(name)
     if path.suffix == ".onnx":
+        if not trust:
+            from mendpix.inpainting.onnx.screening import check_operators  # no fill by name waits
+
+            check_operators(path)
         return CheckedFiller(_load_onnx(path, device, seed, threads, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")

@@ -56,8 +56,11 @@ def is_torchscript(path: Path) -> bool:
     """Whether a file holds TorchScript: a zip archive with code in it."""
     if not path.is_file() or not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in f"/{name}" for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in f"/{name}" for name in archive.namelist())
+    except zipfile.BadZipFile:  # only its end looks like an archive's
+        return False
 
 
 def _open(path: Path) -> nn.Module:

@@ -16,7 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mendpix.errors import WeightsError
-from mendpix.networks.released_formats import RELEASED_FORMATS, ReleasedFormat, Tensors
+from mendpix.networks.released_formats import (
+    RELEASED_FORMATS,
+    ReleasedFormat,
+    Tensors,
+    strip_wrappers,
+)
+from mendpix.weights.safetensors_header import check_header
 
 
 def load(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -34,7 +40,7 @@ def build_from_tensors(content: object, source: str) -> tuple[nn.Module, dict[st
     candidates = list(_find_tensors(content))
     for name, released in RELEASED_FORMATS.items():
         for candidate in candidates:
-            tensors = released.strip_prefix(candidate)
+            tensors = released.strip_prefix(strip_wrappers(candidate))
             if released.matches(tensors):
                 return _build_network(released, tensors, source), _make_card(name, released)
     keys = [key for candidate in candidates for key in candidate]
@@ -88,16 +94,21 @@ def _join_names(names: list[str], most: int = 12) -> str:
 def _read(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
+            check_header(path)
             return load_file(path)
         with warnings.catch_warnings():  # about pickle protocols, before the error that matters
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as problem:
+        raise WeightsError(f"{path} is damaged: {problem}") from None
     except pickle.UnpicklingError:
         raise WeightsError(
             f"{path} is no file of tensors alone, and nothing else is unpickled, since that can "
             "run code; ask its source for a state dict"
         ) from None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as problem:
+    except WeightsError:
+        raise
+    except Exception as problem:  # a file that is no pickle makes the unpickler raise anything
         detail = " ".join(str(problem).split())[:120]
         raise WeightsError(f"{path} is damaged or no weights file: {detail}") from None
 

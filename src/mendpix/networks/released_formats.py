@@ -27,8 +27,8 @@ class ReleasedFormat:
     values = "[-1, 1]"
 
     def strip_prefix(self, tensors: Tensors) -> Tensors:
-        """Remove a prefix of all keys, such as the one that DataParallel adds."""
-        return _strip_prefix(tensors, "module.")
+        """Remove a prefix of the format's own; those of wrappers are gone already."""
+        return tensors
 
     def matches(self, tensors: Tensors) -> bool:
         """Whether a file with these keys, without prefix, is of this format."""
@@ -90,7 +90,6 @@ class CRFillGenerator(ReleasedFormat):
     source = "https://github.com/zengxianyu/crfill"
 
     def strip_prefix(self, tensors: Tensors) -> Tensors:
-        tensors = super().strip_prefix(tensors)
         if all(key.startswith("baseg.") for key in tensors):
             return _strip_prefix(tensors, "baseg.")
         return tensors
@@ -188,6 +187,20 @@ RELEASED_FORMATS: dict[str, ReleasedFormat] = {
     "crfill": CRFillGenerator(),
     "crfill-discriminator": CRFillDiscriminator(),
 }
+
+
+WRAPPERS = ("module.", "_orig_mod.", "net.", "network.", "model.", "generator.", "netG.")
+"""What DataParallel, torch.compile, Lightning and MMEditing put before all keys."""
+
+
+def strip_wrappers(tensors: Tensors) -> Tensors:
+    """Remove the prefixes of wrappers that all keys share, however many are nested."""
+    while tensors:
+        prefix = next((p for p in WRAPPERS if all(key.startswith(p) for key in tensors)), None)
+        if prefix is None:
+            break
+        tensors = _strip_prefix(tensors, prefix)
+    return tensors
 
 
 def _strip_prefix(tensors: Tensors, prefix: str) -> Tensors:

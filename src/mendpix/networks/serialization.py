@@ -150,8 +150,10 @@ def build(card: Card, source: str = "the card") -> nn.Module:
     Raises:
         WeightsError: an unknown network, or options it does not take.
     """
-    kind = card.get("kind", "network")
-    known = KINDS.get(kind)
+    kind, given = card.get("kind", "network"), card.get("options") or {}
+    if not isinstance(given, Mapping):
+        raise WeightsError(f"{source} has the options {str(given)[:60]}, which are no table")
+    known = KINDS.get(str(kind))
     if known is None:
         raise WeightsError(f"{source} holds a {kind!r}; known are {', '.join(KINDS)}")
     name = str(card.get("network"))
@@ -161,7 +163,7 @@ def build(card: Card, source: str = "the card") -> nn.Module:
         )
     network = known[name]
     try:
-        options = parse_options(network, card.get("options") or {}, f"{source}, {kind} {name!r}")
+        options = parse_options(network, given, f"{source}, {kind} {name!r}")
         return network(options)
     except MendError as problem:
         raise WeightsError(f"{source}: {problem}") from None

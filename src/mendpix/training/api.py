@@ -1,6 +1,7 @@
 """Training: from a folder of pictures and a recipe to weights that fill."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,29 +64,35 @@ def train(
     recipe, notices = resolve_weights(initialization.resolve_network(recipe))
 
     fabric = run_setup.launch_fabric(recipe, devices, nodes, accelerator)
-    saved = run_setup.load_state(directory, recipe, fabric, resume)
-    models = run_setup.prepare_models(fabric, recipe, is_new=saved is None)
-    room = run_setup.check_models(fabric, recipe, models)
-    pictures = run_setup.read_pictures(fabric, Path(photos), recipe, room, devices)
+    with directory.lock() if fabric.is_global_zero else nullcontext():
+        fabric.barrier()  # the others wait until the first has the folder
+        saved = run_setup.load_state(directory, recipe, fabric, resume)
+        models = run_setup.prepare_models(fabric, recipe, is_new=saved is None)
+        room = run_setup.check_models(fabric, recipe, models)
+        pictures = run_setup.read_pictures(fabric, Path(photos), recipe, room, devices)
 
-    torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process
-    samples = run_setup.build_samples(fabric, recipe, pictures, models)
-    state = run_setup.build_state(fabric, recipe, pictures, models)
-    if saved is not None:
-        state.load_state_dict(saved)
-    if fabric.is_global_zero:
-        directory.create(recipe) if saved is None else directory.truncate_log(state.step)
-    fabric.barrier()
+        torch.manual_seed(recipe.seed + fabric.global_rank)  # dropout and noise differ by process
+        samples = run_setup.build_samples(fabric, recipe, pictures, models)
+        state = run_setup.build_state(fabric, recipe, pictures, models)
+        if saved is not None:
+            state.load_state_dict(saved)
+        if fabric.is_global_zero:
+            directory.create(recipe) if saved is None else directory.truncate_log(state.step)
+        fabric.barrier()
 
-    event_file = EventFile(directory.path / "tensorboard", state.step) if writes_events else None
-    log = RunLog(directory, recipe.total, watch, fabric.is_global_zero, event_file)
-    loop = TrainingLoop(state, samples, directory, log)
-    pictures.notices.extend(notices)
-    run_setup.report_start(log, pictures, state.step, resume, lpips=loop.lpips is not None)
-    try:
-        return loop.train(max_minutes)
-    finally:
-        log.close()
+        event_file = (
+            EventFile(directory.path / "tensorboard", state.step) if writes_events else None
+        )
+        log = RunLog(directory, recipe.total, watch, fabric.is_global_zero, event_file)
+        loop = TrainingLoop(state, samples, directory, log)
+        pictures.notices.extend(notices)
+        if saved is not None:
+            loop.complete_save()
+        run_setup.report_start(log, pictures, state.step, resume, lpips=loop.lpips is not None)
+        try:
+            return loop.train(max_minutes)
+        finally:
+            log.close()
 
 
 def _resolve_recipe(

@@ -171,8 +171,16 @@ class TrainingLoop:
         random = self.state.collect_random_states()
         if self.fabric.is_global_zero:
             checkpoint.save(self.directory.state, self.state.state_dict(random))
-            network = self.state.released_network
-            self.directory.save_weights("last", network, self._build_card())
+            self._save_last()
+        self.fabric.barrier()
+
+    def _save_last(self) -> None:
+        self.directory.save_weights("last", self.state.released_network, self._build_card())
+
+    def complete_save(self) -> None:
+        """Write the last weights where a killed process had written the state alone."""
+        if self.fabric.is_global_zero and self.directory.read_last_step() != self.state.step:
+            self._save_last()
         self.fabric.barrier()
 
     def _iterate_held_out(self) -> Iterator[Batch]:

@@ -3,11 +3,13 @@
 import json
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 
 from mendpix import __version__
@@ -19,9 +21,13 @@ from mendpix.training.photos import PhotoSet
 from mendpix.training.provenance import describe_pictures
 from mendpix.training.recipe import Recipe
 from mendpix.training.recipe_io import format_recipe
+from mendpix.weights import cards
 
 CHANGEABLE = {"log_every", "sheet_every", "save_every", "from_weights"}
 """Fields that may change when a run is resumed: the weights do not depend on them."""
+
+LOCK = "lock"
+"""Of the folder of states: held while a process trains."""
 
 
 class RunDirectory:
@@ -32,15 +38,47 @@ class RunDirectory:
         self.state = path / "state"
         self.log_file = path / "log.jsonl"
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes out while the block runs; a process that dies lets go of it.
+
+        Raises:
+            TrainingError: another process trains there, or the folder cannot be written.
+        """
+        made = [path for path in (self.state, self.path) if not path.exists()]
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            held = FileLock(self.state / LOCK).acquire(timeout=0)
+        except Timeout:
+            raise TrainingError(
+                f"{self.path} is in use by another process that trains; "
+                "wait until it has ended, or name another --out"
+            ) from None
+        except OSError as problem:
+            raise TrainingError(f"{self.path} cannot be written: {problem.strerror}") from None
+        try:
+            with held:
+                yield
+        finally:
+            if made and list(self.state.iterdir()) == [self.state / LOCK]:
+                (self.state / LOCK).unlink()
+            for path in made:
+                with suppress(OSError):  # nothing was written there: it is gone as before
+                    path.rmdir()
+
     def check_unused(self) -> None:
-        """Refuse to begin where there is a run.
+        """Refuse to begin where there is a run; one that was killed before its first state is none.
 
         Raises:
             TrainingError: it holds one already.
         """
-        if checkpoint.exists(self.state) or self.log_file.exists():
+        if checkpoint.exists(self.state) and checkpoint.load(self.state)["step"] > 0:
             raise TrainingError(
                 f"{self.path} holds a run already; go on with it by --resume, or name another --out"
+            )
+        if (self.path / "last.safetensors").exists():  # it is written after the first state
+            raise TrainingError(
+                f"{self.path} holds the weights of a run without its state; name another --out"
             )
 
     def create(self, recipe: Recipe) -> None:
@@ -51,6 +89,8 @@ class RunDirectory:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            for leftover in (self.log_file, self.path / "best.safetensors"):
+                leftover.unlink(missing_ok=True)  # of a run that was killed before its first state
             with atomic_write(self.path / "recipe.toml") as draft:
                 draft.write_text(format_recipe(recipe), encoding="utf-8")
         except OSError as problem:
@@ -76,6 +116,11 @@ class RunDirectory:
     def save_weights(self, name: str, network: nn.Module, card: Mapping[str, Any]) -> Path:
         """Write ``NAME.safetensors`` with its card."""
         return serialization.save(self.path / f"{name}.safetensors", network, card)
+
+    def read_last_step(self) -> int | None:
+        """The step of the ``last`` weights; None where there are none."""
+        path = self.path / "last.safetensors"
+        return int(cards.read_card(path)["steps"]) if path.exists() else None
 
 
 def _parse_step(line: str) -> int:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from mendpix.errors import WeightsError
 from mendpix.io.paths import expand_home
+from mendpix.weights.onnx_metadata import read_metadata
+from mendpix.weights.safetensors_header import check_header
 
 CARD = "mendpix"
 """The key of the safetensors header's metadata under which the card lies, as JSON."""
@@ -78,8 +80,9 @@ def read_card(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     with _catch_errors(path):
         if path.suffix == ".onnx":
-            metadata = _read_onnx_metadata(path)
+            metadata = read_metadata(path)
         else:
+            check_header(path)
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
     if CARD not in metadata:
@@ -160,63 +163,6 @@ def _catch_errors(path: Path) -> Iterator[None]:
         raise WeightsError(f"{path} is not a safetensors file, or its header is damaged") from None
     except TypeError:  # of the numbers that NumPy lacks, such as bfloat16
         raise WeightsError(f"{path} holds tensors of a kind that cannot be hashed here") from None
-
-
-_PROPERTIES, _KEY, _VALUE = 14, 1, 2  # fields of an ONNX model and of one of its properties
-
-
-def _read_onnx_metadata(path: Path) -> dict[str, str]:
-    """The metadata of an ONNX file, past the graph without reading it.
-
-    By hand, as opening a stranger's graph to read its card costs a third of a second, and trust.
-    An ONNX file is one protocol-buffers message: a tag (field number, kind) before each field.
-    """
-    metadata = {}
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            for field, length in _fields(file, size):
-                if field == _PROPERTIES:
-                    stop = file.tell() + length
-                    parts = {key: file.read(n).decode() for key, n in _fields(file, stop)}
-                    metadata[parts[_KEY]] = parts.get(_VALUE, "")
-                else:
-                    file.seek(length, 1)
-    except (ValueError, KeyError):
-        raise WeightsError(f"{path} is not an ONNX file, or it is cut short") from None
-    return metadata
-
-
-def _fields(file: BinaryIO, stop: int) -> Iterator[tuple[int, int]]:
-    """Number and length of each field with a length, up to ``stop``; the caller moves past it."""
-    while file.tell() < stop:
-        tag = _read_varint(file)
-        kind = tag & 7
-        if kind == 0:
-            _read_varint(file)
-        elif kind == 2:
-            length = _read_varint(file)
-            if file.tell() + length > stop:
-                raise ValueError("cut short")
-            yield tag >> 3, length
-        elif kind in (1, 5):
-            file.seek(8 if kind == 1 else 4, 1)
-        else:
-            raise ValueError("no such kind of field")
-
-
-def _read_varint(file: BinaryIO) -> int:
-    """A whole number, seven bits a byte, lowest first."""
-    value = shift = 0
-    while True:
-        byte = file.read(1)
-        if not byte or shift > 63:
-            raise ValueError("cut short")
-        value |= (byte[0] & 127) << shift
-        if byte[0] < 128:
-            return value
-        shift += 7
 
 
 BUNDLED = Path(__file__).with_name("bundled")

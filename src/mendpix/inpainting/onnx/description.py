@@ -26,6 +26,18 @@ PLANES = {
 
 SHAPES = ("any", "centre")
 
+SMALLEST_SIZE, LARGEST_SIZE, LARGEST_MULTIPLE = 8, 8192, 1024
+"""Pixels; beyond, a network would see too little of a picture, or take all memory."""
+
+_LIMITS = {
+    "multiple": f"; it must be 1 to {LARGEST_MULTIPLE}",
+    "size": f"; it must be {SMALLEST_SIZE} to {LARGEST_SIZE}, or left out where any will do",
+    "hole_side": f"; it must be 0 to {LARGEST_SIZE}",
+    "values": "; it must be two numbers that differ, such as [0, 1]",
+    "output_values": "; it must be two numbers that differ, such as [0, 1]",
+    "hole_values": "; it must be two numbers that differ, such as [0, 1]",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxDescription:
@@ -63,6 +75,8 @@ class OnnxDescription:
         Raises:
             WeightsError: an unknown name, or a value of another kind.
         """
+        if not isinstance(table, Mapping):
+            raise WeightsError(f"{source} describes itself by {_abbreviate(table)}, not a table")
         known = [field.name for field in fields(cls)]
         for name in table:
             if name not in known:
@@ -81,7 +95,7 @@ class OnnxDescription:
         try:
             text = path.read_text("utf-8")
             table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, RecursionError) as problem:
             raise WeightsError(f"{path} cannot be read: {problem}") from None
         if not isinstance(table, Mapping):
             raise WeightsError(f"{path} holds no table; describe the network in one")
@@ -167,25 +181,31 @@ def _parse(name: str, value: Any, source: str) -> Any:
         case "output_values":
             valid = value is None or _is_range(value)
         case "multiple":
-            valid = is_count and value > 0
+            valid = is_count and 0 < value <= LARGEST_MULTIPLE
         case "size":
-            valid = value is None or (is_count and value > 0)
+            valid = value is None or (is_count and SMALLEST_SIZE <= value <= LARGEST_SIZE)
         case "hole_side":
-            valid = is_count
+            valid = is_count and value <= LARGEST_SIZE
         case "hole_shape":
             valid = value in SHAPES
         case _:
             valid = isinstance(value, str)
     if not valid:
-        raise WeightsError(f"{source} describes {name} as {value!r}, which it cannot be")
+        raise WeightsError(
+            f"{source} describes {name} as {_abbreviate(value)}{_LIMITS.get(name, '')}"
+        )
     return (float(value[0]), float(value[1])) if isinstance(value, list | tuple) else value
 
 
 def _parse_planes(name: str, planes: Any, source: str) -> tuple[str, ...]:
     listed = [planes] if isinstance(planes, str) else planes
-    if not isinstance(listed, list | tuple) or not listed or not set(listed) <= set(PLANES):
+    known = isinstance(listed, list | tuple) and all(
+        isinstance(plane, str) and plane in PLANES for plane in listed
+    )
+    if not known or not listed:
         raise WeightsError(
-            f"{source} makes the input {name} of {planes!r}; it can be made of {', '.join(PLANES)}"
+            f"{source} makes the input {name} of {_abbreviate(planes)}; "
+            f"it can be made of {', '.join(PLANES)}"
         )
     return tuple(listed)
 
@@ -194,6 +214,14 @@ def _is_range(value: Any) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) == 2
-        and all(isinstance(end, int | float) for end in value)
+        and all(isinstance(end, int | float) and abs(end) <= 1e6 for end in value)
         and value[0] != value[1]
     )
+
+
+def _abbreviate(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python prints
+        text = "a number without end"
+    return text if len(text) <= 60 else f"{text[:57]}..."
