@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ LARGEST_SEED = 2**31 - 1
 Shape = str | Sequence[float | str | Sequence[float]]
 """Numbers of a box or polygon: ``"30,20,20,10"``, ``"5%,90%,20%,8%"`` or a sequence of them,
 or of pairs of them."""
+Amount = int | Literal["auto"]
+"""Pixels by which a hole grows; "auto": as far as the edge of what it covers reaches."""
 Progress = Callable[[float], None]
 """Called with the share done, in [0, 1]; may raise :class:`~mendpix.errors.Cancelled`."""
 

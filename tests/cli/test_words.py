@@ -110,7 +110,7 @@ def test_options_state_the_range_of_the_library() -> None:
         return option.__metadata__[0].max  # type: ignore[attr-defined]
 
     assert most(options.Seed) == LARGEST_SEED
-    assert most(options.Grow) == limits.LARGEST_GROWTH
+    assert most(options.GrowPixels) == limits.LARGEST_GROWTH
     assert most(options.Tries) == limits.MOST_TRIES
 
 

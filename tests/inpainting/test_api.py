@@ -96,7 +96,8 @@ def test_from_alpha_makes_the_filled_opaque_and_nothing_else() -> None:
     before[..., 3] = 200
     before[hole()] = (0, 0, 0, 127)
     before[0, :, 3] = 128
-    after = mendpix.fill(before, from_alpha=True, model="mean-colour")
+    with pytest.warns(UserWarning, match="partly transparent, apart from what is marked"):
+        after = mendpix.fill(before, from_alpha=True, model="mean-colour")
     assert (after[hole()][:, 3] == 255).all()
     assert (after[hole()][:, 0] == 90).all()
     same_outside(before, after)

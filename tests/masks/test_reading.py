@@ -146,7 +146,11 @@ def test_a_tight_rim_is_warned_of(grow: int, tight: bool) -> None:
     picture = conversion.from_array((ground * (1 - cover) + 220 * cover).astype(np.uint8))
     hole = disc(24 + grow) >= 0.5
     warnings = from_array(hole, picture).warnings
-    assert any("--grow" in line for line in warnings) == tight
+    assert any("try --grow auto" in line for line in warnings) == tight
+    reading = from_array(hole, picture, grow="auto")
+    assert not reading.warnings
+    assert reading.grow is not None
+    assert reading.grow >= 1 - grow if tight else reading.grow == 0
 
 
 def test_scattered_masks_on_photos_are_seldom_called_tight(shared: Path) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import fields
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ def test_the_server_takes_every_option() -> None:
     "body",
     [
         {},
+        {"grow": "auto"},
         {"grow": 3, "invert": True, "fit_mask": True},
         {"from_alpha": True, "keep_palette": True},
         {"anchor": "top-left"},
@@ -55,3 +57,11 @@ def test_the_server_takes_every_option() -> None:
 )
 def test_a_request_becomes_the_same_options(body: dict[str, Any]) -> None:
     assert JobRequest(**body).to_fill_options() == FillOptions(**body)
+
+
+def test_the_page_grows_by_itself() -> None:
+    """Its own default; elsewhere nothing grows unasked."""
+    page = files("mendpix.server") / "page"
+    assert 'id="grow-auto" type="checkbox" checked' in (page / "index.html").read_text("utf-8")
+    order = (page / "fill-settings.js").read_text("utf-8")
+    assert 'grow: input("grow-auto").checked ? "auto" : 0' in order

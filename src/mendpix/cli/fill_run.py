@@ -60,6 +60,7 @@ class FillRun:
     Args:
         output: for people, one JSON document at the end, or a line of JSON for each picture.
         rules: by which a folder's files find their masks.
+        save_hole: file (of many pictures: folder) for the holes that are filled.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class FillRun:
         output: Output,
         folder: FolderOptions,
         rules: "PairingRules",
+        save_hole: Path | None = None,
     ) -> None:
         self.settings, self.output, self.folder, self.rules = settings, output, folder, rules
+        self.save_hole = save_hole
         self.outcomes: list[FillOutcome] = []
         self.skipped: dict[Path, str] = {}
         self.count, self.done_before, self.many = 1, 0, False
@@ -118,7 +121,7 @@ class FillRun:
 
         if self.folder.resume:
             raise MendError(f"--resume goes on with a folder, but {photo} is one picture")
-        task = FillTask(photo, mask, out)
+        task = FillTask(photo, mask, out, self.save_hole)
         new_folders = NewFolders([task])
         with self._show_progress() as progress, self._catch_interrupt():
             filler = open_filler(self.settings)
@@ -157,7 +160,7 @@ class FillRun:
         from mendpix.io import pairing
 
         pairs = pairing.pair(photo, mask, self.rules)
-        tasks = batch.plan(pairs, out, self.settings.force)
+        tasks = batch.plan(pairs, out, self.settings.force, self.save_hole)
         self.many, self.count = pairs.many, len(tasks)
         for path in pairs.skipped:
             self._report_skip(path, pairs.reasons.get(path, "nothing pairs with it"))
@@ -254,8 +257,9 @@ def _is_one(path: Path) -> bool:
 def format_outcome(outcome: "FillOutcome") -> str:
     """What was filled and how the file's format changed the rest, in one line."""
     named = f"{outcome.out} to {outcome.others[-1].name}" if outcome.others else f"{outcome.out}"
+    grown = "" if outcome.grow is None else f", grown by {outcome.grow} px,"
     line = (
-        f"{named}: {100 * outcome.hole_ratio:.3g} % of {outcome.width}x{outcome.height} "
+        f"{named}: {100 * outcome.hole_ratio:.3g} % of {outcome.width}x{outcome.height}{grown} "
         f"filled in {outcome.seconds:.2f} s"
     )
     if not outcome.largest_change:

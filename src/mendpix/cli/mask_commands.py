@@ -33,7 +33,7 @@ def mask(
         bool, Option("--from-alpha", help="Mark where the picture is transparent.")
     ] = False,
     invert: Annotated[bool, Option("--invert", help="Mark all the rest instead.")] = False,
-    grow: o.Grow = 0,
+    grow: o.GrowPixels = 0,
 ) -> None:
     """Make a mask of what lies at points, in boxes, polygons or labels, or of alpha."""
     import numpy as np

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 
 Photo = Annotated[Path, Argument(help="Picture, or folder of pictures.", show_default=False)]
 Mask = Annotated[
@@ -25,9 +25,37 @@ Model = Annotated[
         help="A name (see: mendpix models), a weights file, an .onnx file or a run folder.",
     ),
 ]
+
+
+def parse_amount(text: str | int) -> "int | str":
+    """The value of --grow: a number of pixels or "auto"."""
+    if text == "auto":
+        return text
+    if not str(text).isdecimal() or int(text) > 10_000:
+        raise BadParameter(f"'{text}' is neither an integer from 0 to 10000 nor auto.")
+    return int(text)
+
+
 Grow = Annotated[
+    Any,
+    Option(
+        "--grow",
+        parser=parse_amount,
+        metavar="PX|auto",
+        help="Dilate the hole by PX pixels; auto: as far as the edge of what it covers reaches.",
+    ),
+]
+GrowPixels = Annotated[
     int,
     Option("--grow", min=0, max=10_000, metavar="PX", help="Dilate the hole by PX pixels."),
+]
+SaveHole = Annotated[
+    Path | None,
+    Option(
+        "--save-hole",
+        metavar="FILE",
+        help="Write the hole that was filled, as a mask for verify (PNG); of folders, a folder.",
+    ),
 ]
 Invert = Annotated[bool, Option("--invert", help="Black marks what to fill.")]
 FitMask = Annotated[bool, Option("--fit-mask", help="Resize a mask of another size (nearest).")]

@@ -1,5 +1,6 @@
 """The verbs on pictures: fill, verify and holes."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from mendpix.errors import MendError
 
 if TYPE_CHECKING:
     from mendpix.inpainting.options import MaskOptions
+    from mendpix.types import Hole
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,6 +49,7 @@ def fill(
     source: o.Source = None,
     exclude: o.Exclude = None,
     lines: o.Lines = None,
+    save_hole: o.SaveHole = None,
     force: Annotated[bool, Option("--force", help="Replace an existing -filled picture.")] = False,
     format_: o.Format = "",
     seed: o.Seed = 0,
@@ -82,7 +85,7 @@ def fill(
     output: Output = "json-lines" if json_lines else "json" if as_json else "text"
     folder = FolderOptions(workers, resume, verify_hashes, parse_memory(memory))
     rules = PairingRules(mask_suffix, recursive, options.marks_holes)
-    run = FillRun(settings, output, folder, rules)
+    run = FillRun(settings, output, folder, rules, save_hole)
     run.fill(photo, mask, out)
     run.end()
 
@@ -123,7 +126,8 @@ def verify(
     """Count the pixels outside the hole that differ between BEFORE and AFTER.
 
     Exit code 0 only if there are none, else 1. Mask and options that are not given are taken from
-    the manifest of the job that filled AFTER, where there is one.
+    the manifest of the job that filled AFTER, where there is one. MASK may be the hole that
+    fill --save-hole wrote.
     """
     from mendpix.inpainting.filling import read_hole
     from mendpix.inpainting.options import MaskOptions
@@ -134,13 +138,14 @@ def verify(
     mask, options, is_known = _recall_fill(after, mask, options)
     picture, filled = files.read(before), files.read(after)
     hole = read_hole(mask, picture, options).hole
-    count, known = conversion.count_changes(picture, filled, hole), int((~hole).sum())
+    changes = conversion.find_changes(picture, filled, hole)
+    count, known = int(changes.sum()), int((~hole).sum())
     if as_json:
         terminal.print_json({"changed": count, "known": known}, indent=None)
     else:
         terminal.print_line(f"{count} of {known} pixels outside the hole changed")
-    if count and not is_known and not grow:
-        terminal.remark("no manifest says how it was filled; if with --grow, give it here too")
+        if not (is_known or grow):
+            _hint_at_growth(changes, hole)
     raise typer.Exit(1 if count else 0)
 
 
@@ -154,6 +159,9 @@ def _recall_fill(
     fill = folder_job.recall_fill(after)
     if fill is None:
         return mask, options, False
+    is_other = mask is not None and (fill.mask is None or mask.resolve() != fill.mask.resolve())
+    if is_other and options == MaskOptions():  # the hole that was saved, say
+        return mask, options, False
     if options == MaskOptions():
         options = fill.options
     if mask is None and not options.marks_holes:
@@ -162,6 +170,21 @@ def _recall_fill(
     words = [f"--{name}" if value is True else f"--{name} {value}" for name, value in chosen]
     terminal.remark(f"as it was filled: {' '.join([f'mask {mask}'] * bool(mask) + words)}")
     return mask, options, True
+
+
+def _hint_at_growth(changes: "Hole", hole: "Hole") -> None:
+    """Tell that a hole which was grown before it was filled explains the changes."""
+    from mendpix.masks import holes
+    from mendpix.masks.growth import LIMIT
+
+    if not (changes.any() and hole.any()):
+        return
+    reach = holes.farthest(changes, hole)
+    if reach <= LIMIT:
+        terminal.remark(
+            f"all of them lie within {math.ceil(reach)} px of the hole: if it was grown, give "
+            "verify the same --grow, or the hole that fill --save-hole wrote as MASK"
+        )
 
 
 def holes(

@@ -43,7 +43,7 @@ def find_scratches(
         float, Option("--sensitivity", "-s", min=0, max=1, help="Higher finds more.")
     ] = 0.5,
     only: Annotated[Only, Option("--only", help="Specks or lines alone.", show_default=False)] = "",
-    grow: o.Grow = 0,
+    grow: o.GrowPixels = 0,
     preview: Annotated[
         bool, Option("--preview", help="Also write the photo with what was found in red.")
     ] = False,

@@ -1,5 +1,6 @@
 """``mendpix.fill``: any kind of picture in, the same kind out."""
 
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from mendpix.inpainting.outputs import number_outputs
 from mendpix.inpainting.registry import Filler, open_filler
 from mendpix.io import conversion, files
 from mendpix.io.picture import Picture
-from mendpix.types import Progress, Shape
+from mendpix.types import Amount, Progress, Shape
 
 
 class TensorLike(Protocol):
@@ -39,7 +40,8 @@ class FillKeywords(TypedDict, total=False):
     model: str | Path | Filler
     out: Path | str | None
     quality: str
-    grow: int
+    grow: Amount
+    save_hole: Path | str | None
     invert: bool
     fit_mask: bool
     from_alpha: bool
@@ -82,7 +84,7 @@ def fill(
     model: str | Path | Filler = "auto",
     out: Path | str | None = None,
     quality: str = "fast",
-    grow: int = 0,
+    grow: Amount = 0,
     invert: bool = False,
     fit_mask: bool = False,
     from_alpha: bool = False,
@@ -91,6 +93,7 @@ def fill(
     polygons: Sequence[Shape] = (),
     category: str = "",
     keep_palette: bool = False,
+    save_hole: Path | str | None = None,
     source: Any = None,
     exclude: Any = None,
     lines: Sequence[Shape | Sequence[Sequence[float]]] = (),
@@ -114,7 +117,9 @@ def fill(
         out: file to write, in the format of its extension; an existing one is replaced. Of
             several tries NAME-1.png and so on.
         quality: of "auto": "fast", or "best": several fills, of which the likeliest is taken.
-        grow: pixels by which the hole is dilated.
+        grow: pixels by which the hole is dilated; "auto": as far as the edge of what it covers
+            reaches (up to 24), which the log of ``mendpix`` tells.
+        save_hole: file to write the hole to that was filled, white = missing, 8-bit PNG.
         invert: black marks what to fill.
         fit_mask: resize a mask of another size (nearest).
         from_alpha: no mask; fill where alpha is below half, and make that opaque.
@@ -151,9 +156,13 @@ def fill(
     filler = choose_filler(model, options, Runtime(device, threads, seed))
     outs = [] if out is None else number_outputs(Path(out), options.tries)
     files.check_outputs(outs, (photo, mask, source, exclude))
+    if save_hole is not None:
+        from mendpix.masks import hole_files  # here: few fills ask for it
+
+        hole_files.check(Path(save_hole), (photo, mask, source, exclude, *outs))
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(photo, torch.Tensor):
-        if out is not None or from_alpha or keep_palette:
+        if out is not None or from_alpha or keep_palette or save_hole is not None:
             raise TensorError("a tensor has no file, alpha or palette; leave these options out")
         from mendpix.inpainting.tensors import fill_tensor
 
@@ -163,12 +172,16 @@ def fill(
     reading = read_hole(mask, picture, options)
     for text in reading.warnings:
         warnings.warn(text, stacklevel=2)
+    if grow == "auto":
+        logging.getLogger("mendpix").info("grow auto took %d pixels", reading.grow)
     fills = list(fill_as_told(picture, reading.hole, filler, options, progress))
     for path, filled in zip(outs, fills, strict=False):
         result = files.write(path, filled, reading.hole, keep_palette)
         if filled is fills[0]:
             for text in result.remarks:
                 warnings.warn(text, stacklevel=2)
+    if save_hole is not None:
+        hole_files.write(Path(save_hole), reading.hole)
     if out is None and isinstance(photo, str | Path) and outgrows_pillow(picture):
         warnings.warn(
             f"a Pillow image rounds {picture.pixels.dtype} colours to 8 bits; write them with "

@@ -26,22 +26,31 @@ PROCESS_BYTES = 250 << 20
 PIXEL_BYTES = 70
 
 
-def plan(pairing: Pairing, out: Path | None, force: bool = False) -> list[FillTask]:
+def plan(
+    pairing: Pairing, out: Path | None, force: bool = False, save_hole: Path | None = None
+) -> list[FillTask]:
     """Where every fill goes, refused before any work if something precious would be lost.
 
     Args:
         out: a file, or a folder for copies of the photos' names; None: beside each photo, with
             ``-filled`` added to its stem.
+        save_hole: a file, or a folder for the holes, named like the photos (PNG); None: none.
 
     Raises:
         MendError: an output that is one of the photos or masks, one file for many photos, or
             (beside the photo) an output that is there already, without ``force``.
     """
     tasks = [
-        FillTask(photo, mask, _choose_out(photo, out, pairing)) for photo, mask in pairing.pairs
+        FillTask(
+            photo,
+            mask,
+            _choose_out(photo, out, pairing),
+            _choose_hole_file(photo, save_hole, pairing),
+        )
+        for photo, mask in pairing.pairs
     ]
     inputs = [path for pair in pairing.pairs for path in pair]
-    files.check_outputs([task.out for task in tasks], inputs)
+    files.check_outputs([path for task in tasks for path in (task.out, task.hole)], inputs)
     for task in tasks:
         if task.out is None and not force and task.photo.is_file():
             _check_free(task.photo)
@@ -59,6 +68,16 @@ def _choose_out(photo: Path, out: Path | None, pairing: Pairing) -> Path | None:
         return out
     below = photo.parent.relative_to(pairing.root) if pairing.root else Path()
     return out / below / _writable_name(photo)
+
+
+def _choose_hole_file(photo: Path, save_hole: Path | None, pairing: Pairing) -> Path | None:
+    """The hole's file: what is named for one photo, for many a PNG of the photo's name."""
+    if save_hole is None or not (pairing.many or save_hole.is_dir()):
+        return save_hole
+    if save_hole.suffix.lower() == ".png" and not save_hole.is_dir():
+        raise MendError(f"{save_hole} is one file but there are many photos; name a folder")
+    below = photo.parent.relative_to(pairing.root) if pairing.root else Path()
+    return save_hole / below / f"{photo.stem}.png"
 
 
 def _writable_name(photo: Path) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,17 @@ Mask = Path | str | Image.Image | NDArray[Any] | Picture | None
 
 @dataclass(frozen=True, slots=True)
 class FillTask:
-    """One picture to fill. ``out`` None: beside the photo, in its own format where possible."""
+    """One picture to fill.
+
+    Attributes:
+        out: None: beside the photo, in its own format where possible.
+        hole: file for the hole that is filled, white = missing; None: none.
+    """
 
     photo: Path
     mask: Path | None
     out: Path | None
+    hole: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class FillOutcome:
 
     Attributes:
         out, others: the file written, or the one that was to be; those of further tries.
+        grow: the most pixels by which a part of the hole was dilated; None: that was not asked for.
+        hole: the file that holds the hole, white = missing; None: none was asked for.
         width, height: of the photo as displayed, in pixels.
         hole_ratio: the share of pixels that were missing, in [0, 1].
         seconds: reading, filling and writing, without the start of the program.
@@ -68,6 +76,8 @@ class FillOutcome:
     others: tuple[Path, ...] = ()
     error: str = ""
     files: "FileHashes | None" = None
+    grow: int | None = None
+    hole: Path | None = None
 
 
 def fill_file(
@@ -80,7 +90,12 @@ def fill_file(
     try:
         picture = files.read(task.photo)
         outs = choose_outputs(task, picture, settings)
-        files.check_outputs(outs, (task.photo, task.mask, options.source, options.exclude))
+        inputs = (task.photo, task.mask, options.source, options.exclude)
+        files.check_outputs(outs, inputs)
+        if task.hole is not None:
+            from mendpix.masks import hole_files  # here: few fills ask for it
+
+            hole_files.check(task.hole, (*inputs, *outs))
         reading = read_hole(task.mask, picture, options)
         if not (outs[0].parent.is_dir() or is_standard_output(outs[0])):
             make_folder(outs[0].parent)
@@ -89,6 +104,8 @@ def fill_file(
             files.write(path, filled, hole, options.keep_palette)
             for path, filled in zip(outs, fills, strict=True)
         ]
+        if task.hole is not None:
+            hole_files.write(task.hole, hole)
     except (MendError, OSError) as error:
         return fail(task, str(error))
     except MemoryError as error:
@@ -105,6 +122,8 @@ def fill_file(
         white=white(picture.pixels.dtype),
         warnings=(*reading.warnings, *results[0].remarks),
         others=tuple(outs[1:]),
+        grow=reading.grow,
+        hole=task.hole,
     )
 
 
@@ -273,8 +292,10 @@ def _add_shapes(reading: Reading | None, picture: Picture, options: MaskOptions)
 
     drawn = drawing.draw_shapes(options.boxes, options.polygons, picture.shape)
     if reading is not None:
-        drawn = holes.dilate(drawn, options.grow) | reading.hole
-        return masks.from_array(drawn, picture)
+        grown = masks.from_array(drawn, picture, grow=options.grow)
+        hole = masks.from_array(grown.hole | reading.hole, picture)
+        most = max((by for by in (grown.grow, reading.grow) if by is not None), default=None)
+        return replace(hole, grow=most)
     return masks.from_array(drawn, picture, grow=options.grow, invert=options.invert)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mendpix.errors import MendError
-from mendpix.types import LARGEST_SEED, Shape
+from mendpix.types import LARGEST_SEED, Amount, Shape
 
 if TYPE_CHECKING:
     from mendpix.inpainting.hybrid.generator import GeneratorFile
@@ -41,7 +41,8 @@ class MaskOptions:
     """How a mask becomes a hole.
 
     Attributes:
-        grow: pixels by which the hole is dilated.
+        grow: pixels by which the hole is dilated; "auto": as far as the edge of what it covers
+            reaches, which each part of it finds for itself, up to 24.
         invert: black marks what to fill.
         fit_mask: resize a mask of another size (nearest).
         from_alpha: no mask; fill where alpha is below half, and make that opaque.
@@ -52,7 +53,7 @@ class MaskOptions:
         category: the only one that counts of what a mask in JSON (labelme, COCO) marks.
     """
 
-    grow: int = 0
+    grow: Amount = 0
     invert: bool = False
     fit_mask: bool = False
     from_alpha: bool = False
@@ -62,7 +63,7 @@ class MaskOptions:
     category: str = ""
 
     def __post_init__(self) -> None:
-        check_range("grow", self.grow, 0, LARGEST_GROWTH)
+        check_growth(self.grow)
 
     @property
     def marks_holes(self) -> bool:
@@ -118,6 +119,19 @@ class FillSettings:
     force: bool = False
     trust: bool = False
     format: str = ""
+
+
+def check_growth(grow: Amount | str) -> None:
+    """Refuse what is neither "auto" nor a number of pixels in range.
+
+    Raises:
+        MendError: names it.
+    """
+    if isinstance(grow, str):
+        if grow != "auto":
+            raise MendError(f'grow is "{grow}" but must be "auto" or 0 to {LARGEST_GROWTH}')
+        return
+    check_range("grow", grow, 0, LARGEST_GROWTH)
 
 
 def check_range(name: str, value: float, least: float, most: float) -> None:

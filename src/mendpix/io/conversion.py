@@ -19,7 +19,12 @@ from mendpix.types import Hole
 
 
 def count_changes(before: Picture, after: Picture, hole: Hole) -> int:
-    """How many pixels outside the hole differ in colour or alpha, as displayed, in any bit.
+    """How many pixels outside the hole differ; see :func:`find_changes`."""
+    return int(np.count_nonzero(find_changes(before, after, hole)))
+
+
+def find_changes(before: Picture, after: Picture, hole: Hole) -> Hole:
+    """Which pixels ``(H, W)`` outside the hole differ in colour or alpha, as displayed, in any bit.
 
     Grey is compared with colour as colour, and no alpha with alpha as full opacity.
 
@@ -36,7 +41,7 @@ def count_changes(before: Picture, after: Picture, hole: Hole) -> int:
         )
     differs = (_as_bits(before.pixels) != _as_bits(after.pixels)).any(axis=-1)
     differs |= _as_bits(_full_alpha(before)) != _as_bits(_full_alpha(after))
-    return int(np.count_nonzero(differs & ~hole))
+    return np.asarray(differs & ~hole)
 
 
 def _as_bits(values: Array) -> NDArray[Any]:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from mendpix.errors import MaskError
-from mendpix.types import Hole
+from mendpix.io.picture import Array
+from mendpix.types import Amount, Hole
 
 # The hole-ratio buckets in which this field reports: more than the first, up to the second.
 BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
@@ -56,6 +57,25 @@ def bounding_box(hole: Hole) -> tuple[int, int, int, int]:
         return 0, 0, 0, 0
     top, left = int(rows[0]), int(columns[0])
     return top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1
+
+
+def grow(hole: Hole, pixels: Array, amount: Amount) -> tuple[Hole, int | None]:
+    """A hole dilated by an amount, and by how many pixels; None where none were asked for.
+
+    Args:
+        pixels: ``(H, W, C)``, the picture, in which "auto" finds the edge of what is covered.
+    """
+    if amount == "auto":
+        from mendpix.masks import growth  # here: only "auto" looks at the picture
+
+        return growth.grow(pixels, hole)
+    return (dilate(hole, amount), amount) if amount else (hole, None)
+
+
+def farthest(places: Hole, hole: Hole) -> float:
+    """How far from the hole the farthest of these places lies, in pixels."""
+    distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return float(distance[places].max())
 
 
 def dilate(hole: Hole, pixels: int) -> Hole:

@@ -7,7 +7,7 @@ drawn too tight. Antialiasing, blur and JPEG spread an object a pixel or two bey
 filler that copies from the rim of a tight hole copies that halo, and a ghost of the object stays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from mendpix.errors import MaskError
 from mendpix.io import files
 from mendpix.io.picture import Array, Picture, encode, white
-from mendpix.masks import arrays
-from mendpix.masks.holes import bounding_box, dilate
-from mendpix.types import Hole
+from mendpix.masks import arrays, holes
+from mendpix.masks.holes import bounding_box
+from mendpix.types import Amount, Hole
 
 Values = NDArray[np.float32]
 
@@ -43,10 +43,15 @@ _BLUR = 9  # pixels that the hole is blurred over, to every side, for its outlin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """A hole ``(H, W)``, and warnings about its mask, one line each."""
+    """A hole ``(H, W)``, and warnings about its mask, one line each.
+
+    Attributes:
+        grow: the most pixels by which a part of it was dilated; None where that was not asked for.
+    """
 
     hole: Hole
     warnings: tuple[str, ...] = ()
+    grow: int | None = None
 
 
 def read(
@@ -54,7 +59,7 @@ def read(
     picture: Picture,
     *,
     invert: bool = False,
-    grow: int = 0,
+    grow: Amount = 0,
     fit: bool = False,
     anchor: str = "",
     category: str = "",
@@ -77,7 +82,7 @@ def read(
 
         hole, warnings = annotations.read(path, picture, category)
         reading = from_array(hole, picture, **options)
-        return Reading(reading.hole, (*warnings, *reading.warnings))
+        return replace(reading, warnings=(*warnings, *reading.warnings))
     if category:
         raise MaskError(f"--category {category} chooses from labels in JSON but {path} is none")
     if path.suffix.lower() == ".npy":
@@ -90,7 +95,7 @@ def from_array(
     picture: Picture,
     *,
     invert: bool = False,
-    grow: int = 0,
+    grow: Amount = 0,
     fit: bool = False,
     anchor: str = "",
 ) -> Reading:
@@ -109,7 +114,7 @@ def from_picture(
     picture: Picture,
     *,
     invert: bool = False,
-    grow: int = 0,
+    grow: Amount = 0,
     fit: bool = False,
     anchor: str = "",
 ) -> Reading:
@@ -130,14 +135,14 @@ def from_picture(
 
         hole, changes = fitting.fit_hole(hole, picture, fit, anchor)
         warnings += changes
-    grown = dilate(hole, grow) if grow else hole
-    checks = _check(grown, hole, picture, invert)
+    grown, by = holes.grow(hole, picture.pixels, grow)
+    checks = _check(grown, hole, picture, invert, by_hand=grow != "auto")
     if any(text.startswith(_EMPTY) for text in warnings):  # and says why
         checks = ()
-    return Reading(grown, (*warnings, *checks))
+    return Reading(grown, (*warnings, *checks), by)
 
 
-def from_alpha(picture: Picture, *, invert: bool = False, grow: int = 0) -> Reading:
+def from_alpha(picture: Picture, *, invert: bool = False, grow: Amount = 0) -> Reading:
     """The hole where a picture's own alpha is below half, and the soft rim around that.
 
     Raises:
@@ -148,8 +153,9 @@ def from_alpha(picture: Picture, *, invert: bool = False, grow: int = 0) -> Read
     opacity = _levels(picture.alpha)
     levels = opacity if invert else 1 - opacity
     hole, warnings = _mark_with_rim(levels, "partly transparent", "made opaque", noise=False)
-    grown = dilate(hole, grow) if grow else hole
-    return Reading(grown, (*warnings, *_check(grown, hole, picture, invert, by_hand=False)))
+    grown, by = holes.grow(hole, picture.pixels, grow)
+    checks = _check(grown, hole, picture, invert, by_hand=False)
+    return Reading(grown, (*warnings, *checks), by)
 
 
 def mark(mask: Picture) -> Hole:
@@ -184,10 +190,10 @@ def _mark_with_rim(
     hole = levels >= 0.5
     if not ((levels > 0) & ~hole).any():
         return hole, []
-    from mendpix.masks.soft_rim import FAINT, add_rim  # here: most masks are black and white
+    from mendpix.masks import soft_rim  # here: most masks are black and white
 
-    hole = add_rim(levels, hole, noise)
-    count = int(np.count_nonzero((levels > FAINT) & ~hole))
+    hole = soft_rim.add_rim(levels, hole, noise)
+    count = soft_rim.count_apart(levels, hole)
     if not count:
         return hole, []
     apart = f"{count} of {levels.size} pixels are {what}, apart from what is marked"
@@ -214,7 +220,7 @@ def _check(
     """Warnings about a hole as it is after growing and was before.
 
     Args:
-        by_hand: somebody drew it, so that its rim may be too tight.
+        by_hand: somebody drew it, and its rim, which may be too tight, stays.
 
     Raises:
         MaskError: nothing is known.
@@ -230,7 +236,7 @@ def _check(
     if share > INVERTED:
         return (f"the mask marks {100 * share:.0f} % of the photo: probably inverted, {way_out}",)
     if by_hand and shows_object(picture.pixels, grown):
-        return ("the hole is tight: its rim still shows what it covers; try --grow 3",)
+        return ("the hole is tight: its rim still shows what it covers; try --grow auto",)
     return ()
 
 

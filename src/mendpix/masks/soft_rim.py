@@ -30,6 +30,13 @@ def add_rim(levels: Values, core: Hole, noise: bool = True) -> Hole:
     return np.asarray(keep[labels])
 
 
+def count_apart(levels: Values, hole: Hole) -> int:
+    """How many pixels outside the hole are clearly marked more than the background is."""
+    outer = levels[~hole]
+    clear = outer > np.percentile(outer, 10) + FAINT if outer.size else outer
+    return int(np.count_nonzero(clear))
+
+
 def _find_floor(outer: Values, noise: bool) -> float:
     """The level up to which pixels outside the core are background.
 

@@ -28,6 +28,7 @@ class FilledFile:
     content: bytes
     picture: Picture
     hole: Hole
+    grow: int | None
     seconds: float
     warnings: tuple[str, ...]
     largest_change: float
@@ -70,6 +71,7 @@ def fill_to_file(
         content,
         filled,
         reading.hole,
+        reading.grow,
         time.perf_counter() - started,
         (*reading.warnings, *written.remarks),
         written.largest_change,

@@ -72,7 +72,7 @@ class FillQuery(schemas.StrictModel):
     polygon: list[str] = Field(default=[], max_length=1000, description="x,y,x,y,x,y,...")
     line: list[str] = Field(default=[], max_length=100, description="x,y,x,y,...")
     from_alpha: bool = False
-    grow: int = Field(default=0, ge=0, le=1000)
+    grow: schemas.Growth = 0
     invert: bool = False
     fit_mask: bool = False
     anchor: schemas.Anchor = ""
@@ -229,6 +229,7 @@ def _respond_with_file(
         "X-Mendpix-Generator": json.dumps(generator),
         "X-Mendpix-Seconds": f"{filled.seconds:.3f}",
         "X-Mendpix-Hole-Ratio": f"{holes.ratio(filled.hole):.6f}",
+        "X-Mendpix-Grow": str(filled.grow or 0),
         "X-Mendpix-Warnings": json.dumps(filled.warnings),
         "X-Mendpix-Largest-Change": f"{filled.largest_change:g}",
         "X-Mendpix-Mean-Change": f"{filled.mean_change:g}",

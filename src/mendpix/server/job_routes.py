@@ -132,6 +132,7 @@ class BatchFill:
                 seed=seed,
                 seconds=round(filled.seconds, 3),
                 hole_ratio=holes.ratio(filled.hole),
+                grow=filled.grow,
                 hole=_find_hole_box(filled.hole),
                 warnings=list(filled.warnings),
                 largest_change=filled.largest_change,

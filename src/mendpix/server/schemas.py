@@ -160,6 +160,10 @@ class OpenRequest(StrictModel):
     path: str = Field(max_length=1024)
 
 
+Growth = Annotated[int, Field(ge=0, le=1000)] | Literal["auto"]
+"""Pixels by which a hole is dilated; "auto": as far as the edge of what it covers reaches."""
+
+
 class FillRequest(StrictModel):
     """Options of a fill: exactly one of ``mask``, ``boxes`` and ``from_alpha`` marks the hole."""
 
@@ -172,7 +176,9 @@ class FillRequest(StrictModel):
     boxes: list[Box] = Field(default=[], max_length=1000, description="rectangles to fill")
     polygons: list[Polygon] = Field(default=[], max_length=1000, description="areas to fill")
     from_alpha: bool = Field(default=False, description="fill where the picture is transparent")
-    grow: int = Field(default=0, ge=0, le=1000, description="pixels by which the hole is dilated")
+    grow: Growth = Field(
+        default=0, description='pixels by which the hole is dilated, or "auto"; see FillResult.grow'
+    )
     invert: bool = Field(default=False, description="black marks what to fill")
     fit_mask: bool = Field(default=False, description="resize a mask of another size")
     anchor: Anchor = Field(
@@ -223,6 +229,7 @@ class FillResult(BaseModel):
     seed: int
     seconds: float
     hole_ratio: float
+    grow: int | None = Field(description="the most pixels that the hole was dilated by, if asked")
     hole: tuple[int, int, int, int] | None = Field(
         description="left, top, width, height around all that was filled"
     )

@@ -32,7 +32,8 @@ export async function uploadMask(session, retry) {
  *
  * @param {Session} session
  * @param {JobRunner} runner
- * @param {{model: string, options: Record<string, any>, seed: number, tries: number}} choice
+ * @param {{model: string, options: Record<string, any>, seed: number, tries: number,
+ *   grow: number | "auto"}} choice
  * @returns {Promise<Job>}
  */
 export async function fill(session, runner, choice) {

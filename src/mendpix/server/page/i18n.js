@@ -44,7 +44,7 @@ export function describeModel(model) {
 
 /** Warnings of the server that have a translation. @type {[RegExp, string][]} */
 const WARNINGS = [
-  [/the hole is tight.*--grow (\d+)/, "warnTight"],
+  [/the hole is tight/, "warnTight"],
   [/probably inverted/, "warnInverted"],
 ];
 

@@ -180,8 +180,11 @@ function describeResult(job) {
 /** @param {Job} job @returns {string} */
 function describeFill(job) {
   const seconds = job.seconds.toFixed(1);
-  if (!job.generator) return t("filled", { seconds });
-  return t("filledWith", { seconds, name: job.generator.name, hash: job.generator.sha256.slice(0, 8) });
+  const n = Math.max(0, ...job.results.map((result) => result.grow ?? 0));
+  const grown = n ? ` ${t("grown", { n })}` : "";
+  if (!job.generator) return t("filled", { seconds }) + grown;
+  const { name, sha256 } = job.generator;
+  return t("filledWith", { seconds, name, hash: sha256.slice(0, 8) }) + grown;
 }
 
 const chooseFile = async () => {

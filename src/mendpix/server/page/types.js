@@ -9,7 +9,7 @@
  * @typedef {{name: string, kind: string, about: string, licence: string, ready: boolean,
  *   why_not: string, options: Option[], card: Record<string, any> | null}} Model
  * @typedef {{picture: Picture, source: string, seed: number, seconds: number, hole_ratio: number,
- *   hole: number[] | null, warnings: string[]}} Result
+ *   hole: number[] | null, grow: number | null, warnings: string[]}} Result
  * @typedef {{code: string, message: string, retry_after?: number | null}} Problem
  * @typedef {{id: string, state: string, position: number, progress: number, seconds: number,
  *   total: number, results: Result[], errors: {source: string, message: string}[],
