@@ -8,6 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from mendpix.errors import RecipeError, did_you_mean
 from mendpix.types import LARGEST_SEED
 
+LARGEST_SIDE = 8192
+"""Pixels of a training picture's side."""
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Enlargement = Annotated[float, Field(ge=0.1, le=100)]
+
 Precision = Annotated[
     Literal["32", "bf16", "16"], BeforeValidator(lambda value: str(value).removeprefix("fp"))
 ]
@@ -98,8 +104,8 @@ class OptimizerSettings(RecipeTable):
     """How the network, or the discriminators, learn."""
 
     kind: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="rule of the update")
-    lr: float = Field(default=2e-4, gt=0, description="learning rate")
-    betas: tuple[float, float] = Field(default=(0.5, 0.999), description="Adam's two decays")
+    lr: float = Field(default=2e-4, gt=0, allow_inf_nan=False, description="learning rate")
+    betas: tuple[Decay, Decay] = Field(default=(0.5, 0.999), description="Adam's two decays")
     momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
     weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0")
     clip: float = Field(
@@ -137,13 +143,16 @@ class DataSettings(RecipeTable):
     """From picture files to training pictures."""
 
     short_side: int = Field(
-        default=0, ge=0, description="resize the short side to this first; 0: to size"
+        default=0,
+        ge=0,
+        le=LARGEST_SIDE,
+        description="resize the short side to this first; 0: to size",
     )
     crop: Literal["random", "centre"] = Field(
         default="random", description="where the square is cut"
     )
     flip: float = Field(default=0.5, ge=0, le=1, description="how often the square is mirrored")
-    scale: tuple[float, float] = Field(
+    scale: tuple[Enlargement, Enlargement] = Field(
         default=(1.0, 1.0),
         description="the square is cut this many times larger, at random, then resized",
     )
@@ -171,16 +180,22 @@ class Recipe(RecipeTable):
     """Everything a run is made of."""
 
     network: NetworkSettings = Field(description="the network to train")
-    losses: dict[str, TermSettings] = Field(description="the terms of the objective, by name")
+    losses: dict[str, TermSettings] = Field(
+        min_length=1, description="the terms of the objective, by name"
+    )
     holes: tuple[HoleSettings, ...] = Field(
         min_length=1, description="the mixture of hole generators"
     )
     one_hole: bool = Field(
         default=False, description="all pictures of a batch share one hole, as in some sources"
     )
-    size: int = Field(default=256, ge=16, description="side of the training pictures in pixels")
+    size: int = Field(
+        default=256, ge=16, le=LARGEST_SIDE, description="side of the training pictures in pixels"
+    )
     batch: int = Field(default=8, ge=1, description="pictures per step, over all processes")
-    steps: int = Field(default=0, ge=0, description="length of the run; 0: the phases' sum")
+    steps: int = Field(
+        default=0, ge=0, le=10**9, description="length of the run; 0: the phases' sum"
+    )
     phases: tuple[Phase, ...] = Field(default=(), description="stretches of the run; empty: one")
     optimiser: OptimizerSettings = Field(
         default=OptimizerSettings(), description="how the network learns"
@@ -239,6 +254,8 @@ class Recipe(RecipeTable):
             raise ValueError(
                 f"steps is {self.steps} but there are {len(self.phases)} phases of one or more"
             )
+        if self.data.scale[0] > self.data.scale[1]:
+            raise ValueError(f"data.scale is {self.data.scale}; give the smaller factor first")
         if self.batch % self.accumulate:
             raise ValueError(
                 f"a batch of {self.batch} cannot be cut into {self.accumulate} equal parts; "

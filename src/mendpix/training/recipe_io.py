@@ -63,7 +63,7 @@ def read_recipe(
     """
     try:
         tables = tomllib.loads(read_recipe_text(name))
-    except tomllib.TOMLDecodeError as problem:
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise RecipeError(f"recipe {name} is no valid TOML: {problem}") from None
     for key, value in (overrides or {}).items():
         if value is not None and key != "lr":
@@ -112,8 +112,8 @@ def _drop_none(value: Any) -> Any:
 
 
 def _scale_rates(recipe: Recipe, lr: float) -> Recipe:
-    if lr <= 0:
-        raise RecipeError(f"lr is {lr:g} but must be > 0")
+    if not 0 < lr < 1e6:
+        raise RecipeError(f"lr is {lr:g} but must be > 0, and a number below 1e6")
     factor = lr / recipe.optimiser.lr
 
     def scale(value: float | None) -> float | None:
@@ -192,7 +192,7 @@ def _explain(problem: ValidationError) -> str:
         return message
     if first["type"] == "missing":
         return f"{place!r} is missing"
-    return f"{place} is {first['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{place} is {repr(first['input'])[:60]}: {message[0].lower()}{message[1:]}"
 
 
 def _list_keys(way: Sequence[Any]) -> list[str]:
