@@ -91,6 +91,12 @@ Exclude = Annotated[
     Path | None,
     Option("--exclude", metavar="MASK", help="White is where texture may not be copied from."),
 ]
+Channels = Annotated[
+    str,
+    Option(
+        "--channels", help="colour, or all: a TIFF's extra channels (selections, infrared) too."
+    ),
+]
 Category = Annotated[
     str, Option("--category", help="Of labels in JSON (labelme, COCO), the one to fill.")
 ]

@@ -48,6 +48,7 @@ def fill(
     ] = False,
     source: o.Source = None,
     exclude: o.Exclude = None,
+    channels: o.Channels = "colour",
     lines: o.Lines = None,
     save_hole: o.SaveHole = None,
     force: Annotated[bool, Option("--force", help="Replace an existing -filled picture.")] = False,
@@ -79,7 +80,7 @@ def fill(
     shapes = tuple(boxes or ()), tuple(polygons or ())
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, *shapes, category, quality, tries, keep_palette,
-        source, exclude, tuple(lines or ()), generator,
+        source, exclude, tuple(lines or ()), generator, channels,
     )  # fmt: skip
     settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
     output: Output = "json-lines" if json_lines else "json" if as_json else "text"

@@ -54,6 +54,7 @@ class FillKeywords(TypedDict, total=False):
     exclude: Any
     lines: Sequence[Shape | Sequence[Sequence[float]]]
     generator: str | Path
+    channels: str
     seed: int
     device: str
     threads: int | None
@@ -96,6 +97,7 @@ def fill(
     save_hole: Path | str | None = None,
     source: Any = None,
     exclude: Any = None,
+    channels: str = "colour",
     lines: Sequence[Shape | Sequence[Sequence[float]]] = (),
     generator: str | Path = "auto",
     seed: int = 0,
@@ -136,6 +138,8 @@ def fill(
             pixels from the left and top edge; an edge, a wire or a plank goes on along it.
         generator: of "auto", a network that fills before PatchMatch: "auto": the best of the
             catalogue that has been fetched; "none"; or a name or file as for ``model``.
+        channels: "colour", or "all": fill a TIFF's extra channels (saved selections, infrared) as
+            well, which stay as they are otherwise.
         seed, device, threads: as for ``load``.
         progress: called with the share done, in [0, 1]; may raise ``Cancelled``.
 
@@ -151,7 +155,7 @@ def fill(
     options = FillOptions(
         grow, invert, fit_mask, from_alpha, anchor, tuple(boxes), tuple(polygons), category,
         quality, check_tries(tries), keep_palette, source, exclude,
-        tuple(lines), str(generator),
+        tuple(lines), str(generator), channels,
     )  # fmt: skip
     filler = choose_filler(model, options, Runtime(device, threads, seed))
     outs = [] if out is None else number_outputs(Path(out), options.tries)

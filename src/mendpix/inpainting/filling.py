@@ -223,8 +223,21 @@ def fill_as_told(
         "constraints": constraints,
     }
     if options.tries == 1:
-        return [fill_picture(picture, hole, filler, **told)]
-    return fill_tries(picture, hole, filler, options.tries, **told)
+        fills: Iterable[Picture] = [fill_picture(picture, hole, filler, **told)]
+    else:
+        fills = fill_tries(picture, hole, filler, options.tries, **told)
+    if options.channels == "all" and picture.extras is not None:
+        extras = _fill_extras(picture, hole, filler)
+        return [replace(filled, extras=extras) for filled in fills]
+    return fills
+
+
+def _fill_extras(picture: Picture, hole: Hole, filler: Filler) -> NDArray[Any]:
+    """The extra channels ``(H, W, N)``, each filled by itself: they may mean anything."""
+    assert picture.extras is not None
+    planes = np.split(picture.extras, picture.extras.shape[2], axis=2)
+    pictures = (Picture(plane, name=picture.name, no_data=picture.no_data) for plane in planes)
+    return np.concatenate([fill_picture(one, hole, filler).pixels for one in pictures], axis=2)
 
 
 def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool) -> Picture:

@@ -15,6 +15,9 @@ LARGEST_GROWTH = 10_000
 MOST_TRIES = 64
 """Fills that can be asked for at once: each is held in memory until all are ranked."""
 
+CHANNELS = ("colour", "all")
+"""Which channels of a picture a fill can be asked to fill."""
+
 Quality = Literal["fast", "best"]
 
 
@@ -86,6 +89,7 @@ class FillOptions(MaskOptions):
         exclude: a mask: white is where it may not be copied from.
         lines: strokes through the hole that the fill continues, each X,Y,X,Y or longer, in pixels,
             or in percent as text.
+        channels: "colour", or "all": a TIFF's extra channels (saved selections, infrared) too.
     """
 
     quality: str = "fast"
@@ -95,9 +99,12 @@ class FillOptions(MaskOptions):
     exclude: Any = None
     lines: tuple[Shape, ...] = ()
     generator: "str | GeneratorFile" = "auto"
+    channels: str = "colour"
 
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)
+        if self.channels not in CHANNELS:
+            raise MendError(f"channels is {self.channels!r} but must be {' or '.join(CHANNELS)}")
         check_range("tries", self.tries, 1, MOST_TRIES)
 
 

@@ -129,6 +129,8 @@ def find_usable(picture: Picture, hole: Hole) -> Hole:
         MaskError: none is known.
     """
     finite = windows.find_finite(picture.pixels)
+    if picture.no_data is not None:
+        finite = finite & (picture.pixels != picture.no_data).any(axis=-1)
     opaque = finite if picture.alpha is None else finite & (picture.alpha != 0)
     usable = opaque if (opaque & ~hole).any() else finite
     check_known(usable & ~hole)

@@ -39,8 +39,16 @@ def find_changes(before: Picture, after: Picture, hole: Hole) -> Hole:
             f"{before.name} holds {before.pixels.dtype} values but {after.name} "
             f"{after.pixels.dtype}; nothing outside the hole can be the same in every bit"
         )
+    counts = [0 if one.extras is None else one.extras.shape[2] for one in (before, after)]
+    if counts[0] != counts[1]:
+        raise PictureError(
+            f"{before.name} has {counts[0]} extra channels but {after.name} {counts[1]}; "
+            "write a .tif to keep them"
+        )
     differs = (_as_bits(before.pixels) != _as_bits(after.pixels)).any(axis=-1)
     differs |= _as_bits(_full_alpha(before)) != _as_bits(_full_alpha(after))
+    if before.extras is not None and after.extras is not None:
+        differs |= (_as_bits(before.extras) != _as_bits(after.extras)).any(axis=-1)
     return np.asarray(differs & ~hole)
 
 

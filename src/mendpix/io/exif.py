@@ -71,15 +71,15 @@ def read_entries(block: bytes, offset: int) -> tuple[list[IfdEntry], int]:
     return listed, following
 
 
-def read_directories(block: bytes) -> dict[int, list[IfdEntry]]:
-    """The first directory and those below it, by offset.
+def read_directories(block: bytes, start: int | None = None) -> dict[int, list[IfdEntry]]:
+    """The directory at ``start`` (None: the first) and those below it, by offset.
 
     Raises:
         ValueError: they lead in a circle, or are such that a copy of them would take far more
             room than they do.
     """
     read: dict[int, list[IfdEntry]] = {}
-    waiting = [first_offset(block)]
+    waiting = [first_offset(block) if start is None else start]
     while waiting:
         offset = waiting.pop()
         if offset in read:

@@ -60,8 +60,9 @@ def write(picture: Picture, metadata: Metadata, hole: Hole | None) -> tuple[byte
     source = _open_source(picture)
     if source is None:
         stored = join_alpha(replace(picture, alpha=None))
+        metadata, lost = losses.drop_foreign(picture, metadata, "JPEG")
         content = set_descriptions(_encode_all(stored, None), metadata)
-        return content, losses.describe(jpeg_parts.find_oversized(metadata))
+        return content, losses.describe([*lost, *jpeg_parts.find_oversized(metadata)])
     if hole is not None and not hole.any():
         return picture.content or b"", ()
     if picture.orientation != 1:

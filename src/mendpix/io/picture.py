@@ -16,6 +16,16 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class TiffTag:
+    """An entry of a TIFF directory; its value in little-endian bytes."""
+
+    code: int
+    kind: int
+    count: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a file says about its picture.
 
@@ -28,6 +38,8 @@ class Metadata:
         chunks: a PNG's other chunks that describe colour and time, as ``(kind, data)``.
         colour: what AVIF's and HEIC's numbers say of the colours, where they say more than sRGB.
         resources: Photoshop's image resource blocks (8BIM), captions among them, no thumbnails.
+        tags: a TIFF's entries about place, resolution and no-data, as they are.
+        left_out: names of what the file holds and is not read.
     """
 
     exif: bytes | None = None
@@ -38,6 +50,8 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     colour: ColourDescription | None = None
     resources: bytes | None = None
+    tags: tuple[TiffTag, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +73,9 @@ class Picture:
         name: what messages call it.
         orientation: the EXIF orientation, 1 to 8, that was applied to make it upright.
         content: the file's bytes where writing needs them again (JPEG), else None.
+        extras: ``(H, W, N)``, further channels of the same dtype, which are no colour and no alpha.
+        extra_samples: what TIFF calls each channel beyond the colours, in the file's order.
+        no_data: the value of pixels that hold nothing (GDAL), or None.
         depth: bits of a channel where the file has fewer than the dtype (1, 10, 12), else 0.
     """
 
@@ -73,6 +90,9 @@ class Picture:
     compressed: bool = True
     premultiplied: bool = False
     depth: int = 0
+    extras: Array | None = None
+    extra_samples: tuple[int, ...] = ()
+    no_data: float | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -143,6 +163,7 @@ def turn_upright(picture: Picture, orientation: int) -> Picture:
         picture,
         pixels=turn(picture.pixels, orientation),
         alpha=None if alpha is None else turn(alpha, orientation),
+        extras=None if picture.extras is None else turn(picture.extras, orientation),
         palette=palette,
         orientation=orientation,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, ValidationError
@@ -40,7 +40,7 @@ FILL_FORM = {
             name: {"type": "string", "description": f"as the parameter {name}"}
             for name in (
                 "model", "options", "seed", "box", "polygon", "grow", "from_alpha",
-                "invert", "fit_mask", "anchor", "keep_palette", "line",
+                "invert", "fit_mask", "anchor", "keep_palette", "channels", "line",
             )
         },
     },
@@ -77,6 +77,7 @@ class FillQuery(schemas.StrictModel):
     fit_mask: bool = False
     anchor: schemas.Anchor = ""
     keep_palette: bool = False
+    channels: Literal["colour", "all"] = "colour"
     source: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
     exclude: schemas.PictureId | None = Field(default=None, description="id of an uploaded mask")
 

@@ -198,13 +198,16 @@ class FillRequest(StrictModel):
     lines: list[Line] = Field(
         default=[], max_length=100, description="strokes through the hole that the fill continues"
     )
+    channels: Literal["colour", "all"] = Field(
+        default="colour", description="all: a TIFF's extra channels (selections, infrared) too"
+    )
 
     def to_fill_options(self) -> FillOptions:
         """What the fill is told; what the model is told is in ``options``."""
         return FillOptions(
             self.grow, self.invert, self.fit_mask, self.from_alpha, self.anchor,
             tuple(self.boxes), tuple(map(tuple, self.polygons)), keep_palette=self.keep_palette,
-            lines=tuple(map(tuple, self.lines)),
+            lines=tuple(map(tuple, self.lines)), channels=self.channels,
         )  # fmt: skip
 
 
