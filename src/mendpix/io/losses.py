@@ -32,7 +32,7 @@ def drop_foreign(picture: Picture, metadata: Metadata, kind: str) -> tuple[Metad
 def _name_tiff_parts(picture: Picture, metadata: Metadata) -> list[str]:
     count = 0 if picture.extras is None else picture.extras.shape[2]
     names = ["an extra channel" if count == 1 else f"{count} extra channels"] if count else []
-    if metadata.dpi is None and any(tag.code in tiff_tags.RESOLUTIONS for tag in metadata.tags):
+    if metadata.dpi is None and tiff_tags.has_resolution(metadata.tags):
         names.append("resolution without a unit")
     return names + tiff_tags.name_tags(metadata.tags)
 

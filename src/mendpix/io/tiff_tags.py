@@ -104,6 +104,12 @@ def name_tags(tags: Iterable[TiffTag]) -> list[str]:
     return list(dict.fromkeys(names[tag.code] for tag in tags if tag.code in names))
 
 
+def has_resolution(tags: Iterable[TiffTag]) -> bool:
+    """Whether there is a resolution other than 1, which programs write that know none."""
+    one = struct.pack("<II", 1, 1)
+    return any(tag.code in RESOLUTIONS[:2] and tag.value != one for tag in tags)
+
+
 def drop_places(metadata: Metadata) -> tuple[tuple[TiffTag, ...], list[str]]:
     """The tags without those that say where rows and columns lie, and their names."""
     lost = [tag for tag in metadata.tags if tag.code in _PLACES]
