@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,13 @@ from PIL import Image
 
 from mendpix.errors import MaskError, MendError, PictureError
 from mendpix.inpainting.base import CheckedFiller, Filler
+from mendpix.inpainting.extra_channels import fill_extras
 from mendpix.inpainting.options import FillOptions, FillSettings, MaskOptions
 from mendpix.inpainting.outputs import make_folder, number_outputs
 from mendpix.inpainting.tone_curve import encode_photo
 from mendpix.io import conversion, files, png
 from mendpix.io.pairing import ENDING
+from mendpix.io.paths import is_same_file
 from mendpix.io.picture import Picture, white
 from mendpix.io.streams import STANDARD_OUTPUT, is_standard_output
 from mendpix.masks import holes
@@ -226,18 +229,9 @@ def fill_as_told(
         fills: Iterable[Picture] = [fill_picture(picture, hole, filler, **told)]
     else:
         fills = fill_tries(picture, hole, filler, options.tries, **told)
-    if options.channels == "all" and picture.extras is not None:
-        extras = _fill_extras(picture, hole, filler)
-        return [replace(filled, extras=extras) for filled in fills]
+    if options.channels == "all":
+        return [fill_extras(one, partial(fill_picture, hole=hole, filler=filler)) for one in fills]
     return fills
-
-
-def _fill_extras(picture: Picture, hole: Hole, filler: Filler) -> NDArray[Any]:
-    """The extra channels ``(H, W, N)``, each filled by itself: they may mean anything."""
-    assert picture.extras is not None
-    planes = np.split(picture.extras, picture.extras.shape[2], axis=2)
-    pictures = (Picture(plane, name=picture.name, no_data=picture.no_data) for plane in planes)
-    return np.concatenate([fill_picture(one, hole, filler).pixels for one in pictures], axis=2)
 
 
 def put_values(picture: Picture, hole: Hole, values: NDArray[Any], opaque: bool) -> Picture:
@@ -283,20 +277,12 @@ def _read_mask(mask: Mask, picture: Picture, options: MaskOptions) -> Reading:
         "anchor": options.anchor,
     }
     if isinstance(mask, str | Path):
-        if _is_same_file(picture.name, mask):
+        if is_same_file(picture.name, mask):
             raise MaskError(f"{mask} is given as the photo and as its mask; name another file")
         return masks.read(mask, picture, category=options.category, **told)
     if isinstance(mask, np.ndarray):
         return masks.from_array(mask, picture, **told)
     return masks.from_picture(to_picture(mask), picture, **told)
-
-
-def _is_same_file(photo: str, mask: Path | str) -> bool:
-    """Whether both are one file; a stream that was read has no second content, so it counts."""
-    try:
-        return Path(photo).samefile(mask)
-    except (OSError, ValueError):  # a photo from memory, or no such mask
-        return False
 
 
 def _add_shapes(reading: Reading | None, picture: Picture, options: MaskOptions) -> Reading:

@@ -42,3 +42,11 @@ def suggest_neighbour(path: Path) -> str:
         return ""
     close = get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f"; did you mean {path.parent / close[0]}?" if close else ""
+
+
+def is_same_file(photo: str, mask: Path | str) -> bool:
+    """Whether both are one file; a stream that was read has no second content, so it counts."""
+    try:
+        return Path(photo).samefile(mask)
+    except (OSError, ValueError):  # a photo from memory, or no such mask
+        return False
