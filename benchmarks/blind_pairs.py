@@ -38,7 +38,7 @@ CATCH = ("truth", "mean-colour")
 COUNT, CATCHES = 40, 8
 DRAW_FROM = 61
 """Crops of the benchmark, evenly over the kinds, of which the forty are chosen."""
-LARGEST = 720
+LARGEST = 600
 """Side of the largest picture on a sheet, in pixels; larger holes are left out."""
 MARGIN, GAP, BAND = 72, 12, 34
 """Pixels around the hole on a sheet, between the pictures, and above them for the words."""
