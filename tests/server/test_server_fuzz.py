@@ -73,7 +73,8 @@ def values(schema: dict[str, Any], ids: list[str]) -> st.SearchStrategy[Any]:
         return st.floats(schema.get("minimum", 0), schema.get("maximum", 1))
     if kind == "array":
         items = resolve_schema(schema.get("items", {}))
-        least, most = schema.get("minItems", 0), min(schema.get("maxItems", 3), 4)
+        least = schema.get("minItems", 0)
+        most = max(least, min(schema.get("maxItems", 3), 4))
         each = values(schema["prefixItems"][0] if "prefixItems" in schema else items, ids)
         return st.lists(each, min_size=least, max_size=most)
     if kind == "object" and "properties" in schema:

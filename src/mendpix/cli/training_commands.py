@@ -67,7 +67,8 @@ def train(
 ) -> None:
     """Train a recipe's network on PHOTOS; what comes out fills: fill --model RUN."""
     with require_learning("mendpix train"):
-        from mendpix import training
+        from mendpix.training.api import train as start_training
+        from mendpix.training.progress_display import ProgressDisplay
     from rich.console import Console
 
     overrides = {
@@ -78,8 +79,8 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    with terminal.show_log(), training.ProgressDisplay(Console(stderr=True)) as watch:
-        result = training.train(
+    with terminal.show_log(), ProgressDisplay(Console(stderr=True)) as watch:
+        result = start_training(
             photos,
             out,
             recipe,

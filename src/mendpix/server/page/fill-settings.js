@@ -99,7 +99,7 @@ export class FillSettings {
       model: this.model.name,
       options: { ...this.options },
       seed: readInteger("seed"),
-      grow: input("grow-auto").checked ? "auto" : 0,
+      grow: /** @type {number | "auto"} */ (input("grow-auto").checked ? "auto" : 0),
       tries: readInteger("count"),
     };
   }
