@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from mendpix.types import Hole, Photo, Progress
 
+_LOCAL_RADIUS = 20
+"""In pixels; windows have a margin of at least 48."""
+
 
 class Telea:
     """March inwards from the rim, each pixel a weighted mean of its known neighbours.
@@ -27,6 +30,12 @@ class Telea:
 
     def __init__(self, radius: float = 3.0) -> None:
         self.radius = radius
+
+    @property
+    def local(self) -> bool:
+        """Whether the margin of windows holds all that is looked at: OpenCV's band of known pixels
+        around the hole is twice the radius wide."""
+        return self.radius <= _LOCAL_RADIUS
 
     def __call__(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """Fill ``photo`` ``(H, W, C)`` where ``hole`` ``(H, W)`` is True.
