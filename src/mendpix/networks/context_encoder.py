@@ -14,6 +14,7 @@ from mendpix.errors import TensorError
 from mendpix.networks import weight_init
 from mendpix.networks.corruption import Corruption, Fill, paste_square
 from mendpix.networks.layers import ChannelwiseLinear
+from mendpix.networks.option_ranges import Channels, Overlap, Side, Units
 from mendpix.networks.types import Prediction, check_batch_norm_values, check_input
 
 # Widths in units of ``options.width``. Every step halves (encoder) or doubles (decoder) the map,
@@ -38,10 +39,10 @@ class ContextEncoderOptions:
             network's own range, a mid-grey; ``white``; ``noise``, uniform, fixed in eval mode.
     """
 
-    width: int = 64
-    bottleneck: int = 4000
+    width: Channels = 64
+    bottleneck: Units = 4000
     channelwise: bool = False
-    overlap: int = 4
+    overlap: Overlap = 4
     fill: Fill = "constants"
 
 
@@ -49,9 +50,9 @@ class ContextEncoderOptions:
 class RandomContextEncoderOptions:
     """Options of the random-region version; ``size`` 128 or 64, the rest as for the centre's."""
 
-    size: int = 128
-    width: int = 64
-    bottleneck: int = 4000
+    size: Side = 128
+    width: Channels = 64
+    bottleneck: Units = 4000
     channelwise: bool = False
     fill: Fill = "constants"
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mendpix.errors import TensorError
 from mendpix.networks.contextual_reconstruction import AS_SHIPPED, ContextualOptions, reconstruct
 from mendpix.networks.layers import GatedConv2d
+from mendpix.networks.option_ranges import Channels
 from mendpix.networks.types import Prediction, check_input, composite
 
 
@@ -109,7 +110,7 @@ class CRFillOptions:
         contextual: how the branch compares and copies.
     """
 
-    width: int = 48
+    width: Channels = 48
     branch: bool = True
     contextual: ContextualOptions = field(default=AS_SHIPPED)
 

@@ -14,6 +14,7 @@ from mendpix.errors import TensorError
 from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import scale_widths
 from mendpix.networks.corruption import crop_centre
+from mendpix.networks.option_ranges import Channels, Side
 from mendpix.networks.types import DiscriminatorOutput, check_device, check_hole, check_photo
 
 # Context Encoders: channels in units of ``options.width``, by the side of the picture judged.
@@ -66,8 +67,8 @@ class ContextDiscriminatorOptions:
     """
 
     part: Part = "centre"
-    size: int = 128
-    width: int = 64
+    size: Side = 128
+    width: Channels = 64
 
 
 class ContextBlock(nn.Sequential):
@@ -135,8 +136,8 @@ class PANDiscriminatorOptions:
     """
 
     part: Part = "whole"
-    size: int = 256
-    width: int = 64
+    size: Side = 256
+    width: Channels = 64
     first: Literal["tanh", "lrelu"] = "tanh"
 
 

@@ -11,6 +11,7 @@ from mendpix.networks import features
 from mendpix.networks.discriminators import Discriminator
 from mendpix.networks.features import FeatureNetwork
 from mendpix.networks.features.feature_network import at_least_float32
+from mendpix.networks.option_ranges import Channels, Names, Shrink
 from mendpix.networks.types import DiscriminatorOutput
 
 
@@ -26,9 +27,9 @@ class FeatureCriticOptions:
     """
 
     network: str = "vgg16"
-    layers: tuple[str, ...] = ("conv2_2", "conv3_3", "conv4_3")
-    shrink: int = 1
-    width: int = 64
+    layers: Names = ("conv2_2", "conv3_3", "conv4_3")
+    shrink: Shrink = 1
+    width: Channels = 64
 
 
 class FeatureCritic(Discriminator):

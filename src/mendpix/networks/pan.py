@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import EncoderDecoder, scale_widths
 from mendpix.networks.corruption import Corruption, Fill, paste_square
+from mendpix.networks.option_ranges import Channels, Dropout, Overlap, Units
 from mendpix.networks.types import Prediction, check_batch_norm_values, check_input
 
 
@@ -56,9 +57,9 @@ class PANOptions:
     """
 
     plan: Literal["code", "port", "facades"] = "code"
-    width: int = 64
+    width: Channels = 64
     first_norm: bool = True
-    dropout: float = 0.0
+    dropout: Dropout = 0.0
     fill: Fill = "constants"
 
 
@@ -66,9 +67,9 @@ class PANOptions:
 class PANInpaintingOptions:
     """Options of the inpainting network, as for the Context Encoder."""
 
-    width: int = 64
-    bottleneck: int = 4000
-    overlap: int = 4
+    width: Channels = 64
+    bottleneck: Units = 4000
+    overlap: Overlap = 4
     fill: Fill = "constants"
 
 

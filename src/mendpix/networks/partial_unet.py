@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mendpix.errors import TensorError
 from mendpix.networks.layers import PartialConv2d, sum_channels
+from mendpix.networks.option_ranges import Channels, Deviation, Levels, Mean
 from mendpix.networks.types import Prediction, check_input
 
 # One row per level: kernel of the encoder's convolution (stride 2), and its channels in units of
@@ -33,10 +34,10 @@ class PartialUNetOptions:
         mean, std: the network works on ``(photo - mean) / std``, per channel (R, G, B).
     """
 
-    levels: int = 8
-    width: int = 64
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    levels: Levels = 8
+    width: Channels = 64
+    mean: tuple[Mean, Mean, Mean] = (0.0, 0.0, 0.0)
+    std: tuple[Deviation, Deviation, Deviation] = (1.0, 1.0, 1.0)
 
 
 class MaskedFeatures(NamedTuple):

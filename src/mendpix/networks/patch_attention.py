@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mendpix.networks.option_ranges import Count, Share, Sharpness
+
 BLOCK = 2  # places of the feature map on a block's side; a patch is 2x2 blocks
 
 
@@ -37,10 +39,10 @@ class ContextualOptions:
     similarity: Literal["map", "patch", "cosine"] = "map"
     masking: Literal["zero", "exclude"] = "zero"
     overlap: Literal["sum", "mean"] = "sum"
-    threshold: float | None = None
-    sharpness: float = 10.0
+    threshold: Share | None = None
+    sharpness: Sharpness = 10.0
     hard: bool = False
-    tile: int = 384
+    tile: Count = 384
 
 
 class QueryTile(NamedTuple):

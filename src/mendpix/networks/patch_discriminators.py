@@ -13,6 +13,7 @@ from mendpix.networks import weight_init
 from mendpix.networks.context_encoder import scale_widths
 from mendpix.networks.discriminators import Discriminator
 from mendpix.networks.layers import SpectralConv2d
+from mendpix.networks.option_ranges import Channels, Levels, Slope
 from mendpix.networks.types import DiscriminatorOutput
 
 # SN-PatchGAN, in units of ``options.width``: six 5x5 convolutions of stride 2.
@@ -35,9 +36,9 @@ class SNPatchOptions:
     """
 
     plane: Plane = "hole"
-    slope: float = 0.2
+    slope: Slope = 0.2
     padding: Literal["same", "symmetric"] = "same"
-    width: int = 64
+    width: Channels = 64
 
 
 DEEPFILL = SNPatchOptions()
@@ -93,8 +94,8 @@ class PatchGANOptions:
         plane: the hole, or ones, as a fourth input channel, or none.
     """
 
-    layers: int = 3
-    width: int = 64
+    layers: Levels = 3
+    width: Channels = 64
     norm: Literal["batch", "instance", "spectral", "none"] = "batch"
     plane: Plane = "none"
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mendpix.networks.option_ranges import Blocks, Channels
 from mendpix.networks.types import Prediction, check_input
 
 # One row per level, from half the picture's size to a sixteenth: channels in units of
@@ -36,8 +37,8 @@ class RefinementOptions:
         start: name of the built-in filler that fills the hole first.
     """
 
-    width: int = 16
-    blocks: int = 4
+    width: Channels = 16
+    blocks: Blocks = 4
     start: str = "patchmatch"
 
 

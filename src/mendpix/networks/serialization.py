@@ -163,7 +163,7 @@ def build(card: Card, source: str = "the card") -> nn.Module:
         )
     network = known[name]
     try:
-        options = parse_options(network, given, f"{source}, {kind} {name!r}")
+        options = parse_options(network, given, f"{kind} {name!r}: ")
         return network(options)
     except MendError as problem:
         raise WeightsError(f"{source}: {problem}") from None
@@ -180,7 +180,7 @@ def parse_options(network: type[nn.Module], given: Mapping[str, Any], source: st
     """A network's options from a table of values; the others take their defaults.
 
     Args:
-        source: whose options they are, for errors.
+        source: what stands before "options" in errors, such as ``"network."``.
 
     Raises:
         WeightsError: a name the network has no option for, or a value it cannot take.
@@ -189,14 +189,17 @@ def parse_options(network: type[nn.Module], given: Mapping[str, Any], source: st
     known = [field.name for field in fields(kind)]
     for name in given:
         if name not in known:
-            raise WeightsError(f"{source}, has no option {name!r}; {did_you_mean(name, known)}")
+            raise WeightsError(
+                f"{source}options has no option {name!r}; {did_you_mean(name, known)}"
+            )
     try:
         return TypeAdapter(kind).validate_python(dict(given))
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        found, message = repr(first["input"])[:60], first["msg"]
         raise WeightsError(
-            f"{source}, option {where} is {first['input']!r}: {first['msg']}"
+            f"{source}options.{where} is {found}: {message[0].lower()}{message[1:]}"
         ) from None
 
 

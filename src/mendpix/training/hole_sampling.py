@@ -76,11 +76,12 @@ def _mix_generators(
 
 
 def _check(recipe: Recipe, network: nn.Module, kinds: list[str]) -> None:
-    for holes in recipe.holes:
+    for number, holes in enumerate(recipe.holes):
         try:
             generate.draw(generate.choose(holes.kind, holes.options), recipe.size)
         except MaskError as problem:
-            raise RecipeError(f"holes: {problem}") from None
+            place = f"holes.{number}.options" if holes.options else f"holes.{number}"
+            raise RecipeError(f"{place}: {problem}") from None
     if getattr(network, "hole_shape", None) == CENTRE and set(kinds) != {CENTRE}:
         raise RecipeError(
             f"{recipe.network.name or 'the network'} fills a centre square only but holes has "

@@ -17,6 +17,7 @@ from mendpix.losses.base import Loss, LossInputs, TermDict
 from mendpix.networks import DISCRIMINATORS, NETWORKS
 from mendpix.networks.serialization import parse_options
 from mendpix.training.recipe import (
+    LARGEST_NUMBER,
     DiscriminatorSettings,
     NetworkSettings,
     Phase,
@@ -205,9 +206,12 @@ def build_module(
         raise RecipeError(f"{place}.name is {name!r}; {did_you_mean(name, known)}")
     build, given = known[name], dict(settings.options)
     try:
-        options = parse_options(build, given, f"{place} {name}")
+        options = parse_options(build, given, f"{place}.")
         if hasattr(options, "size") and "size" not in given:
-            options = parse_options(build, {**given, "size": size}, f"{place} {name}")
+            options = parse_options(build, {**given, "size": size}, f"{place}.")
+    except WeightsError as problem:
+        raise RecipeError(f"{problem} ({name})") from None
+    try:
         return build(options)
     except (WeightsError, ValueError) as problem:
         raise RecipeError(f"{place}: {problem}") from None
@@ -234,11 +238,14 @@ def _convert(value: Any, annotation: Any, place: str) -> Any:
     Raises:
         RecipeError: it is of another type.
     """
-    adapter = TypeAdapter[Any](annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False, strict=True)
+    adapter = TypeAdapter[Any](annotation, config=config)
+    if isinstance(value, int | float) and abs(value) > LARGEST_NUMBER:
+        raise RecipeError(f"{place} is {value:.3g} but must be at most {LARGEST_NUMBER:g}")
     try:
         return adapter.validate_python(value)
     except ValidationError as problem:
         if value == "none" and NoneType in get_args(annotation):
             return None
         first = problem.errors(include_url=False)[0]["msg"]
-        raise RecipeError(f"{place} is {value!r}: {first[0].lower()}{first[1:]}") from None
+        raise RecipeError(f"{place} is {repr(value)[:60]}: {first[0].lower()}{first[1:]}") from None

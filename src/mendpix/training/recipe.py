@@ -10,9 +10,22 @@ from mendpix.types import LARGEST_SEED
 
 LARGEST_SIDE = 8192
 """Pixels of a training picture's side."""
+LARGEST_NUMBER = 1e12
+"""Of a recipe: beyond, float32 overflows in the first step."""
 
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Enlargement = Annotated[float, Field(ge=0.1, le=100)]
+
+def _refuse_bool(value: Any) -> Any:
+    """A bool is an int to Python, and would be 0 or 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_refuse_bool), Field(le=LARGEST_SEED)]
+Real = Annotated[float, BeforeValidator(_refuse_bool), Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+Weight = Annotated[Real, Field(ge=0)]
+Decay = Annotated[Real, Field(ge=0, lt=1)]
+Enlargement = Annotated[Real, Field(ge=0.1, le=100)]
 
 Precision = Annotated[
     Literal["32", "bf16", "16"], BeforeValidator(lambda value: str(value).removeprefix("fp"))
@@ -49,7 +62,7 @@ class DiscriminatorSettings(RecipeTable):
 class TermSettings(RecipeTable):
     """One term of the objective: its weight, what it is, and when it counts."""
 
-    weight: float | None = Field(
+    weight: Real | None = Field(
         default=None,
         ge=0,
         description="factor of the term; 0 leaves the term out; not given: about as strong as l1",
@@ -63,8 +76,10 @@ class TermSettings(RecipeTable):
     options: dict[str, Any] = Field(
         default={}, description="the loss's own options, as it is constructed"
     )
-    start: int = Field(default=0, ge=0, description="first step at which the term counts")
-    ramp: int = Field(default=0, ge=0, description="steps over which its weight then rises from 0")
+    start: Whole = Field(default=0, ge=0, description="first step at which the term counts")
+    ramp: Whole = Field(
+        default=0, ge=0, description="steps over which its weight then rises from 0"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -92,7 +107,7 @@ class HoleSettings(RecipeTable):
     kind: str = Field(
         description="a kind that 'mendpix holes' knows; 'centre' is the network's own square"
     )
-    share: float = Field(
+    share: Real = Field(
         default=1.0, gt=0, description="how often, relative to the other generators"
     )
     options: dict[str, Any] = Field(
@@ -104,11 +119,11 @@ class OptimizerSettings(RecipeTable):
     """How the network, or the discriminators, learn."""
 
     kind: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="rule of the update")
-    lr: float = Field(default=2e-4, gt=0, allow_inf_nan=False, description="learning rate")
+    lr: Real = Field(default=2e-4, gt=0, description="learning rate")
     betas: tuple[Decay, Decay] = Field(default=(0.5, 0.999), description="Adam's two decays")
-    momentum: float = Field(default=0.0, ge=0, lt=1, description="of sgd")
-    weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0")
-    clip: float = Field(
+    momentum: Real = Field(default=0.0, ge=0, lt=1, description="of sgd")
+    weight_decay: Real = Field(default=0.0, ge=0, description="pull of the weights towards 0")
+    clip: Real = Field(
         default=0.0, ge=0, description="largest norm of all gradients together; 0: none"
     )
 
@@ -116,9 +131,9 @@ class OptimizerSettings(RecipeTable):
 class Phase(RecipeTable):
     """A stretch of the run. What is left out stays as the recipe says."""
 
-    steps: int = Field(ge=1, description="length of the stretch")
-    lr: float | None = Field(default=None, gt=0, description="the network's learning rate")
-    discriminator_lr: float | None = Field(
+    steps: Whole = Field(ge=1, description="length of the stretch")
+    lr: Real | None = Field(default=None, gt=0, description="the network's learning rate")
+    discriminator_lr: Real | None = Field(
         default=None, gt=0, description="the discriminators' rate"
     )
     train: tuple[str, ...] = Field(
@@ -132,7 +147,7 @@ class Phase(RecipeTable):
         default=(),
         description="batch norms whose name starts with one of these keep their statistics",
     )
-    weights: dict[str, float] = Field(
+    weights: dict[str, Weight] = Field(
         default={},
         description="weights of terms in this phase, by the term's name; 0 leaves it out",
     )
@@ -142,7 +157,7 @@ class Phase(RecipeTable):
 class DataSettings(RecipeTable):
     """From picture files to training pictures."""
 
-    short_side: int = Field(
+    short_side: Whole = Field(
         default=0,
         ge=0,
         le=LARGEST_SIDE,
@@ -151,7 +166,7 @@ class DataSettings(RecipeTable):
     crop: Literal["random", "centre"] = Field(
         default="random", description="where the square is cut"
     )
-    flip: float = Field(default=0.5, ge=0, le=1, description="how often the square is mirrored")
+    flip: Real = Field(default=0.5, ge=0, le=1, description="how often the square is mirrored")
     scale: tuple[Enlargement, Enlargement] = Field(
         default=(1.0, 1.0),
         description="the square is cut this many times larger, at random, then resized",
@@ -160,10 +175,10 @@ class DataSettings(RecipeTable):
         default={},
         description="options of the filler that fills holes first, for networks with a 'start'",
     )
-    start_holes: int = Field(
+    start_holes: Whole = Field(
         default=1, ge=1, description="how many different holes and first fills a photo has"
     )
-    held_out: float = Field(
+    held_out: Real = Field(
         default=0.05, gt=0, lt=1, description="share of files kept for validation"
     )
     cache: Literal["ram", "disk", "device", "none"] = Field(
@@ -189,11 +204,11 @@ class Recipe(RecipeTable):
     one_hole: bool = Field(
         default=False, description="all pictures of a batch share one hole, as in some sources"
     )
-    size: int = Field(
+    size: Whole = Field(
         default=256, ge=16, le=LARGEST_SIDE, description="side of the training pictures in pixels"
     )
-    batch: int = Field(default=8, ge=1, description="pictures per step, over all processes")
-    steps: int = Field(
+    batch: Whole = Field(default=8, ge=1, description="pictures per step, over all processes")
+    steps: Whole = Field(
         default=0, ge=0, le=10**9, description="length of the run; 0: the phases' sum"
     )
     phases: tuple[Phase, ...] = Field(default=(), description="stretches of the run; empty: one")
@@ -206,29 +221,29 @@ class Recipe(RecipeTable):
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="the rates' course over the run: constant, or down to 0"
     )
-    warmup: int = Field(default=0, ge=0, description="steps over which the rates rise from 0")
-    accumulate: int = Field(
+    warmup: Whole = Field(default=0, ge=0, description="steps over which the rates rise from 0")
+    accumulate: Whole = Field(
         default=1,
         ge=1,
         description="parts that a batch is cut into to save memory; batch norms see each twice",
     )
-    ema: float = Field(
-        default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none"
-    )
+    ema: Real = Field(default=0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none")
     precision: Precision = Field(
         default="32", description="32, bf16 (mixed) or 16 (mixed; GPU only)"
     )
     channels_last: bool = Field(default=True, description="lay tensors out with channels innermost")
     compile: bool = Field(default=False, description="compile the network with torch.compile")
     data: DataSettings = Field(default=DataSettings(), description="from files to pictures")
-    seed: int = Field(
+    seed: Whole = Field(
         default=0, ge=0, le=LARGEST_SEED, description="every random choice follows from it"
     )
-    log_every: int = Field(default=10, ge=1, description="steps between lines of log.jsonl")
-    validate_every: int = Field(default=500, ge=1, description="steps between validations")
-    validate_count: int = Field(default=64, ge=1, description="held-out pictures that are measured")
-    sheet_every: int = Field(default=500, ge=1, description="steps between sample sheets")
-    save_every: int = Field(default=500, ge=1, description="steps between saved states")
+    log_every: Whole = Field(default=10, ge=1, description="steps between lines of log.jsonl")
+    validate_every: Whole = Field(default=500, ge=1, description="steps between validations")
+    validate_count: Whole = Field(
+        default=64, ge=1, description="held-out pictures that are measured"
+    )
+    sheet_every: Whole = Field(default=500, ge=1, description="steps between sample sheets")
+    save_every: Whole = Field(default=500, ge=1, description="steps between saved states")
     from_weights: str = Field(default="", description="weights to start from, as --from")
 
     @property

@@ -7,7 +7,7 @@ then the tensors' bytes without gaps. Readers differ in what they make of NaN, o
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeGuard
 
@@ -48,6 +48,23 @@ def check_header(path: Path) -> None:
         end = last
     if end != size - 8 - length:
         raise WeightsError(f"{path} is cut short, or longer than its tensors; fetch it again")
+
+
+def iterate_tensors(path: Path) -> Iterator[tuple[str, list[int], list[bytes]]]:
+    """Name, shape and bytes of each tensor, of any kind: NumPy has no bfloat16.
+
+    Raises:
+        WeightsError, OSError: as :func:`check_header`.
+    """
+    check_header(path)
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = _parse(file.read(length), path)
+        header.pop("__metadata__", None)
+        for name, entry in header.items():
+            first, last = entry["data_offsets"]
+            file.seek(8 + length + first)
+            yield name, entry["shape"], [file.read(last - first)]
 
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:

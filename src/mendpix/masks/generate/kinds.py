@@ -53,6 +53,12 @@ GENERATORS: dict[str, Generator] = {
 """Kinds of holes by name, with the options of their source. ``objects`` and ``varied`` need the
 folder of masks that they are made of; ``crfill`` can take one."""
 
+COUNTS = ("angles", "count", "large", "segments", "small", "steps", "strokes", "vertices")
+"""Options that say of how many things a hole is made."""
+DIVISORS = ("angles", "grain", "side", "size", "zoom")
+"""Options that something is divided by, or that leave nothing at 0."""
+MOST_THINGS, LARGEST_LENGTH = 1000, 8192
+
 _STREAM = 0x484F4C45  # keeps these random numbers apart from all others of the same seed
 
 
@@ -117,12 +123,38 @@ def _convert(now: Any, value: Any, name: str) -> Any:
     if is_dataclass(now) and isinstance(value, Mapping):
         return _set_options(now, value)
     if name == "folder":
-        return None if value is None else Path(value)
+        return _convert_folder(value)
     if isinstance(now, tuple) and isinstance(value, list | tuple) and len(value) == len(now):
-        return tuple(_convert(n, v, name) for n, v in zip(now, value, strict=True))
+        pair = tuple(_convert(n, v, name) for n, v in zip(now, value, strict=True))
+        if pair[0] > pair[1]:
+            raise MaskError(f"{name} is {list(value)}; give the smaller number first")
+        return pair
     types = (int, float) if isinstance(now, float) else type(now)  # 1 stands for 1.0
     if not isinstance(value, types) or isinstance(value, bool) != isinstance(now, bool):
-        raise MaskError(f"{name} is {value!r}; give something like {now!r}")
+        raise MaskError(f"{name} is {repr(value)[:60]}; give something like {now!r}")
+    return value if isinstance(value, str | bool) else _check_number(value, name)
+
+
+def _convert_folder(value: Any) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | Path) or not Path(value).is_dir():
+        raise MaskError(
+            f"folder is {repr(value)[:60]}, which is no folder; name the one that holds the masks"
+        )
+    return Path(value)
+
+
+def _check_number(value: float, name: str) -> float:
+    """A number that a hole can be drawn with, in seconds and not in hours.
+
+    Raises:
+        MaskError: names the range.
+    """
+    most = MOST_THINGS if name in COUNTS else LARGEST_LENGTH
+    least = 1e-3 if name in DIVISORS else 0
+    if not least <= value <= most:  # the negation catches NaN too
+        raise MaskError(f"{name} is {value:.60g}; give a number from {least:g} to {most}")
     return value
 
 
