@@ -135,7 +135,7 @@ def test_what_a_network_cannot_do_is_one_line(tmp_path: Path) -> None:
     shapes = {"photo": ["n", 3, "h", "w"], "hole": ["n", 1, "h", "w"]}
     nodes = [helper.make_node("Concat", ["photo", "photo"], ["image"], axis=3)]
     wide = saved(tmp_path / "wide.onnx", nodes, shapes, {"image": ["n", 3, "h", "v"]})
-    with pytest.raises(WeightsError, match="set 'size' or 'multiple'"):
+    with pytest.raises(WeightsError, match="set 'size', 'multiple' or 'layout'"):
         OnnxFiller(wide, ADAPTER)(photo, hole)
 
 

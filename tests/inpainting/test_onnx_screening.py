@@ -9,7 +9,7 @@ from graphs import FREE, saved
 from onnx import TensorProto, helper, numpy_helper
 
 from mendpix.errors import WeightsError
-from mendpix.inpainting.onnx.screening import check_operators
+from mendpix.inpainting.onnx.screening import check_graph, check_operators
 from mendpix.inpainting.registry import load
 from mendpix.weights import cards
 
@@ -66,8 +66,9 @@ def test_other_graphs_pass(tmp_path: Path) -> None:
     path = tmp_path / "plain.onnx"
     check_operators(saved(path, [COPY], INPUTS, {"image": INPUTS["photo"]}))
     for bundled in cards.list_bundled().values():
-        (tmp_path / bundled.name).write_bytes(bundled.read_bytes())
-        check_operators(tmp_path / bundled.name)
+        for file in (bundled, bundled.with_suffix(".safetensors")):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        check_graph(tmp_path / bundled.name)
 
 
 def test_what_is_no_graph_is_one_line(tmp_path: Path) -> None:
@@ -77,3 +78,31 @@ def test_what_is_no_graph_is_one_line(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(WeightsError, match="not an ONNX file, or it is cut short"):
             check_operators(path)
+
+
+def test_a_tensor_above_2_gib_needs_trust(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Expand", ["one", "shape"], ["big"]),
+        helper.make_node("ReduceSum", ["big"], ["sum"], keepdims=0),
+        helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
+        helper.make_node("Sub", ["hole", "hole"], ["empty"]),
+        helper.make_node("Add", ["photo", "empty"], ["same"]),
+        helper.make_node("Add", ["same", "nothing"], ["image"]),
+    ]
+    path, given = tmp_path / "big.onnx", {"one": 1.0, "zero": 0.0}
+
+    def make(side: int, card: dict[str, object] | None) -> None:
+        saved(path, nodes, INPUTS, {"image": INPUTS["photo"]}, given, card)
+        model = onnx.load(path)
+        shape = np.array([side, side, 2], np.int64)
+        model.graph.initializer.append(numpy_helper.from_array(shape, "shape"))
+        onnx.save(model, path)
+
+    make(2**15, None)
+    with pytest.raises(WeightsError, match=r"a tensor big of 8.0 GiB or more.*--trust"):
+        load(path, adapter=CARD["adapter"])
+    assert load(path, adapter=CARD["adapter"], trust=True).channels == "any"
+    make(2**15, CARD)
+    check_graph(path)
+    make(16, None)
+    check_graph(path)

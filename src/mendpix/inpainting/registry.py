@@ -108,9 +108,9 @@ def load(
     path = find_file(name)
     if path.suffix == ".onnx":
         if not trust:
-            from mendpix.inpainting.onnx.screening import check_operators  # no fill by name waits
+            from mendpix.inpainting.onnx.screening import check_graph  # no fill by name waits
 
-            check_operators(path)
+            check_graph(path)
         return CheckedFiller(_load_onnx(path, device, seed, threads, options))
     if options:
         raise MendError(f"{name} has no option {', '.join(sorted(options))}; leave it out")

@@ -6,6 +6,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+DRAFTS = ".mendpix-*"
+"""What the names of temporary files match."""
+
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:

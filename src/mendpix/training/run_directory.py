@@ -14,7 +14,7 @@ from torch import nn
 
 from mendpix import __version__
 from mendpix.errors import TrainingError
-from mendpix.io.atomic import atomic_write
+from mendpix.io.atomic import DRAFTS, atomic_write
 from mendpix.networks import serialization
 from mendpix.training import checkpoint
 from mendpix.training.photos import PhotoSet
@@ -58,6 +58,8 @@ class RunDirectory:
             raise TrainingError(f"{self.path} cannot be written: {problem.strerror}") from None
         try:
             with held:
+                for draft in self.path.rglob(DRAFTS):  # of processes that were killed
+                    draft.unlink(missing_ok=True)
                 yield
         finally:
             if made and list(self.state.iterdir()) == [self.state / LOCK]:

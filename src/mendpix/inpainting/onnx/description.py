@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mendpix.errors import WeightsError
 from mendpix.inpainting.input_requirements import LARGEST, InputRequirements
+from mendpix.inpainting.onnx.layout import LAYOUTS
 from mendpix.types import Hole, Photo
 
 PLANES = {
@@ -32,6 +33,7 @@ SMALLEST_SIZE, LARGEST_SIZE, LARGEST_MULTIPLE = 8, 8192, 1024
 _LIMITS = {
     "multiple": f"; it must be 1 to {LARGEST_MULTIPLE}",
     "size": f"; it must be {SMALLEST_SIZE} to {LARGEST_SIZE}, or left out where any will do",
+    "layout": f"; it must be {' or '.join(LAYOUTS)}, or left out where the shapes tell",
     "hole_side": f"; it must be 0 to {LARGEST_SIZE}",
     "values": "; it must be two numbers that differ, such as [0, 1]",
     "output_values": "; it must be two numbers that differ, such as [0, 1]",
@@ -41,7 +43,7 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class OnnxDescription:
-    """The description of an exported network, whose inputs and output are ``(N, C, H, W)``.
+    """The description of an exported network.
 
     Attributes:
         inputs: for each input, its planes in order (see ``PLANES``).
@@ -50,11 +52,13 @@ class OnnxDescription:
         output_values: the same of what comes out; None: as ``values``.
         hole_values: what "hole" and "valid" are for no and yes.
         multiple: height and width must be multiples of it.
-        size: the one height and width it works at; None: any.
+        size: the one height and width it works at, one number where both are the same; None:
+            that of the graph's inputs, or any.
         hole_shape: "any", or "centre" where it only ever saw a hole in the very centre.
         hole_side: with a size, how wide the part of a hole may be that it is shown at once, in
             pixels; 0: half the size.
         start: the name of a filler that fills the hole before the network sees it; "": none.
+        layout: "NCHW" or "NHWC", the order of its pictures' axes; "": as the graph's shapes tell.
     """
 
     inputs: Mapping[str, tuple[str, ...]]
@@ -63,10 +67,11 @@ class OnnxDescription:
     output_values: tuple[float, float] | None = None
     hole_values: tuple[float, float] = (0.0, 1.0)
     multiple: int = 1
-    size: int | None = None
+    size: int | tuple[int, int] | None = None
     hole_shape: str = "any"
     hole_side: int = 0
     start: str = ""
+    layout: str = ""
 
     @classmethod
     def of(cls, table: Mapping[str, Any], source: str) -> "OnnxDescription":
@@ -110,7 +115,8 @@ class OnnxDescription:
 
     def requirements(self, largest: int = LARGEST) -> InputRequirements:
         centred = self.hole_shape == "centre"
-        return InputRequirements(self.multiple, self.size, self.hole_side, centred, largest)
+        size = min(self.size) if isinstance(self.size, tuple) else self.size
+        return InputRequirements(self.multiple, size, self.hole_side, centred, largest)
 
     def check_names(self, inputs: Sequence[str], outputs: Sequence[str], source: str) -> None:
         """Refuse a description of other inputs or outputs than a graph has.
@@ -153,6 +159,46 @@ class OnnxDescription:
         image = _scale(output[0].astype(np.float32), values, (0.0, 1.0))
         return np.ascontiguousarray(image.clip(0, 1).transpose(1, 2, 0))
 
+    def check_range(self, raw: NDArray[Any], photo: Photo, hole: Hole, source: str) -> None:
+        """Refuse an output whose values are of another range than described.
+
+        They lie far outside it, or show the known pixels in another of the usual ranges.
+
+        Args:
+            raw: the output ``(1, 3, H, W)`` of this photo ``(H, W, 3)`` and its hole.
+
+        Raises:
+            WeightsError: names the range seen and the one described.
+        """
+        described = self.output_values or self.values
+        image = raw[0].astype(np.float32).transpose(1, 2, 0)
+        scaled = _scale(image, described, (0.0, 1.0))
+        far = np.mean((scaled < -FAR) | (scaled > 1 + FAR)) > FAR_SHARE
+        if not far and hole.all():
+            return
+        known = ~hole
+        errors = {
+            usual: float(np.abs(_scale(image, usual, (0.0, 1.0)) - photo)[known].mean())
+            for usual in (described, *RANGES)
+            if known.any()
+        }
+        best = min(errors, key=lambda usual: errors[usual], default=described)
+        wrong = best != described and errors[best] < NEAR and errors[described] > APART
+        if far or wrong:
+            hint = f"{list(best)}" if wrong else "the range that it has"
+            raise WeightsError(
+                f"{source} gave values from {raw.min():.4g} to {raw.max():.4g} where its "
+                f"description says {list(described)}; set output_values to {hint}"
+            )
+
+
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+"""Of values that networks are made for."""
+FAR, FAR_SHARE = 0.5, 0.01
+"""An output may lie so far outside its range, as a share of it, in so many of its values."""
+NEAR, APART = 0.03, 0.1
+"""Mean differences of known pixels that show the right and the wrong range."""
+
 
 def _scale(
     values: NDArray[np.float32], old: tuple[float, float], new: tuple[float, float]
@@ -183,18 +229,26 @@ def _parse(name: str, value: Any, source: str) -> Any:
         case "multiple":
             valid = is_count and 0 < value <= LARGEST_MULTIPLE
         case "size":
-            valid = value is None or (is_count and SMALLEST_SIZE <= value <= LARGEST_SIZE)
+            sides = value if isinstance(value, list | tuple) and len(value) == 2 else [value]
+            valid = value is None or all(
+                type(side) is int and SMALLEST_SIZE <= side <= LARGEST_SIZE for side in sides
+            )
+            value = tuple(sides) if valid and len(sides) == 2 else value
         case "hole_side":
             valid = is_count and value <= LARGEST_SIZE
         case "hole_shape":
             valid = value in SHAPES
+        case "layout":
+            valid = value in LAYOUTS
         case _:
             valid = isinstance(value, str)
     if not valid:
         raise WeightsError(
             f"{source} describes {name} as {_abbreviate(value)}{_LIMITS.get(name, '')}"
         )
-    return (float(value[0]), float(value[1])) if isinstance(value, list | tuple) else value
+    if name.endswith("values") and value is not None:
+        return float(value[0]), float(value[1])
+    return value
 
 
 def _parse_planes(name: str, planes: Any, source: str) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ beside it (``NAME.toml`` or ``NAME.json``) or by an option; see :class:`OnnxDesc
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from mendpix.errors import MendError, WeightsError
 from mendpix.inpainting import input_requirements, windows
 from mendpix.inpainting.input_requirements import LARGEST
-from mendpix.inpainting.onnx.description import OnnxDescription
+from mendpix.inpainting.onnx import layout
+from mendpix.inpainting.onnx.description import PLANES, OnnxDescription
 from mendpix.weights import cards
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it calls its maker from the import on
@@ -82,12 +84,27 @@ class OnnxFiller:
         self.description.check_names(
             [one.name for one in inputs], [one.name for one in outputs], str(self.path)
         )
+        self._arrange_axes(inputs)
         self.requirements = self.description.requirements(largest)
         self.starts_with = self.description.start
         self.start: input_requirements.Start | None = None
         self._types = {one.name: TYPES.get(one.type) for one in inputs}
         self._output = self.description.output or outputs[0].name
         self._lock = Lock()
+
+    def _arrange_axes(self, inputs: Sequence[Any]) -> None:
+        """Take axes and a fixed size from the graph, where the description does not say them."""
+        self._axes: dict[str, str] = {}
+        for one in inputs:
+            channels = sum(PLANES[plane] for plane in self.description.inputs[one.name])
+            place = f"{self.path}: its input {one.name}"
+            axes = layout.find_axes(one.shape, channels, self.description.layout, place)
+            if axes != "NCHW":
+                self._axes[one.name] = axes
+            size = layout.find_size(one.shape, axes)
+            if size is not None and self.description.size is None:
+                side = size[0] if size[0] == size[1] else size
+                self.description = replace(self.description, size=side)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the session, which another process opens on first use."""
@@ -166,19 +183,29 @@ class OnnxFiller:
 
     def _run(self, photo: Photo, hole: Hole, progress: Progress | None = None) -> Photo:
         """The network's picture ``(H, W, 3)`` in [0, 1] of a photo that suits it."""
+        size, whole = self.description.size, photo.shape
+        if isinstance(size, tuple) and photo.shape[:2] != size:
+            photo, hole = layout.pad_to(photo, hole, size)
         feed = {
             name: _convert(value, self._types[name])
             for name, value in self.description.feed(photo, hole).items()
         }
-        output = self.description.read(self._run_session(feed, progress))
+        for name, axes in self._axes.items():
+            feed[name] = layout.arrange(feed[name], axes)
+        raw = self._run_session(feed, progress)
+        if raw.shape[:2] != (1, 3) or self.description.layout:
+            raw = layout.restore(raw, photo.shape[:2], self.description.layout)
+        output = self.description.read(raw)
         if output.shape != photo.shape:
             raise WeightsError(
                 f"{self.path} made {output.shape} of a picture of {photo.shape}; "
-                "set 'size' or 'multiple' in its description"
+                "set 'size', 'multiple' or 'layout' in its description"
             )
         if not np.isfinite(output).all():
             raise WeightsError(f"{self.path} gave values that are no numbers; it is broken")
-        return output
+        if not self.card:
+            self.description.check_range(raw, photo, hole, str(self.path))
+        return output[: whole[0], : whole[1]]
 
     def _run_session(
         self, feed: dict[str, NDArray[Any]], progress: Progress | None
