@@ -43,6 +43,9 @@ class PixelLoss(Loss):
 
     Shape:
         as every loss; returns a scalar >= 0.
+
+    Raises:
+        ValueError: an option's value is unknown or out of range.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class PixelLoss(Loss):
 
 
 class L1(PixelLoss):
-    """Absolute differences of pixels; options and sources as in :class:`Pixel`."""
+    """Absolute differences of pixels; options and sources as in :class:`PixelLoss`."""
 
     def __init__(
         self,
@@ -115,7 +118,7 @@ class L1(PixelLoss):
 
 
 class L2(PixelLoss):
-    """Squared differences of pixels; options and sources as in :class:`Pixel`."""
+    """Squared differences of pixels; options and sources as in :class:`PixelLoss`."""
 
     def __init__(
         self,
@@ -147,6 +150,9 @@ class OverlapL2(Loss):
 
     Shape:
         as every loss; returns a scalar >= 0; 0 where nothing is missing.
+
+    Raises:
+        ValueError: an overlap below 0, or a weight or span that is not above 0.
     """
 
     def __init__(

@@ -35,6 +35,7 @@ class LPIPS(DistanceMetric):
         as every metric of pictures; H and W at least 31 (alexnet), 16 (vgg16).
 
     Raises:
+        ValueError: another network.
         WeightsError: the network's or the heads' weights are not at hand.
     """
 

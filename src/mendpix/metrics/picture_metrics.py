@@ -222,8 +222,10 @@ class SSIM(PairMetric):
             window of 7 pixels with sample covariance (AOT-GAN). ``"padded"``: Wang's with zeros
             around the picture (LaMa). ``"grey"``: EdgeConnect's, of grey pictures with a plain
             window of 51 pixels, or the largest odd one that fits.
-        area: the mean over all windows, or over those whose centre is missing; NaN where there is
-            none.
+        area: the mean over all windows, or over those whose centre is missing (NaN without any).
+
+    Raises:
+        TensorError: an unknown variant.
     """
 
     def __init__(

@@ -149,6 +149,8 @@ class ContextEncoder(nn.Module):
     The prediction takes the whole 64x64 square; elsewhere ``image`` is the photo with the fill
     colour in whatever else the hole names.
 
+    Pathak et al. 2016, https://arxiv.org/abs/1604.07379
+
     Shape:
         photo ``(N, 3, 128, 128)`` in [0, 1], hole ``(N, 1, 128, 128)``
         -> ``Prediction.image`` ``(N, 3, 128, 128)`` in [0, 1].
@@ -182,6 +184,8 @@ class ContextEncoder(nn.Module):
 
 class RandomContextEncoder(nn.Module):
     """Predict the whole photo, whatever the hole's form (``train_random`` of the released code).
+
+    Pathak et al. 2016, https://arxiv.org/abs/1604.07379
 
     Shape:
         photo ``(N, 3, S, S)`` in [0, 1], hole ``(N, 1, S, S)``

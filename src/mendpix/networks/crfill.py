@@ -155,6 +155,8 @@ class CRFill(nn.Module):
 
     ``branch_enabled`` False turns the branch off, for the training stages before the last.
 
+    Zeng et al. 2021, https://arxiv.org/abs/2011.12836
+
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``, H and W multiples of 4
         -> ``Prediction`` with ``image`` and ``coarse`` ``(N, 3, H, W)`` in [0, 1], ``features``

@@ -37,7 +37,12 @@ Part = Literal["whole", "centre"]
 
 
 class Discriminator(nn.Module):
-    """Base class: input checks, and scaling from [0, 1] to [-1, 1]."""
+    """Base class: input checks, and scaling from [0, 1] to [-1, 1].
+
+    Shape:
+        photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``, 1 = missing
+        -> :class:`~mendpix.networks.types.DiscriminatorOutput`.
+    """
 
     def prepare_photo(self, photo: Tensor, hole: Tensor, size: int | None = None) -> Tensor:
         """Check the inputs; return the photo in [-1, 1].

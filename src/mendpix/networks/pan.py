@@ -119,6 +119,8 @@ class PANUNet(nn.Module):
 
     Skips take the convolution's own output, before batch norm and activation.
 
+    Wang et al. 2018, https://arxiv.org/abs/1706.09138
+
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``; H and W multiples of
         ``multiple``: 64, or 256 with the plan ``facades``.
@@ -186,6 +188,8 @@ class PANInpainting(nn.Module):
     """Predict the centre 64x64 of a 128x128 photo: Context Encoder with 3x3 encoder kernels.
 
     ``hole`` and ``image`` are as for :class:`~mendpix.networks.context_encoder.ContextEncoder`.
+
+    Wang et al. 2018, https://arxiv.org/abs/1706.09138
 
     Shape:
         photo ``(N, 3, 128, 128)`` in [0, 1], hole ``(N, 1, 128, 128)``

@@ -93,6 +93,8 @@ class PartialBlock(nn.Module):
 class PartialUNet(nn.Module):
     """The network of partial convolutions; its output is linear, not clipped.
 
+    Liu et al. 2018, https://arxiv.org/abs/1804.07723
+
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], hole ``(N, 1, H, W)``, H and W multiples of 2 ** levels
         -> ``Prediction.image`` ``(N, 3, H, W)``, [0, 1] nominally. Places that no known pixel

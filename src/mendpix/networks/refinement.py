@@ -69,6 +69,8 @@ class ResidualBlock(nn.Module):
 class RefinementNet(nn.Module):
     """A residual U-Net at 1/2 to 1/16 of the picture's size that corrects a first fill.
 
+    This project's own, see docs/models/mender.md.
+
     Shape:
         photo ``(N, 3, H, W)`` in [0, 1], its hole already filled by ``start``; hole
         ``(N, 1, H, W)``; H and W multiples of 16 -> ``Prediction.image`` ``(N, 3, H, W)``, not
