@@ -2,11 +2,13 @@
 
 import importlib
 import importlib.util
+import inspect
 import math
 import os
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -60,6 +62,21 @@ def test_what_an_entry_names_is_there(line: str, entry: str) -> None:
             assert f"def {name}(" in text, f"{name} is not in {file}"
 
 
+def test_one_search_finds_the_class_of_each_equation() -> None:
+    equations = {
+        line.strip().removeprefix("- ")
+        for line, _ in ENTRIES
+        if "$" in line and re.search(r"=|\\min", line)
+    }
+    listed = re.findall(r"^- `(mendpix[\w.]+)` in `(src/[\w/]+\.py)`: (.*)$", PAGE, re.MULTILINE)
+    assert {equation for _, _, equation in listed} == equations and len(equations) == 16
+    for name, file, equation in listed:
+        found = [line for line in PAGE.splitlines() if equation in line and f"`{name}`" in line]
+        assert len(found) == 1
+        assert inspect.getsourcefile(_resolve(name)) == str(ROOT / file)
+        assert any(f"`{name}`" in entry for line, entry in ENTRIES if equation in line)
+
+
 def test_recipes_that_entries_name_are_there() -> None:
     folder = ROOT / "src" / "mendpix" / "training" / "recipes"
     for _, entry in ENTRIES:
@@ -68,7 +85,7 @@ def test_recipes_that_entries_name_are_there() -> None:
             assert (folder / f"{name}.toml").is_file(), name
 
 
-def _resolve(name: str) -> None:
+def _resolve(name: str) -> Any:
     """Import the longest module in a dotted name and look the rest up."""
     parts = name.split(".")
     for cut in range(len(parts), 0, -1):
@@ -78,7 +95,7 @@ def _resolve(name: str) -> None:
             continue
         for part in parts[cut:]:
             found = getattr(found, part)
-        return
+        return found
     raise AssertionError(name)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from mendpix.networks import DISCRIMINATORS, NETWORKS
+from mendpix.networks.released_formats import RELEASED_FORMATS
+
 FOLDER = Path(__file__).parents[2] / "docs" / "papers"
 TEXTS = {page.stem: page.read_text(encoding="utf-8") for page in sorted(FOLDER.glob("*.md"))}
 
@@ -27,3 +30,16 @@ def test_a_page_s_figures_and_pages_are_there(page: str) -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)", prose)
     assert links
     assert [link for link in links if not (FOLDER / link).exists()] == []
+
+
+def test_the_list_of_checkpoints_has_every_format_and_no_hash_that_nobody_checked() -> None:
+    text = TEXTS["checkpoints"]
+    rows = re.findall(r"^\| `([\w-]+)` \|(.*)\|$", text, re.MULTILINE)
+    assert {name for name, _ in rows} == set(RELEASED_FORMATS)
+    for released in RELEASED_FORMATS.values():
+        assert released.source in text
+    known = {*NETWORKS, *DISCRIMINATORS}
+    for name, row in rows:
+        becomes = row.split("|")[-1]
+        assert known & set(re.findall(r"`([\w-]+)`", becomes)), name
+    assert not re.search(r"\b[0-9a-f]{32,}\b", text)
