@@ -101,6 +101,19 @@ class FillRun:
     def _recall(self, target: Path) -> tuple[Path, Path | None, Path]:
         """The folders and settings of the last job on a target."""
         from mendpix.inpainting import folder_job
+
+        self.check_resume_alone(str(target))
+        asked = self.settings
+        source, self.settings = folder_job.recall(target, asked.runtime, asked.trust)
+        self.rules = source.rules
+        return source.photos, source.masks, target
+
+    def check_resume_alone(self, target: str) -> None:
+        """Refuse options beside a ``--resume`` that takes them from a manifest.
+
+        Raises:
+            MendError: there are some.
+        """
         from mendpix.inpainting.options import FillOptions
         from mendpix.io.pairing import PairingRules
 
@@ -111,9 +124,6 @@ class FillRun:
                 f"--resume alone takes its options from the manifest in {target}; "
                 "to change one, give the photos, the masks and --out as well"
             )
-        source, self.settings = folder_job.recall(target, asked.runtime, asked.trust)
-        self.rules = source.rules
-        return source.photos, source.masks, target
 
     def _fill_one(self, photo: Path, mask: Path | None, out: Path | None) -> None:
         from mendpix.inpainting.filling import FillTask, fill_file
@@ -181,7 +191,9 @@ class FillRun:
             return tasks
         left = job.select(tasks, self.folder.verify_hashes)
         self.done_before = len(tasks) - len(left)
-        terminal.remark(f"resumed: {self.done_before} of {_count(len(tasks))} filled already")
+        terminal.remark(
+            f"resumed: {self.done_before} of {count_pictures(len(tasks))} filled already"
+        )
         return left
 
     @contextmanager
@@ -204,7 +216,7 @@ class FillRun:
         except KeyboardInterrupt:
             filled = self.done_before + sum(not outcome.error for outcome in self.outcomes)
             way = "; the same command with --resume goes on" if self.job is not None else ""
-            terminal.remark(f"stopped: {filled} of {_count(self.count)} filled{way}")
+            terminal.remark(f"stopped: {filled} of {count_pictures(self.count)} filled{way}")
             raise typer.Exit(130) from None
 
     @contextmanager
@@ -270,7 +282,8 @@ def format_outcome(outcome: "FillOutcome") -> str:
     )
 
 
-def _count(pictures: int) -> str:
+def count_pictures(pictures: int) -> str:
+    """A number of pictures in words."""
     return "1 picture" if pictures == 1 else f"{pictures} pictures"
 
 

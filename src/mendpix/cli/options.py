@@ -1,7 +1,7 @@
 """Options that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typer import Argument, BadParameter, Option
 
@@ -139,7 +139,16 @@ Trust = Annotated[
     ),
 ]
 Workers = Annotated[
-    int, Option("--workers", "-j", min=1, max=256, metavar="N", help="Pictures to fill at once.")
+    int | None,
+    Option(
+        "--workers",
+        "-j",
+        min=1,
+        max=100_000,
+        metavar="N",
+        help="Pictures to fill at once: 1 without it; on a cluster as many as it has room for.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, Option("--json", help="Print a machine-readable summary.")]
 JsonLines = Annotated[
@@ -160,6 +169,18 @@ Resume = Annotated[
 VerifyHashes = Annotated[
     bool,
     Option("--verify-hashes", help="With --resume: read all files again, not sizes and times."),
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    Option("--engine", help="ray: fill folders or addresses (s3://...) on a Ray cluster."),
+]
+Address = Annotated[
+    str,
+    Option("--address", help="Of the Ray cluster, or auto; without it this machine alone."),
+]
+Gpus = Annotated[
+    float,
+    Option("--gpus", min=0, max=64, help="With --engine ray: GPUs of each worker, such as 0.25."),
 ]
 Quality = Annotated[
     str,

@@ -56,10 +56,13 @@ def fill(
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
-    workers: o.Workers = 1,
+    workers: o.Workers = None,
     memory: o.Memory = None,
     resume: o.Resume = False,
     verify_hashes: o.VerifyHashes = False,
+    engine: o.Engine = "local",
+    address: o.Address = "",
+    gpus: o.Gpus = 0.0,
     trust: o.Trust = False,
     as_json: o.Json = False,
     json_lines: o.JsonLines = False,
@@ -84,9 +87,19 @@ def fill(
     )  # fmt: skip
     settings = FillSettings(model, options, Runtime(device, threads, seed), force, trust, format_)
     output: Output = "json-lines" if json_lines else "json" if as_json else "text"
-    folder = FolderOptions(workers, resume, verify_hashes, parse_memory(memory))
+    folder = FolderOptions(workers or 1, resume, verify_hashes, parse_memory(memory))
     rules = PairingRules(mask_suffix, recursive, options.marks_holes)
-    run = FillRun(settings, output, folder, rules, save_hole)
+    if engine == "ray":
+        from mendpix.cli.cluster_run import (
+            ClusterPlace,
+            open_cluster_run,
+        )  # here: few fills need it
+
+        run: FillRun = open_cluster_run(
+            settings, output, folder, rules, ClusterPlace(address, gpus, workers or 0), save_hole
+        )
+    else:
+        run = FillRun(settings, output, folder, rules, save_hole)
     run.fill(photo, mask, out)
     run.end()
 

@@ -9,27 +9,35 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TextIO
 
 import typer
 
 from mendpix.errors import escape
 
+ShowProgress = Callable[[float], None]
+"""Shows which share of the work is done."""
+
+_reserved: TextIO | None = None
+"""Standard output where only this module prints there; None: it is anybody's."""
+
 
 def print_line(text: object) -> None:
     """Print one line of results on standard output."""
-    typer.echo(escape(str(text)))
+    typer.echo(escape(str(text)), file=_reserved)
 
 
 def print_text(text: str) -> None:
     """Print several lines of results; line breaks and tabs stay."""
     for line in text.splitlines():
-        typer.echo("\t".join(map(escape, line.split("\t"))))
+        typer.echo("\t".join(map(escape, line.split("\t"))), file=_reserved)
 
 
 def print_json(value: object, indent: int | None = 2) -> None:
     """Print results for a program; what JSON has no word for, such as a path, as text."""
-    typer.echo(json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f"))
+    text = json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f")
+    typer.echo(text, file=_reserved)
 
 
 def remark(text: str) -> None:
@@ -48,6 +56,18 @@ class RemarkHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         show = warn if record.levelno >= logging.WARNING else remark
         show(record.getMessage())
+
+
+@contextmanager
+def reserve_output() -> Iterator[None]:
+    """Keep standard output to this command: what a library prints there goes to standard error."""
+    global _reserved
+    _reserved = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _reserved = None
 
 
 @contextmanager

@@ -133,6 +133,14 @@ def describe(source: JobSource, settings: FillSettings) -> JobDescription:
         MendError: no such model.
         OSError: the mask of an option is not there.
     """
+    places = str(source.photos.absolute()), str(source.masks.absolute()) if source.masks else ""
+    return describe_job(places, source.rules, settings)
+
+
+def describe_job(
+    places: tuple[str, str], rules: PairingRules, settings: FillSettings
+) -> JobDescription:
+    """As :func:`describe`, of photos and masks anywhere."""
     settings = choose_parts(settings)
     storage, generator = LocalStorage(), settings.options.generator
     options = asdict(settings.options)
@@ -144,9 +152,9 @@ def describe(source: JobSource, settings: FillSettings) -> JobDescription:
         options["generator"] = generator.spec
     return JobDescription(
         id=secrets.token_hex(8),
-        photos=str(source.photos.absolute()),
-        masks=str(source.masks.absolute()) if source.masks else "",
-        rules=asdict(source.rules),
+        photos=places[0],
+        masks=places[1],
+        rules=asdict(rules),
         model=settings.model,
         models={name: storage.digest(str(path)) for name, path in weights.items()},
         areas={name: storage.digest(str(path)) for name, path in areas.items()},
@@ -190,15 +198,16 @@ def recall(target: Path, runtime: Runtime, trust: bool) -> tuple[JobSource, Fill
             f"the job in {target} was begun by mendpix {job.version}, with the option "
             f"{unknown[0]} that {__version__} does not have; use that version"
         )
-    options = FillOptions(**{name: _freeze(value) for name, value in job.options.items()})
+    options = FillOptions(**{name: freeze(value) for name, value in job.options.items()})
     masks = Path(job.masks) if job.masks else None
     source = JobSource(Path(job.photos), masks, target, PairingRules(**job.rules))
     runtime = replace(runtime, seed=job.seed)
     return source, FillSettings(job.model, options, runtime, trust=trust)
 
 
-def _freeze(value: Any) -> Any:
-    return tuple(map(_freeze, value)) if isinstance(value, list) else value
+def freeze(value: Any) -> Any:
+    """A value from JSON with tuples for its lists, as options hold them."""
+    return tuple(map(freeze, value)) if isinstance(value, list) else value
 
 
 def fill_and_hash(
@@ -276,6 +285,6 @@ def recall_fill(picture: Path) -> KnownFill | None:
         files = record.files
         if name in [output.path for output in files.outputs] and record.job in manifest.jobs:
             told = manifest.jobs[record.job].options
-            chosen = {f.name: _freeze(told[f.name]) for f in fields(MaskOptions) if f.name in told}
+            chosen = {f.name: freeze(told[f.name]) for f in fields(MaskOptions) if f.name in told}
             return KnownFill(Path(files.mask.path) if files.mask else None, MaskOptions(**chosen))
     return None

@@ -19,6 +19,10 @@ from mendpix.io.storage import Storage
 FOLDER = ".mendpix"
 """Where a manifest lies in the target of its jobs."""
 
+KEYS = f"{FOLDER}/keys"
+"""Where workers of other machines leave a segment for each picture, named by its key, until the
+driver has it in one of its own: a picture whose worker or driver is killed is not done again."""
+
 INTERVAL = 2.0
 """Seconds between two segments of a writer: a killed one loses the record of no more."""
 
@@ -134,6 +138,7 @@ class ManifestWriter:
     def __init__(self, storage: Storage, job: JobDescription) -> None:
         self.storage = storage
         self._lines: list[JobDescription | PictureRecord] = [job]
+        self._left: list[str] = []
         self._written = time.monotonic()
 
     def add(self, record: PictureRecord) -> None:
@@ -143,10 +148,16 @@ class ManifestWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was added since the last segment."""
+        """Write what was added since the last segment, and remove what workers left of it."""
         if self._lines:
             _write_segment(self.storage, self._lines)
-        self._lines, self._written = [], time.monotonic()
+        for name in self._left:
+            self.storage.remove(name)
+        self._lines, self._left, self._written = [], [], time.monotonic()
+
+    def supersede(self, key: str) -> None:
+        """Remove what a worker left of a picture once its record, added before, is written."""
+        self._left.append(name_key_segment(key))
 
 
 def read(storage: Storage) -> Manifest:
@@ -185,14 +196,37 @@ def merge(storage: Storage) -> None:
 
 def _list_segments(storage: Storage) -> list[str]:
     """The segments' names; a draft that a killed process left begins with a dot."""
-    names = storage.list_names(FOLDER)
-    return [n for n in names if n.endswith(".jsonl") and not n.startswith(f"{FOLDER}/.")]
+    names = [*storage.list_names(FOLDER), *storage.list_names(KEYS)]
+    return [n for n in names if n.endswith(".jsonl") and not n.rpartition("/")[2].startswith(".")]
+
+
+def name_key_segment(key: str) -> str:
+    """The name of the segment of one picture."""
+    return f"{KEYS}/{key}.jsonl"
+
+
+def leave_record(storage: Storage, record: PictureRecord) -> None:
+    """Write the segment of one picture, for the driver to take up."""
+    storage.write(name_key_segment(record.key), _format_line(record).encode())
+
+
+def find_record(storage: Storage, key: str) -> PictureRecord | None:
+    """The record that a worker left of a picture; None: there is none."""
+    try:
+        content = storage.read(name_key_segment(key))
+    except FileNotFoundError:
+        return None
+    found = [one for one in _parse_segment(content, key) if isinstance(one, PictureRecord)]
+    return found[0] if found else None
 
 
 def _write_segment(storage: Storage, entries: list[JobDescription | PictureRecord]) -> None:
     name = f"{FOLDER}/{time.time_ns():020d}-{secrets.token_hex(4)}.jsonl"
-    lines = [json.dumps({_kind_of(entry): asdict(entry)}) + "\n" for entry in entries]
-    storage.write(name, "".join(lines).encode())
+    storage.write(name, "".join(map(_format_line, entries)).encode())
+
+
+def _format_line(entry: JobDescription | PictureRecord) -> str:
+    return json.dumps({_kind_of(entry): asdict(entry)}) + "\n"
 
 
 def _kind_of(entry: JobDescription | PictureRecord) -> str:

@@ -1,10 +1,13 @@
 """Paths as people write them: home folders, and names that are nearly those of a neighbour."""
 
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
 from mendpix.errors import MendError
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.]+:/")  # a Path has one slash where an address has two
 
 
 def expand_home(name: str | Path) -> Path:
@@ -36,6 +39,8 @@ def find_cache() -> Path | None:
 
 def suggest_neighbour(path: Path) -> str:
     """ "; did you mean ...?" with what lies beside a path and is named almost like it, or ""."""
+    if _ADDRESS.match(str(path)):
+        return "; what lies at an address is filled by --engine ray"
     try:
         names = [other.name for other in path.parent.iterdir() if other.name != path.name]
     except OSError:

@@ -1,10 +1,11 @@
 """The files of a job behind a few verbs, so that a folder and an object store can serve alike."""
 
 import hashlib
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from mendpix.io.atomic import atomic_write
 
@@ -50,6 +51,31 @@ class Storage(Protocol):
         ...
 
 
+class StorageTree(Storage, Protocol):
+    """A storage that also serves jobs of many machines."""
+
+    def list_tree(self, recursive: bool = True) -> dict[str, FileStamp]:
+        """The files below the root with their stamps, sorted by name, without hidden ones."""
+        ...
+
+    def locate(self, name: str) -> str:
+        """The full path or address of a file."""
+        ...
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to read from its begin; raises FileNotFoundError where there is none."""
+        ...
+
+    def upload(self, name: str, file: Path) -> None:
+        """Write a file that lies on this machine, whole or not at all."""
+        ...
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or a folder on the way to it begins with a dot."""
+    return any(part.startswith(".") for part in name.split("/"))
+
+
 class LocalStorage:
     """Files under a folder; an absolute name stands for itself."""
 
@@ -83,3 +109,21 @@ class LocalStorage:
     def digest(self, name: str) -> str:
         with (self.root / name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def list_tree(self, recursive: bool = True) -> dict[str, FileStamp]:
+        found = self.root.rglob("*") if recursive else self.root.glob("*")
+        names = [path.relative_to(self.root).as_posix() for path in found if path.is_file()]
+        stamps = {name: self.stamp(name) for name in sorted(names) if not is_hidden(name)}
+        return {name: stamp for name, stamp in stamps.items() if stamp is not None}
+
+    def locate(self, name: str) -> str:
+        return str((self.root / name).absolute())
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self.root / name).open("rb")
+
+    def upload(self, name: str, file: Path) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as draft:
+            shutil.copyfile(file, draft)

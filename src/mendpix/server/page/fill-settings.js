@@ -93,13 +93,17 @@ export class FillSettings {
     return field;
   }
 
-  /** The settings as fields of a job request. */
+  /**
+   * The settings as fields of a job request.
+   * @returns {{model: string, options: Record<string, any>, seed: number, tries: number,
+   *   grow: number | "auto"}}
+   */
   get order() {
     return {
       model: this.model.name,
       options: { ...this.options },
       seed: readInteger("seed"),
-      grow: /** @type {number | "auto"} */ (input("grow-auto").checked ? "auto" : 0),
+      grow: input("grow-auto").checked ? "auto" : 0,
       tries: readInteger("count"),
     };
   }
